@@ -1,0 +1,134 @@
+//! What one commit holds: the ledger's line, segments, objects, groups, dead letters; plain values that cross the parts.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// The ledger's line for one epoch of one partition of one table: `records_in = out + dropped + rejected`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Epoch {
+    /// The table.
+    pub table: String,
+    /// The partition of its topic.
+    pub partition: u32,
+    /// Counted from 1 in each table and partition, without a gap.
+    pub epoch: u64,
+    /// The first offset that it looked at.
+    pub from: u64,
+    /// The offset after the last that it looked at; the next epoch begins here.
+    pub next: u64,
+    /// Records read.
+    pub records_in: u64,
+    /// Records that came out as one row or more.
+    pub out: u64,
+    /// Records that the transform dropped on purpose.
+    pub dropped: u64,
+    /// Records that went to the dead letters.
+    pub rejected: u64,
+    /// Rows that came out.
+    pub rows: u64,
+    /// How far the partition's append time has come.
+    pub watermark: Timestamp,
+    /// When it was committed.
+    pub committed: Timestamp,
+    /// The sha256 of the component, in hexadecimal.
+    pub digest: String,
+}
+
+/// A record that could not become a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The table that refused it.
+    pub table: String,
+    /// Its partition.
+    pub partition: u32,
+    /// Its offset.
+    pub offset: u64,
+    /// Its append time.
+    pub time: Timestamp,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// The sha256 of the component that was in service.
+    pub digest: String,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers, as stored.
+    pub headers: Vec<u8>,
+}
+
+/// Cleaned rows of one epoch and one lake window, in a synced file of the spool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The file's name in the spool, unique for good.
+    pub file: String,
+    /// The table, or the aggregate whose closed window it holds.
+    pub table: String,
+    /// The partition; 0 for an aggregate.
+    pub partition: u32,
+    /// The epoch that wrote it.
+    pub epoch: u64,
+    /// The start of its lake window.
+    pub window: Timestamp,
+    /// The offset of the first record in it.
+    pub first_offset: u64,
+    /// The offset after the last record in it.
+    pub next_offset: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The sha256 of the component that made its rows.
+    pub digest: String,
+}
+
+/// A finished object that waits in the outbox, or has been delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Object {
+    /// Its key in the bucket; the same key always means the same bytes.
+    pub key: String,
+    /// The file in the spool that holds its bytes until it is delivered.
+    pub file: String,
+    /// The table or aggregate.
+    pub table: String,
+    /// The partition.
+    pub partition: u32,
+    /// The start of its window.
+    #[serde(serialize_with = "as_text")]
+    pub window: Timestamp,
+    /// The offset of the first record in it.
+    pub first_offset: u64,
+    /// The offset after the last record in it.
+    pub next_offset: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The sha256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// The sha256 of each component that had a part in it, in order of first appearance.
+    pub digests: Vec<String>,
+}
+
+/// A group of an aggregate's window as it now stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The start of the window.
+    pub window: Timestamp,
+    /// How long the window is.
+    pub size: Duration,
+    /// The values of the columns that it is grouped by, in their order.
+    pub key: Vec<Value>,
+    /// The measures, in their order; empty in a group that was only restored.
+    pub measures: Vec<Value>,
+    /// What the measures are computed from, encoded with a version in front, so that more rows can be merged later.
+    pub state: Vec<u8>,
+}
+
+fn as_text<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(at)
+}

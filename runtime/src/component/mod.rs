@@ -1,0 +1,3 @@
+//! Transforms as sandboxed WebAssembly components: all of wasmtime.
+
+pub mod limits;

@@ -1,0 +1,3 @@
+//! Pipeline files: declaration, parse, check.
+
+pub mod plan;

@@ -1,0 +1,114 @@
+//! A pipeline as it is meant: every name resolved, every size checked, every path absolute.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::component::limits::Limits;
+use crate::lake;
+use crate::log;
+use crate::window::spec::Aggregate;
+
+/// What a pipeline file means.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Its name.
+    pub name: String,
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// The folder that holds all that it keeps.
+    pub data: PathBuf,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Bounds on what HTTP clients may send.
+    pub ingest: Ingest,
+    /// The lake.
+    pub lake: lake::options::Options,
+    /// The topics, by rising name.
+    pub topics: Vec<Topic>,
+    /// The tables, in the file's order.
+    pub tables: Vec<Table>,
+    /// The named queries, in the file's order.
+    pub queries: Vec<Query>,
+}
+
+/// Where a pipeline listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The REST proxy.
+    pub topics: SocketAddr,
+    /// Status, metrics and what the operator does.
+    pub admin: SocketAddr,
+}
+
+/// Bounds on what HTTP clients may send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingest {
+    /// The largest request body.
+    pub body_bytes_max: usize,
+    /// The most records in a request.
+    pub records_max: usize,
+    /// The most bytes of requests that are worked on at one time; beyond it clients get 429.
+    pub inflight_bytes_max: usize,
+}
+
+/// A topic and where it lives.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Its backend.
+    pub backend: Backend,
+}
+
+/// Where a topic lives.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// In our own log, under the data folder.
+    Embedded(log::options::Options),
+    /// In a Fluvio cluster.
+    Fluvio {
+        /// The cluster's public address, `host:port`.
+        address: String,
+        /// The topic's name there.
+        topic: String,
+        /// How many partitions it has.
+        partitions: u32,
+    },
+}
+
+/// A table: a topic's records, cleaned by a transform, kept in lake and cache.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// The topic that it reads.
+    pub topic: String,
+    /// The component's file.
+    pub component: PathBuf,
+    /// The crate that the component is built from, where the file names a crate.
+    pub source: Option<PathBuf>,
+    /// The transform's parameters as JSON.
+    pub parameters: String,
+    /// The transform's limits.
+    pub limits: Limits,
+    /// The columns whose values tell rows apart; none where the cache keeps no rows.
+    pub key: Vec<String>,
+    /// The columns that the cache keeps of the latest row of each key.
+    pub cache: Vec<String>,
+    /// The size of its lake windows, over append time.
+    pub window: Duration,
+    /// Its aggregates, in the file's order.
+    pub aggregates: Vec<Aggregate>,
+}
+
+/// A named query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Its name, and that of its view.
+    pub name: String,
+    /// One SELECT in SQLite's core SQL.
+    pub sql: String,
+    /// The file that it came from, where it came from one.
+    pub file: Option<PathBuf>,
+}

@@ -1,0 +1,104 @@
+//! The one error type: a sentence with a subject, its kind, and a next step where there is one.
+
+use std::fmt;
+
+/// What went wrong, for the code that must choose between retrying, refusing and stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What was given is wrong: a record, a request, a file; the same again fails the same.
+    Input,
+    /// A thing that was named is not there.
+    Missing,
+    /// Another owner holds it: a port, a data folder, a key in the bucket.
+    Conflict,
+    /// A stated bound was reached; trying later may work.
+    Busy,
+    /// The other side cannot be reached or did not answer in time; trying later may work.
+    Unavailable,
+    /// A transform broke its contract or a limit.
+    Transform,
+    /// Stored bytes are not what was written.
+    Corrupt,
+    /// The disk is full or refuses to write.
+    Storage,
+    /// A fault of this program.
+    Internal,
+}
+
+/// An error as it is shown: `topic "pin": partition 3 does not exist`, and perhaps a `hint:` line.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error whose `message` is a sentence with a subject: lowercase, no full stop, names quoted.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    /// Adds what a person can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts the subject in front: `table "pin": ` before what the message says.
+    #[must_use]
+    pub fn within(mut self, subject: impl fmt::Display) -> Self {
+        self.message = format!("{subject}: {}", self.message);
+        self
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The sentence, without the hint.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The next step, where there is one.
+    pub fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Turns a foreign error into ours, with its subject: `fs::read(p).or_fail(Kind::Missing, || format!("component {p:?}"))?`.
+pub trait OrFail<T> {
+    /// `subject` is put before the foreign error's own words.
+    fn or_fail<S: fmt::Display>(self, kind: Kind, subject: impl FnOnce() -> S) -> Result<T>;
+}
+
+impl<T, E: fmt::Display> OrFail<T> for std::result::Result<T, E> {
+    fn or_fail<S: fmt::Display>(self, kind: Kind, subject: impl FnOnce() -> S) -> Result<T> {
+        self.map_err(|cause| Error::new(kind, format!("{}: {cause}", subject())))
+    }
+}
+
+/// The kind of an I/O error: a full disk, a refusal, something absent, or else trouble with storage.
+pub fn io_kind(error: &std::io::Error) -> Kind {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::NotFound => Kind::Missing,
+        Io::AlreadyExists | Io::AddrInUse => Kind::Conflict,
+        Io::TimedOut | Io::ConnectionRefused | Io::ConnectionReset => Kind::Unavailable,
+        _ => Kind::Storage,
+    }
+}

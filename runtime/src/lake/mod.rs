@@ -1,0 +1,3 @@
+//! The lake: rows encoded, spooled, joined into objects and uploaded to S3.
+
+pub mod options;

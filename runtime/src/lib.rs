@@ -1,0 +1,17 @@
+//! Tidemill: an embedded stream processor with WebAssembly transforms.
+
+pub mod commit;
+pub mod error;
+pub mod metrics;
+pub mod record;
+pub mod schema;
+pub mod text;
+pub mod time;
+pub mod value;
+
+pub mod component;
+pub mod lake;
+pub mod log;
+pub mod window;
+
+pub mod config;
