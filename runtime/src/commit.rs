@@ -98,7 +98,7 @@ pub struct Object {
     /// The partition.
     pub partition: u32,
     /// The start of its window.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "crate::time::as_text")]
     pub window: Timestamp,
     /// The offset of the first record in it.
     pub first_offset: u64,
@@ -127,8 +127,4 @@ pub struct Group {
     pub measures: Vec<Value>,
     /// What the measures are computed from, encoded with a version in front, so that more rows can be merged later.
     pub state: Vec<u8>,
-}
-
-fn as_text<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(at)
 }

@@ -8,10 +8,3 @@ pub mod schema;
 pub mod text;
 pub mod time;
 pub mod value;
-
-pub mod component;
-pub mod lake;
-pub mod log;
-pub mod window;
-
-pub mod config;

@@ -131,8 +131,9 @@ pub trait Source: Send {
     /// Appends the next records to `batch`, about `bytes_max` of them and at least one, and moves on; adds none when there are none yet.
     fn read(&mut self, batch: &mut Batch, bytes_max: usize) -> Result<()>;
 
-    /// Goes to `offset`: the next read begins there, or at the first offset after it that is still kept.
-    fn seek(&mut self, offset: u64) -> Result<()>;
+    /// Goes to `offset`: the next read begins there. No record gets an earlier time than `floor`, up to which time has
+    /// come before. Where the offset is no longer kept, this or the next read fails with `Kind::Missing`.
+    fn seek(&mut self, offset: u64, floor: Timestamp) -> Result<()>;
 
     /// The offset after the last that can be read now, where it is known.
     fn end(&self) -> Option<u64>;

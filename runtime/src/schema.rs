@@ -91,7 +91,9 @@ impl Field {
     pub fn arrow(&self) -> arrow_schema::Field {
         let field = arrow_schema::Field::new(&self.name, self.kind.arrow(), self.nullable);
         match self.kind {
-            Type::Json => field.with_metadata([("tidemill:type".to_owned(), "json".to_owned())].into()),
+            Type::Json => {
+                field.with_metadata(std::collections::HashMap::from([("tidemill:type".to_owned(), "json".to_owned())]))
+            }
             _ => field,
         }
     }

@@ -72,6 +72,11 @@ fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// Serialises a time as text.
+pub fn as_text<S: serde::Serializer>(at: &Timestamp, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.collect_str(at)
+}
+
 /// Where the time comes from, so that a test can hold it in its hand.
 #[derive(Debug)]
 pub enum Clock {
