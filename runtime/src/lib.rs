@@ -8,3 +8,5 @@ pub mod schema;
 pub mod text;
 pub mod time;
 pub mod value;
+
+pub mod decode;
