@@ -10,3 +10,4 @@ pub mod time;
 pub mod value;
 
 pub mod decode;
+pub mod log;

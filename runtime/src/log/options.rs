@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The options of an embedded topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many partitions; fixed when the topic is made.
+    /// How many partitions; a topic can be given more, never fewer.
     pub partitions: u32,
     /// A segment is sealed when it has grown to this size.
     pub segment_bytes: u64,

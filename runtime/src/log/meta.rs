@@ -1,0 +1,130 @@
+//! The topic's own file, `topic.json`: its identity, its format, how many partitions it has.
+
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::segment;
+use crate::error::{Error, Kind, OrFail, Result, io_kind};
+
+/// The format of the folder, its segments and frames.
+const FORMAT: u32 = 1;
+const FILE: &str = "topic.json";
+const NAME_BYTES_MAX: usize = 249;
+
+/// What a topic's folder says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Meta {
+    format: u32,
+    name: String,
+    /// Drawn when the topic was made; its segments and frames carry it.
+    pub(super) id: u64,
+    /// How many partitions have been made.
+    pub(super) partitions: u32,
+}
+
+/// The format alone, which every version can read.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+impl Meta {
+    /// Reads what `folder` says, or begins a topic without partitions there.
+    pub(super) fn open(folder: &Path, name: &str) -> Result<Self> {
+        match fs::read(folder.join(FILE)) {
+            Ok(stored) => Self::decode(&stored, name),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Self::create(folder, name),
+            Err(cause) => Err(Error::new(io_kind(&cause), format!("topic {name:?}: {FILE}: {cause}"))),
+        }
+    }
+
+    /// Keeps it, so that a crash leaves the old or the new.
+    pub(super) fn save(&self, folder: &Path) -> Result<()> {
+        let stored = serde_json::to_vec(self).or_fail(Kind::Internal, || FILE)?;
+        let unnamed = folder.join("topic.new");
+        let saved = File::create(&unnamed).and_then(|mut file| {
+            file.write_all(&stored)?;
+            file.sync_all()?;
+            fs::rename(&unnamed, folder.join(FILE))?;
+            segment::sync_folder(folder)
+        });
+        saved.map_err(|cause| Error::new(io_kind(&cause), format!("topic {:?}: {FILE}: {cause}", self.name)))
+    }
+
+    fn create(folder: &Path, name: &str) -> Result<Self> {
+        if folder.join("0").exists() {
+            let what = format!("topic {name:?}: {FILE} is missing, though there are partitions");
+            return Err(Error::new(Kind::Corrupt, what).hint(format!("restore it from a backup of {folder:?}")));
+        }
+        let made = fs::create_dir_all(folder).and_then(|()| folder.parent().map_or(Ok(()), segment::sync_folder));
+        made.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}")))?;
+        let meta = Self { format: FORMAT, name: name.to_owned(), id: RandomState::new().hash_one(name), partitions: 0 };
+        meta.save(folder)?;
+        Ok(meta)
+    }
+
+    fn decode(stored: &[u8], name: &str) -> Result<Self> {
+        let garbled = || format!("topic {name:?}: {FILE}");
+        let Format { format } = serde_json::from_slice(stored).or_fail(Kind::Corrupt, garbled)?;
+        if format > FORMAT {
+            let what = format!("topic {name:?}: its format is {format}, and only {FORMAT} is known here");
+            return Err(Error::new(Kind::Input, what).hint("use the newer version of tidemill that wrote it"));
+        }
+        let meta: Self = serde_json::from_slice(stored).or_fail(Kind::Corrupt, garbled)?;
+        if meta.name != name {
+            let what = format!("topic {name:?}: its folder holds topic {:?}", meta.name);
+            return Err(Error::new(Kind::Corrupt, what).hint("give the folder its own name back"));
+        }
+        Ok(meta)
+    }
+}
+
+/// Whether a topic can have this name: letters, digits, `.`, `_` and `-`, up to 249 of them, and not `.` or `..`.
+pub fn check_name(name: &str) -> Result<()> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(fits) && name != "." && name != ".." {
+        return Ok(());
+    }
+    let hint = format!("use letters, digits, \".\", \"_\" and \"-\", up to {NAME_BYTES_MAX} of them");
+    Err(Error::new(Kind::Input, format!("topic {name:?}: not a name that a topic can have")).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_only_names_that_are_safe_in_a_path() {
+        let long = "a".repeat(NAME_BYTES_MAX + 1);
+        for (name, taken) in [
+            ("pin", true),
+            ("0a.b_c-D", true),
+            (&long[1..], true),
+            (&long, false),
+            ("", false),
+            (".", false),
+            ("..", false),
+            ("...", true),
+            ("a/b", false),
+            ("a\0", false),
+            ("é", false),
+        ] {
+            assert_eq!(check_name(name).is_ok(), taken, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_folder() {
+        let check = |stored: &str, kind: Option<Kind>| {
+            assert_eq!(Meta::decode(stored.as_bytes(), "pin").err().map(|e| e.kind()), kind, "{stored}");
+        };
+        check(r#"{"format":1,"name":"pin","id":7,"partitions":2}"#, None);
+        check(r#"{"format":2,"something":"else"}"#, Some(Kind::Input));
+        check(r#"{"format":1,"name":"geo","id":7,"partitions":2}"#, Some(Kind::Corrupt));
+        check("", Some(Kind::Corrupt));
+    }
+}

@@ -1,0 +1,167 @@
+//! Recovery: what a partition's folder holds after any stop, with a torn tail cut and nothing acknowledged lost.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use memchr::memmem;
+
+use super::frame::{self, Header};
+use super::frames::{Frames, Step};
+use super::index::{Entry, Index};
+use super::partition::Segment;
+use super::place::Place;
+use super::segment::{self, Before};
+use super::writer::Tail;
+use crate::error::Result;
+
+/// How much of a tail is looked at or copied at a time.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// A partition as it was found, ready to be read and appended to.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    /// The segments, oldest first; the last is the one that grows.
+    pub(super) segments: VecDeque<Segment>,
+    /// The last segment's file.
+    pub(super) file: File,
+    /// Where the next frame goes in it.
+    pub(super) tail: Tail,
+}
+
+/// Reads a partition back; all that it returns is synced.
+///
+/// `Kind::Corrupt` where a segment is missing, a header is bad, or a frame that was acknowledged is.
+pub(super) fn recover(place: &Place) -> Result<Recovered> {
+    let bases = match segment::list(&place.folder) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Vec::new(),
+        listed => place.io(listed, "its folder")?,
+    };
+    let mut befores = Vec::with_capacity(bases.len());
+    for &base in &bases {
+        let (_, before) = Frames::open(place, base)?;
+        befores.push(before);
+    }
+    let mut segments = VecDeque::with_capacity(bases.len());
+    for (&base, successor) in bases.iter().zip(befores.iter().skip(1)) {
+        if successor.base != Some(base) {
+            return Err(place.corrupt(base, successor.end, "a segment is missing"));
+        }
+        segments.push_back(sealed_segment(place, base, successor)?);
+    }
+    let last = *bases.last().ok_or_else(|| place.corrupt(0, 0, "it has no segment"))?;
+    let (segment, file, tail) = recover_tail(place, last)?;
+    segments.push_back(segment);
+    Ok(Recovered { segments, file, tail })
+}
+
+/// Describes a sealed segment by its successor's word; one that is not so is found out by who reads it.
+fn sealed_segment(place: &Place, base: u64, successor: &Before) -> Result<Segment> {
+    let home = place.home(base);
+    let index = match Index::read(&place.folder, home, successor.bytes) {
+        Some(index) => index,
+        None => {
+            let (mut frames, _) = Frames::open(place, base)?;
+            let (index, whole) = place.io(Index::scan(&mut frames, successor.bytes), "an index")?;
+            if whole && let Err(cause) = index.write(&place.folder, home, successor.bytes) {
+                tracing::warn!(topic = place.topic, partition = place.partition, %cause, "index not kept");
+            }
+            index
+        }
+    };
+    let crc = Some(successor.crc);
+    Ok(Segment { base, end: successor.end, bytes: successor.bytes, time: successor.time, crc, index })
+}
+
+fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
+    let (mut frames, before) = Frames::open(place, base)?;
+    let path = segment::path(&place.folder, base);
+    let file = place.io(File::options().read(true).write(true).open(&path), "its last segment")?;
+    let length = place.io(file.metadata(), "its last segment")?.len();
+    let (mut index, mut time, mut marked) = (Index::default(), before.time, false);
+    // The last group: no later frame calls it synced, and it may exist in the page cache alone.
+    let mut unsynced = VecDeque::new();
+    let torn = loop {
+        let (offset, position) = (frames.next(), frames.position());
+        match place.io(frames.step(length), "its last segment")? {
+            Step::Frame(header, _) => {
+                (time, marked) = (header.time, header.count == 0);
+                index.push(Entry { offset, position, time });
+                unsynced.push_back(position);
+                while unsynced.front().is_some_and(|&position| position < header.synced) {
+                    unsynced.pop_front();
+                }
+            }
+            Step::End => break None,
+            Step::Bad(why) => break Some(why),
+        }
+    };
+    let (position, end) = (frames.position(), frames.next());
+    if let Some(why) = torn {
+        if let Some(next) = place.io(acknowledged_behind(&file, &frames, length), "its last segment")? {
+            return Err(place.corrupt(end, next, why));
+        }
+        let (partition, bytes) = (place.partition, length - position);
+        tracing::warn!(topic = place.topic, partition, end, bytes, why, "torn tail cut");
+        place.io(file.set_len(position), "its torn tail")?;
+    }
+    let from = unsynced.front().copied().unwrap_or(position);
+    place.io(rewrite(&file, from, position).and_then(|()| file.sync_all()), "its last segment")?;
+    let previous = frames.previous().unwrap_or_default();
+    let segment = Segment { base, end, bytes: position, time, crc: None, index };
+    Ok((segment, file, Tail { base, position, next: end, previous, time, marked }))
+}
+
+/// Writes bytes again as they are: after a failed sync the page cache calls them clean, and the disk never got them.
+fn rewrite(file: &File, mut from: u64, to: u64) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while from < to {
+        let len = usize::try_from(to - from).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let bytes = chunk.get_mut(..len).unwrap_or_default();
+        file.read_exact_at(bytes, from)?;
+        file.write_all_at(bytes, from)?;
+        from += len as u64;
+    }
+    Ok(())
+}
+
+/// Looks behind a bad frame for a whole one that says the bad one was synced; gives the offset where that one begins.
+fn acknowledged_behind(file: &File, bad: &Frames, length: u64) -> io::Result<Option<u64>> {
+    let finder = memmem::Finder::new(&frame::MAGIC);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut at = bad.position();
+    while at + (frame::HEADER_BYTES as u64) <= length {
+        let len = usize::try_from(length - at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let bytes = chunk.get_mut(..len).unwrap_or_default();
+        file.read_exact_at(bytes, at)?;
+        for found in finder.find_iter(bytes) {
+            let whole = whole_frame(file, at + found as u64, length, |header| {
+                header.home == bad.home() && header.synced > bad.position()
+            })?;
+            if let Some(header) = whole {
+                return Ok(Some(header.base));
+            }
+        }
+        // The magic may lie across two chunks.
+        at += (len + 1 - frame::MAGIC.len()) as u64;
+    }
+    Ok(None)
+}
+
+/// The frame at a position, if there is a whole one that is `wanted`.
+fn whole_frame(file: &File, at: u64, length: u64, wanted: impl Fn(&Header) -> bool) -> io::Result<Option<Header>> {
+    let left = length - at;
+    if left < frame::HEADER_BYTES as u64 {
+        return Ok(None);
+    }
+    let mut stored = vec![0; frame::HEADER_BYTES];
+    file.read_exact_at(&mut stored, at)?;
+    let decoded = Header::decode(&stored).ok();
+    let Some((header, crc)) = decoded.filter(|(header, _)| header.length as u64 <= left && wanted(header)) else {
+        return Ok(None);
+    };
+    stored.resize(header.length, 0);
+    file.read_exact_at(&mut stored, at)?;
+    Ok(frame::check(&stored, crc).is_ok().then_some(header))
+}
