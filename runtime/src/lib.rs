@@ -11,3 +11,4 @@ pub mod value;
 
 pub mod decode;
 pub mod log;
+pub mod window;

@@ -1,3 +1,26 @@
 //! Windows and aggregates: pure functions of rows and times, without I/O or a clock.
+//!
+//! A worker feeds its rows to an [`Accumulator`] and takes a [`Partial`] at the end of an epoch; the committer merges
+//! the partials of all partitions into a [`State`], which says what changed and what has closed.
 
 pub mod spec;
+
+mod accumulator;
+mod cell;
+mod column;
+mod cut;
+mod encode;
+mod groups;
+mod landed;
+mod plan;
+mod scalar;
+mod state;
+mod sum;
+
+pub use accumulator::{Accumulator, Partial};
+pub use cut::AHEAD_MAX;
+pub use landed::{output_fields, rows};
+pub use state::{PartitionProgress, Progress, State};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! An aggregate resolved against the columns that it reads.
+
+use super::spec::{self, Aggregate, Measure, Time, Window};
+use crate::error::{Error, Kind, Result};
+use crate::schema::{Field, Type};
+
+/// What an aggregate reads, and where it finds it.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) name: String,
+    pub(super) window: Window,
+    /// The column that holds the time; none for append time.
+    pub(super) time: Option<Input>,
+    pub(super) by: Vec<Input>,
+    /// The measures, each with the column that it reads.
+    pub(super) measures: Vec<(Measure, Option<Input>)>,
+}
+
+/// A column by its place, with its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Input {
+    pub(super) index: usize,
+    pub(super) kind: Type,
+}
+
+impl Plan {
+    /// Errors with kind `Input` where a column does not exist, or is of a type that its use does not allow.
+    pub(super) fn new(aggregate: &Aggregate, fields: &[Field]) -> Result<Self> {
+        resolve(aggregate, fields).map_err(|error| error.within(format_args!("aggregate {:?}", aggregate.name)))
+    }
+
+    /// Whether both compute the same from columns of the same types, so that their groups can be merged.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        fn kinds(plan: &Plan) -> impl Iterator<Item = Option<Type>> + '_ {
+            let measures = plan.measures.iter().map(|(_, input)| input.map(|input| input.kind));
+            plan.by.iter().map(|input| Some(input.kind)).chain(measures)
+        }
+        let measures = self.measures.iter().map(|(measure, _)| measure);
+        self.window == other.window
+            && self.by.len() == other.by.len()
+            && measures.eq(other.measures.iter().map(|(measure, _)| measure))
+            && kinds(self).eq(kinds(other))
+    }
+}
+
+fn resolve(aggregate: &Aggregate, fields: &[Field]) -> Result<Plan> {
+    let time = match &aggregate.window.time {
+        Time::Append => None,
+        Time::Column(column) => {
+            let input = find(fields, column).map_err(|error| error.within("window time"))?;
+            Some(allow("window time", column, input, &[Type::Timestamp])?)
+        }
+    };
+    let mut by = Vec::with_capacity(aggregate.by.len());
+    for column in &aggregate.by {
+        let input = find(fields, column).map_err(|error| error.within("by"))?;
+        by.push(allow("by", column, input, &[&ORDERED[..], &[Type::Json]].concat())?);
+    }
+    let mut measures = Vec::with_capacity(aggregate.measures.len());
+    for (name, measure) in &aggregate.measures {
+        let subject = format!("measure {name:?}: {measure}");
+        let input = match measure.column() {
+            None => None,
+            Some(column) => {
+                let input = find(fields, column).map_err(|error| error.within(&subject))?;
+                Some(match takes(measure) {
+                    None => input,
+                    Some(kinds) => allow(&subject, column, input, &kinds)?,
+                })
+            }
+        };
+        measures.push((measure.clone(), input));
+    }
+    Ok(Plan { name: aggregate.name.clone(), window: aggregate.window.clone(), time, by, measures })
+}
+
+/// The types whose values have an order that means something.
+const ORDERED: [Type; 6] = [Type::Boolean, Type::Int64, Type::Float64, Type::Text, Type::Bytes, Type::Timestamp];
+
+/// The types that a measure takes; none for all.
+fn takes(measure: &Measure) -> Option<Vec<Type>> {
+    match measure {
+        Measure::Count(_) => None,
+        Measure::Sum(_) | Measure::Mean(_) => Some(vec![Type::Int64, Type::Float64]),
+        Measure::Min(_) | Measure::Max(_) | Measure::Median(_) => Some(ORDERED.to_vec()),
+        Measure::CountDistinct(_) => Some([&ORDERED[..], &[Type::Json]].concat()),
+    }
+}
+
+fn find(fields: &[Field], column: &str) -> Result<Input> {
+    if let Some((index, field)) = fields.iter().enumerate().find(|(_, field)| field.name == column) {
+        return Ok(Input { index, kind: field.kind });
+    }
+    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let hint = match spec::closest(column, names.iter().copied()) {
+        Some(name) => format!("did you mean {name:?}?"),
+        None => format!("the columns are {}", names.join(", ")),
+    };
+    Err(Error::new(Kind::Input, format!("there is no column {column:?}")).hint(hint))
+}
+
+fn allow(subject: &str, column: &str, input: Input, kinds: &[Type]) -> Result<Input> {
+    if kinds.contains(&input.kind) {
+        return Ok(input);
+    }
+    let words: Vec<_> = kinds.iter().map(|kind| kind.word()).collect();
+    let message = format!("{subject}: column {column:?} is {}", input.kind.word());
+    Err(Error::new(Kind::Input, message).hint(format!("it takes a column of {}", words.join(", "))))
+}

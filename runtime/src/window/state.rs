@@ -1,0 +1,230 @@
+//! The committer's half of an aggregate: the open groups of all partitions, and how far time has come.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::accumulator::Partial;
+use super::cell::Cell;
+use super::encode;
+use super::groups::Key;
+use super::plan::Plan;
+use super::scalar::Scalar;
+use super::spec::{Aggregate, Time};
+use crate::commit::Group;
+use crate::error::{Error, Kind, Result};
+use crate::schema::Field;
+use crate::time::Timestamp;
+
+/// The open windows of an aggregate. Without idleness, the groups that close depend on each partition's own order of
+/// records alone: not on where epochs were cut, nor on which partition was merged first.
+#[derive(Debug)]
+pub struct State {
+    plan: Plan,
+    groups: BTreeMap<Id, Open>,
+    changed: Vec<Id>,
+    progress: Progress,
+}
+
+/// How far an aggregate has come; it is stored beside the groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The partitions, by their number.
+    pub partitions: Vec<PartitionProgress>,
+    /// Every window whose end and lateness are at or before it is closed for good.
+    pub closed_upto: Timestamp,
+}
+
+/// How far one partition has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionProgress {
+    /// The greatest time that its rows have shown, or the time up to which it is known to be settled.
+    pub watermark: Timestamp,
+    /// Whether it was quiet for so long that it does not hold the others back.
+    pub idle: bool,
+}
+
+type Id = (Timestamp, Key);
+
+#[derive(Debug)]
+struct Open {
+    cells: Vec<Cell>,
+    changed: bool,
+}
+
+impl Progress {
+    /// That of `partitions` partitions which have shown nothing.
+    pub fn new(partitions: u32) -> Self {
+        let mut progress = Self { partitions: Vec::new(), closed_upto: Timestamp::MIN };
+        progress.grow(partitions as usize);
+        progress
+    }
+
+    /// The least watermark of the partitions that are not idle; the greatest of all where every one is.
+    fn least(&self) -> Timestamp {
+        let awake = self.partitions.iter().filter(|partition| !partition.idle).map(|partition| partition.watermark);
+        let greatest = || self.partitions.iter().map(|partition| partition.watermark).max();
+        awake.min().or_else(greatest).unwrap_or(Timestamp::MIN)
+    }
+
+    fn grow(&mut self, partitions: usize) {
+        let fresh = PartitionProgress { watermark: Timestamp::MIN, idle: false };
+        self.partitions.resize(self.partitions.len().max(partitions), fresh);
+    }
+
+    fn of(&mut self, partition: u32) -> Option<&mut PartitionProgress> {
+        self.grow(partition as usize + 1);
+        self.partitions.get_mut(partition as usize)
+    }
+}
+
+impl State {
+    /// The state of an aggregate over rows with these `fields`, from a topic of `partitions` partitions, before any row.
+    ///
+    /// Errors as [`super::Accumulator::new`] does.
+    pub fn new(aggregate: &Aggregate, fields: &[Field], partitions: u32) -> Result<Self> {
+        let plan = Plan::new(aggregate, fields)?;
+        Ok(Self { plan, groups: BTreeMap::new(), changed: Vec::new(), progress: Progress::new(partitions) })
+    }
+
+    /// The state as it was when `groups` were stored, with the `progress` stored beside them. The topic may have gained
+    /// partitions since.
+    ///
+    /// Errors with kind `Corrupt` where a group is not what was written, `Conflict` where it was written for windows of
+    /// another size, and as [`State::new`].
+    pub fn restore(
+        aggregate: &Aggregate,
+        fields: &[Field],
+        partitions: u32,
+        groups: &[Group],
+        progress: Progress,
+    ) -> Result<Self> {
+        let mut state = Self::new(aggregate, fields, partitions)?;
+        state.progress = progress;
+        state.progress.grow(partitions as usize);
+        for group in groups {
+            let subject = || format!("aggregate {:?}: window {}", aggregate.name, group.window);
+            let (id, cells) = restored(&state.plan, group).map_err(|error| error.within(subject()))?;
+            state.groups.insert(id, Open { cells, changed: false });
+        }
+        Ok(state)
+    }
+
+    /// How far it has come.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// How many groups are open.
+    pub fn open(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Adds what `partition` has gathered; returns how many of its rows are late: `partial.late`, and those whose window had
+    /// closed for all while the partition was idle.
+    ///
+    /// Errors with kind `Conflict`, and adds nothing, where the partial's columns are of other types than the state's.
+    pub fn merge(&mut self, partition: u32, partial: Partial) -> Result<u64> {
+        if !self.plan.agrees(&partial.plan) {
+            let what = format!("aggregate {:?}: its columns have changed their types", self.plan.name);
+            return Err(Error::new(Kind::Conflict, what).hint("give the aggregate with the new types a new name"));
+        }
+        if let Some(progress) = self.progress.of(partition) {
+            progress.watermark = progress.watermark.max(partial.watermark);
+            progress.idle &= partial.rows == 0;
+        }
+        let mut late = partial.late;
+        for group in partial.groups {
+            if self.plan.window.closes(group.window) <= self.progress.closed_upto {
+                late += group.rows;
+                continue;
+            }
+            self.merge_group((group.window, group.key), group.cells);
+        }
+        Ok(late)
+    }
+
+    /// Says that `partition` has shown no row for `quiet`, and that none of its records can have an append time before
+    /// `settled`. By append time, its watermark moves to `settled`; by a column, it may become idle.
+    pub fn advance(&mut self, partition: u32, settled: Timestamp, quiet: Duration) {
+        let idle = quiet >= self.plan.window.idle;
+        let by_append = self.plan.window.time == Time::Append;
+        let Some(progress) = self.progress.of(partition) else { return };
+        if by_append {
+            progress.watermark = progress.watermark.max(settled);
+        } else {
+            progress.idle |= idle;
+        }
+    }
+
+    /// Closes every window that no partition holds open, and returns its groups by window, then key. They have no
+    /// `state`, since nothing will be merged into them; their stored groups are to be forgotten.
+    pub fn close(&mut self) -> Vec<Group> {
+        self.progress.closed_upto = self.progress.closed_upto.max(self.progress.least());
+        let mut closed = Vec::new();
+        while let Some(first) = self.groups.first_entry()
+            && self.plan.window.closes(first.key().0) <= self.progress.closed_upto
+        {
+            let (id, open) = first.remove_entry();
+            closed.push(shown(&self.plan, &id, &open.cells));
+        }
+        closed
+    }
+
+    /// The open groups that have changed since it was last asked, by window, then key, each with its `state` to store. Ask
+    /// after [`State::close`], so that a group which opened and closed within a commit is not stored.
+    pub fn changed(&mut self) -> Vec<Group> {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        let mut groups = Vec::with_capacity(changed.len());
+        for id in changed {
+            let Some(open) = self.groups.get_mut(&id) else { continue };
+            open.changed = false;
+            groups.push(Group { state: encode::encode(&open.cells), ..shown(&self.plan, &id, &open.cells) });
+        }
+        groups
+    }
+
+    fn merge_group(&mut self, id: Id, cells: Vec<Cell>) {
+        let Some(open) = self.groups.get_mut(&id) else {
+            self.changed.push(id.clone());
+            self.groups.insert(id, Open { cells, changed: true });
+            return;
+        };
+        open.cells.iter_mut().zip(cells).for_each(|(cell, more)| cell.merge(more));
+        if !open.changed {
+            open.changed = true;
+            self.changed.push(id);
+        }
+    }
+}
+
+fn shown(plan: &Plan, (window, key): &Id, cells: &[Cell]) -> Group {
+    let values = key.iter().zip(&plan.by).map(|(value, input)| match value {
+        None => crate::value::Value::Null,
+        Some(value) => value.value(input.kind),
+    });
+    let measures = cells.iter().zip(&plan.measures).map(|(cell, (measure, input))| cell.value(measure, *input));
+    Group {
+        window: *window,
+        size: plan.window.size(),
+        key: values.collect(),
+        measures: measures.collect(),
+        state: Vec::new(),
+    }
+}
+
+fn restored(plan: &Plan, group: &Group) -> Result<(Id, Vec<Cell>)> {
+    if group.size != plan.window.size() {
+        let what = format!("it was opened with a size of {:?}, not {:?}", group.size, plan.window.size());
+        return Err(Error::new(Kind::Conflict, what).hint("give the aggregate with the new size a new name"));
+    }
+    let wrong = || Error::new(Kind::Corrupt, "the key of a stored group is not of its columns' types");
+    if group.key.len() != plan.by.len() {
+        return Err(wrong());
+    }
+    let mut key: Vec<Option<Scalar>> = Vec::with_capacity(plan.by.len());
+    for (value, input) in group.key.iter().zip(&plan.by) {
+        key.push(Scalar::of(value, input.kind).ok_or_else(wrong)?);
+    }
+    Ok(((group.window, key.into()), encode::decode(plan, &group.state)?))
+}

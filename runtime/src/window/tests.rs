@@ -1,0 +1,66 @@
+//! Aggregates against an oracle that computes everything anew, and boundaries by hand.
+
+mod hand;
+mod oracle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::TimestampMicrosecondArray;
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+
+use super::spec::{self, Aggregate, Time, Window};
+use crate::schema::{self, Field, Type};
+
+/// A row as the tests write it.
+#[derive(Clone, Debug, Default)]
+struct Row {
+    append: i64,
+    at: Option<i64>,
+    name: Option<&'static str>,
+    code: Option<i64>,
+    price: Option<f64>,
+    good: Option<bool>,
+}
+
+pub(super) fn fields() -> Vec<Field> {
+    let columns = [
+        ("at", Type::Timestamp),
+        ("name", Type::Text),
+        ("code", Type::Int64),
+        ("price", Type::Float64),
+        ("good", Type::Boolean),
+    ];
+    let field = |(name, kind): (&str, _)| Field { name: name.into(), aliases: vec![], kind, nullable: true };
+    columns.map(field).to_vec()
+}
+
+fn batch(rows: &[Row]) -> (RecordBatch, Vec<i64>) {
+    let times: TimestampMicrosecondArray = rows.iter().map(|row| row.at).collect();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(times.with_timezone("UTC")),
+        Arc::new(rows.iter().map(|row| row.name).collect::<StringArray>()),
+        Arc::new(rows.iter().map(|row| row.code).collect::<Int64Array>()),
+        Arc::new(rows.iter().map(|row| row.price).collect::<Float64Array>()),
+        Arc::new(rows.iter().map(|row| row.good).collect::<BooleanArray>()),
+    ];
+    let batch = RecordBatch::try_new(schema::arrow_schema(&fields()), columns).unwrap();
+    (batch, rows.iter().map(|row| row.append).collect())
+}
+
+/// An aggregate with windows of `size` and a lateness, in seconds.
+pub(super) fn aggregate(by: &[&str], time: Option<&str>, size: u64, lateness: u64, measures: &[&str]) -> Aggregate {
+    Aggregate {
+        name: "a".into(),
+        by: by.iter().map(|column| (*column).to_owned()).collect(),
+        window: Window {
+            kind: spec::Kind::Tumbling { size: Duration::from_secs(size) },
+            time: time.map_or(Time::Append, |column| Time::Column(column.into())),
+            lateness: Duration::from_secs(lateness),
+            idle: Duration::from_secs(60),
+        },
+        measures: measures.iter().map(|text| ((*text).to_owned(), spec::parse(text).unwrap())).collect(),
+    }
+}
+
+const SECOND: i64 = 1_000_000;
