@@ -9,6 +9,7 @@ pub mod text;
 pub mod time;
 pub mod value;
 
+pub mod component;
 pub mod decode;
 pub mod log;
 pub mod window;

@@ -1,11 +1,13 @@
-//! What a transform may use: memory, time, output, and how large its component may be.
+//! What a transform may use: memory, time, output, the size of its component.
 
 use std::time::Duration;
+
+use crate::error::{Error, Kind};
 
 /// The limits of one table's transform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory, in bytes.
+    /// Linear memory, in bytes, all of an instance's memories together.
     pub memory_bytes_max: usize,
     /// Time for one call.
     pub deadline: Duration,
@@ -35,5 +37,65 @@ impl Default for Limits {
             component_bytes_max: 8 << 20,
             log_bytes_max: 64 << 10,
         }
+    }
+}
+
+/// One of the limits, for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    Memory,
+    Deadline,
+    Output,
+    RowsOutPerRow,
+    TableElements,
+    Instances,
+    Component,
+    Log,
+}
+
+impl Limits {
+    /// The error of one who went over `limit`: what happened, the limit with its value, how to raise it.
+    pub(super) fn exceeded(&self, limit: Limit, what: &str) -> Error {
+        let key = limit.key();
+        Error::new(Kind::Transform, format!("{what} (limit {key} = {})", self.value(limit)))
+            .hint(format!("raise {key} in [tables.<table>.limits] if the transform is meant to need more"))
+    }
+
+    /// The limit's value as a person writes it.
+    pub(super) fn value(&self, limit: Limit) -> String {
+        match limit {
+            Limit::Memory => bytes_text(self.memory_bytes_max),
+            Limit::Deadline => format!("{} ms", self.deadline.as_millis()),
+            Limit::Output => bytes_text(self.output_bytes_max),
+            Limit::RowsOutPerRow => self.rows_out_per_row_max.to_string(),
+            Limit::TableElements => self.table_elements_max.to_string(),
+            Limit::Instances => self.instances_max.to_string(),
+            Limit::Component => bytes_text(self.component_bytes_max),
+            Limit::Log => bytes_text(self.log_bytes_max),
+        }
+    }
+}
+
+impl Limit {
+    /// The key that sets it in a pipeline file.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Deadline => "deadline",
+            Self::Output => "output",
+            Self::RowsOutPerRow => "rows_out_per_row",
+            Self::TableElements => "table_elements",
+            Self::Instances => "instances",
+            Self::Component => "component",
+            Self::Log => "log",
+        }
+    }
+}
+
+fn bytes_text(bytes: usize) -> String {
+    match bytes {
+        _ if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        _ if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
+        _ => format!("{bytes} bytes"),
     }
 }

@@ -1,3 +1,25 @@
 //! Transforms as sandboxed WebAssembly components: all of wasmtime.
+//!
+//! Everything slow happens at [`Host::load`]; an [`Instance`] needs its store and nothing else.
 
+mod bindings;
+mod budget;
+pub mod build;
+mod check;
+mod description;
+mod failure;
+mod host;
+mod instance;
+mod lend;
 pub mod limits;
+mod load;
+
+pub use check::Output;
+pub use description::Description;
+pub use failure::Failure;
+pub use host::Host;
+pub use instance::Instance;
+pub use load::Component;
+
+#[cfg(test)]
+mod tests;
