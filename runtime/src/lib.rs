@@ -11,5 +11,6 @@ pub mod value;
 
 pub mod component;
 pub mod decode;
+pub mod lake;
 pub mod log;
 pub mod window;

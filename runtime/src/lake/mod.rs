@@ -1,3 +1,22 @@
 //! The lake: rows encoded, spooled, joined into objects and uploaded to S3.
 
+mod bucket;
+mod disk;
+mod encoding;
+mod join;
+mod json;
+mod key;
 pub mod options;
+mod retry;
+mod segment;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use bucket::{Bucket, Delivered, Listed};
+pub use encoding::Profile;
+pub use join::{Joined, join};
+pub use key::object_key;
+pub use retry::{Backoff, retry};
+pub use segment::{Finished, SegmentWriter};
+pub use server::{Credentials, Server};

@@ -1,0 +1,90 @@
+//! Files of the spool that are whole on disk before they are named.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Kind, OrFail, Result};
+
+/// How much is read or written at a time where whole files are copied.
+pub(super) const COPY_BYTES: usize = 256 * 1024;
+
+/// Syncs the folder that holds `path`, so that the file's name survives a loss of power.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+/// What went wrong with a file of the spool, with its name.
+pub(super) fn storage(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |cause| Error::new(Kind::Storage, format!("file {:?}: {cause}", path.display().to_string()))
+}
+
+/// A file under a temporary name that hashes what is written, and takes its name when it is whole.
+pub(super) struct Draft {
+    file: File,
+    temp: PathBuf,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Draft {
+    /// A draft of `path`, beside it; a draft that a crash left is begun again.
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let mut temp = path.as_os_str().to_owned();
+        temp.push(".part");
+        let temp = PathBuf::from(temp);
+        let file = File::create(&temp).map_err(storage(&temp))?;
+        Ok(Self { file, temp, hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// Syncs the bytes, gives them the name `path`, syncs the folder; says how many bytes, and their sha256.
+    pub(super) fn publish(mut self, path: &Path) -> Result<(u64, String)> {
+        self.file.sync_all().map_err(storage(&self.temp))?;
+        std::fs::rename(&self.temp, path).map_err(storage(path))?;
+        sync_parent(path).map_err(storage(path))?;
+        Ok((self.bytes, hex(&self.hash.finalize_reset())))
+    }
+}
+
+/// A draft that was not published is no use to anyone; a published one has no temporary name any more.
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.temp);
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.file.write(bytes)?;
+        self.hash.update(bytes.get(..taken).unwrap_or(bytes));
+        self.bytes += taken as u64;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Bytes in lowercase hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+        }
+        text
+    })
+}
+
+/// Bytes from hexadecimal.
+pub(super) fn unhex(text: &str) -> Result<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or("not hexadecimal");
+    let digits = digits.or_fail(Kind::Corrupt, || format!("checksum {text:?}"))?;
+    Ok(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+}
