@@ -9,6 +9,7 @@ pub mod text;
 pub mod time;
 pub mod value;
 
+pub mod cache;
 pub mod component;
 pub mod decode;
 pub mod lake;

@@ -1,0 +1,160 @@
+//! One transaction: all that an epoch leaves behind, or nothing of it.
+
+use rusqlite::params;
+
+use super::cell::Cells;
+use super::fault::{During, internal};
+use super::group::{self, Marks};
+use super::latest::Latest;
+use super::layout::TableLayout;
+use super::row::{self, Generation};
+use super::store::Store;
+use crate::commit::{DeadLetter, Epoch, Group, Object, Segment};
+use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
+
+/// A commit under way. Dropped before [`Commit::finish`], it leaves nothing.
+///
+/// After any error it must be dropped; what had been done in it may be half of what was asked.
+pub struct Commit<'a> {
+    store: &'a mut Store,
+    open: bool,
+}
+
+impl<'a> Commit<'a> {
+    pub(super) fn begin(store: &'a mut Store) -> Result<Self> {
+        store.connection.execute_batch("BEGIN IMMEDIATE").during("begin a commit")?;
+        Ok(Self { store, open: true })
+    }
+
+    /// Adds a line to the ledger, and moves the partition's position to its end.
+    ///
+    /// Errors with [`Kind::Internal`] where the line does not balance, or does not follow the last one of its partition.
+    pub fn epoch(&mut self, line: &Epoch) -> Result<()> {
+        row::write_epoch(&self.store.connection, line)
+    }
+
+    /// Writes latest rows over older ones; answers how many were written, the others being older than what is there.
+    pub fn upsert(&mut self, table: &str, rows: &Latest) -> Result<u64> {
+        let Some((layout, sql)) = self.store.tables.get(table) else {
+            return Err(internal(format!("table {table:?}: the cache does not have it")));
+        };
+        let columns = cells(layout, rows)?;
+        let place = &rows.place;
+        let write = || {
+            let mut statement = self.store.connection.prepare_cached(sql)?;
+            let mut written = 0;
+            for row in 0..rows.rows() {
+                let mut index = 1;
+                for column in &columns {
+                    column.bind(row, &mut statement, index)?;
+                    index += 1;
+                }
+                statement.raw_bind_parameter(index, place.time.value(row))?;
+                statement.raw_bind_parameter(index + 1, place.partition.value(row))?;
+                statement.raw_bind_parameter(index + 2, place.offset.value(row))?;
+                written += statement.raw_execute()? as u64;
+            }
+            Ok(written)
+        };
+        write().during("write latest rows").map_err(|error: Error| error.within(format!("table {table:?}")))
+    }
+
+    /// Shows the groups that changed and those that closed. Open groups keep their state, closed ones lose it; a
+    /// group without measures, being only restored, keeps those that it shows.
+    pub fn groups(&mut self, aggregate: &str, changed: &[Group], closed: &[Group]) -> Result<()> {
+        let Some(statements) = self.store.aggregates.get(aggregate) else {
+            return Err(internal(format!("aggregate {aggregate:?}: the cache does not have it")));
+        };
+        let groups = changed.iter().map(|group| (group, false)).chain(closed.iter().map(|group| (group, true)));
+        for (group, closed) in groups {
+            let written = statements.write(&self.store.connection, aggregate, group, closed);
+            written.map_err(|error| error.within(format!("aggregate {aggregate:?}")))?;
+        }
+        Ok(())
+    }
+
+    /// Records how far an aggregate has come.
+    pub fn marks(&mut self, aggregate: &str, marks: &Marks) -> Result<()> {
+        group::write_marks(&self.store.connection, aggregate, marks)
+    }
+
+    /// Keeps records that could not become rows.
+    pub fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<()> {
+        letters.iter().try_for_each(|letter| row::write_dead_letter(&self.store.connection, letter))
+    }
+
+    /// Notes that a dead letter was appended to its topic again.
+    pub fn redriven(&mut self, table: &str, partition: u32, offset: u64, at: Timestamp) -> Result<()> {
+        let sql = "UPDATE tidemill_dead_letters SET redriven = ? WHERE table_name = ? AND partition = ? AND offset = ?";
+        let values = params![at.0, table, partition, row::int(offset)];
+        match row::run(&self.store.connection, "note a redrive", sql, values)? {
+            1 => Ok(()),
+            _ => {
+                Err(Error::new(Kind::Missing, format!("dead letter {table:?}/{partition}/{offset}: it does not exist")))
+            }
+        }
+    }
+
+    /// Lists the epoch's segments.
+    pub fn segments(&mut self, segments: &[Segment]) -> Result<()> {
+        segments.iter().try_for_each(|segment| row::write_segment(&self.store.connection, segment))
+    }
+
+    /// Puts an object in the outbox in place of the segments, named by their files, that it is made of.
+    ///
+    /// Errors with [`Kind::Internal`] where one of them is not listed, or the object's rows are not theirs.
+    pub fn land(&mut self, segments: &[String], object: &Object) -> Result<()> {
+        let broken = |what: String| internal(what).within(format!("object {:?}", object.key));
+        let mut rows = 0;
+        for file in segments {
+            let sql = "DELETE FROM tidemill_segments WHERE file = ? RETURNING rows";
+            let taken = row::select(&self.store.connection, sql, [file], |row| row::whole(row, 0))?;
+            let [taken] = taken.as_slice() else {
+                return Err(broken(format!("its segment {file:?} is not listed")));
+            };
+            rows += taken;
+        }
+        if rows != object.rows {
+            return Err(broken(format!("it has {} rows, and its segments {rows}", object.rows)));
+        }
+        row::write_object(&self.store.connection, object)
+    }
+
+    /// Notes that the bucket has an object; once is enough, twice changes nothing.
+    pub fn delivered(&mut self, key: &str, at: Timestamp) -> Result<()> {
+        let sql = "UPDATE tidemill_objects SET delivered = coalesce(delivered, ?) WHERE key = ?";
+        match row::run(&self.store.connection, "note a delivery", sql, params![at.0, key])? {
+            1 => Ok(()),
+            _ => Err(internal(format!("object {key:?}: it was never in the outbox"))),
+        }
+    }
+
+    /// Records the component that is now in service of a table, or that it is pinned or let go.
+    pub fn generation(&mut self, generation: &Generation) -> Result<()> {
+        row::write_generation(&self.store.connection, generation)
+    }
+
+    /// Makes it all lasting: once this returns, a power cut takes nothing of it.
+    pub fn finish(mut self) -> Result<()> {
+        self.store.connection.execute_batch("COMMIT").during("commit")?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Commit<'_> {
+    fn drop(&mut self) {
+        if self.open && !self.store.connection.is_autocommit() {
+            // Should this fail, the connection is of no more use, and the next commit's begin says so.
+            let _ = self.store.connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+fn cells<'a>(layout: &TableLayout, rows: &'a Latest) -> Result<Vec<Cells<'a>>> {
+    let pairs = layout.columns.iter().zip(&rows.columns);
+    let cells: Option<Vec<_>> = pairs.map(|(field, column)| Cells::of(column, field.kind)).collect();
+    let whole = cells.filter(|cells| cells.len() == layout.columns.len() && layout.columns.len() == rows.columns.len());
+    whole.ok_or_else(|| internal(format!("table {:?}: its rows were prepared for another layout", layout.name)))
+}

@@ -1,0 +1,128 @@
+-- What a pipeline alone knows. Times are microseconds since 1970 in UTC.
+
+-- Whose file this is; `instance` is made once and never changes.
+CREATE TABLE tidemill_pipeline (
+  name TEXT NOT NULL,
+  instance TEXT NOT NULL
+);
+
+-- What the cache proper holds, as it was declared: tables, aggregates, queries.
+CREATE TABLE tidemill_layout (
+  name TEXT NOT NULL PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('table', 'aggregate', 'query')),
+  definition TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- One line for each epoch of each partition of each table.
+CREATE TABLE tidemill_ledger (
+  table_name TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  epoch INTEGER NOT NULL CHECK (epoch >= 1),
+  from_offset INTEGER NOT NULL,
+  next_offset INTEGER NOT NULL CHECK (next_offset >= from_offset),
+  records_in INTEGER NOT NULL CHECK (records_in = records_out + dropped + rejected),
+  records_out INTEGER NOT NULL,
+  dropped INTEGER NOT NULL,
+  rejected INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  watermark INTEGER NOT NULL,
+  committed INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (table_name, partition, epoch)
+) WITHOUT ROWID;
+
+-- Where each partition stands, and its sums over the ledger.
+CREATE TABLE tidemill_positions (
+  table_name TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  next_offset INTEGER NOT NULL,
+  records_in INTEGER NOT NULL,
+  records_out INTEGER NOT NULL,
+  dropped INTEGER NOT NULL,
+  rejected INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  PRIMARY KEY (table_name, partition)
+) WITHOUT ROWID;
+
+-- Records that could not become rows; `redriven` is when one was appended to its topic again.
+CREATE TABLE tidemill_dead_letters (
+  table_name TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  time INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  key BLOB,
+  value BLOB,
+  headers BLOB NOT NULL,
+  redriven INTEGER,
+  PRIMARY KEY (table_name, partition, offset)
+);
+
+-- Files of the spool that are not yet part of an object.
+CREATE TABLE tidemill_segments (
+  file TEXT NOT NULL PRIMARY KEY,
+  table_name TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  window_start INTEGER NOT NULL,
+  first_offset INTEGER NOT NULL,
+  next_offset INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  digest TEXT NOT NULL
+);
+
+-- The outbox; `delivered` is when the bucket had the object, null until then. `digests` is a JSON list.
+CREATE TABLE tidemill_objects (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  file TEXT NOT NULL,
+  table_name TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  window_start INTEGER NOT NULL,
+  first_offset INTEGER NOT NULL,
+  next_offset INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  digests TEXT NOT NULL,
+  delivered INTEGER
+);
+CREATE INDEX tidemill_outbox ON tidemill_objects (id) WHERE delivered IS NULL;
+
+-- The components that were in service, the last of a table being the one that is.
+CREATE TABLE tidemill_generations (
+  table_name TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  pinned INTEGER NOT NULL,
+  PRIMARY KEY (table_name, number)
+) WITHOUT ROWID;
+
+-- The groups of windows that are still open; `id` is the group's row in the aggregate's own table.
+CREATE TABLE tidemill_groups (
+  aggregate TEXT NOT NULL,
+  window_start INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  size INTEGER NOT NULL,
+  id INTEGER NOT NULL,
+  state BLOB NOT NULL,
+  PRIMARY KEY (aggregate, window_start, key)
+) WITHOUT ROWID;
+
+-- How far each aggregate has come, and each partition in it.
+CREATE TABLE tidemill_aggregates (
+  aggregate TEXT NOT NULL PRIMARY KEY,
+  closed_upto INTEGER NOT NULL,
+  late INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE tidemill_marks (
+  aggregate TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  watermark INTEGER NOT NULL,
+  idle INTEGER NOT NULL,
+  PRIMARY KEY (aggregate, partition)
+) WITHOUT ROWID;

@@ -1,0 +1,31 @@
+//! The cache: one SQLite file that holds what a pipeline alone knows, its latest rows, its aggregates and its named queries.
+//!
+//! Three rules hold for every SQLite tool that opens the file:
+//! - tables named `tidemill_*` are the pipeline's own; all others are the cache proper, which can be rebuilt from the lake;
+//! - a timestamp column is text, `YYYY-MM-DD HH:MM:SS` in UTC with six more digits only where there is a fraction, so
+//!   that SQLite's date functions read it and its order is time's order; in `tidemill_*` and in columns that begin with
+//!   `_`, times are integers: microseconds since 1970;
+//! - booleans are 0 and 1; lists are JSON text; NaN, which SQLite does not keep, is null.
+
+pub mod layout;
+pub mod query;
+
+mod adopt;
+mod cell;
+mod commit;
+mod fault;
+mod file;
+mod group;
+mod latest;
+mod percentile;
+mod row;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use commit::Commit;
+pub use group::{Mark, Marks};
+pub use latest::Latest;
+pub use layout::{AggregateLayout, Layout, TableLayout, check};
+pub use row::Generation;
+pub use store::Store;

@@ -1,0 +1,227 @@
+//! How the plain values of a commit lie in the file's rows: each written here, and read back here.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::fault::{During, internal};
+use crate::commit::{DeadLetter, Epoch, Object, Segment};
+use crate::error::{Kind, OrFail, Result};
+use crate::time::Timestamp;
+
+/// A component in service of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// The table.
+    pub table: String,
+    /// Counted from 1 in each table; a component that returns is a new generation.
+    pub number: u64,
+    /// The sha256 of the component, in hexadecimal.
+    pub digest: String,
+    /// When it took over.
+    pub since: Timestamp,
+    /// Whether a person chose it, so that a file that differs does not replace it.
+    pub pinned: bool,
+}
+
+/// The rows that a SELECT finds, each made into a value.
+pub(super) fn select<T, P: Params>(
+    connection: &Connection,
+    sql: &str,
+    params: P,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let found = || connection.prepare_cached(sql)?.query_map(params, read)?.collect::<rusqlite::Result<Vec<T>>>();
+    found().during("read what it holds")
+}
+
+/// Runs a statement that is kept prepared, and says how many rows it changed.
+pub(super) fn run(connection: &Connection, what: &str, sql: &str, params: impl Params) -> Result<usize> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).during(what)
+}
+
+/// The columns that [`epoch`] reads, of a ledger called `l`.
+pub(super) const EPOCH: &str = "l.table_name, l.partition, l.epoch, l.from_offset, l.next_offset, l.records_in, \
+     l.records_out, l.dropped, l.rejected, l.rows, l.watermark, l.committed, l.digest";
+
+pub(super) fn epoch(row: &Row<'_>) -> rusqlite::Result<Epoch> {
+    Ok(Epoch {
+        table: row.get(0)?,
+        partition: row.get(1)?,
+        epoch: whole(row, 2)?,
+        from: whole(row, 3)?,
+        next: whole(row, 4)?,
+        records_in: whole(row, 5)?,
+        out: whole(row, 6)?,
+        dropped: whole(row, 7)?,
+        rejected: whole(row, 8)?,
+        rows: whole(row, 9)?,
+        watermark: time(row, 10)?,
+        committed: time(row, 11)?,
+        digest: row.get(12)?,
+    })
+}
+
+/// Writes the ledger's line and moves the partition's position, once both are seen to follow what is there.
+pub(super) fn write_epoch(connection: &Connection, line: &Epoch) -> Result<()> {
+    let broken = |what: String| internal(what).within(format!("ledger of {:?}/{}", line.table, line.partition));
+    if line.records_in != line.out + line.dropped + line.rejected {
+        let Epoch { records_in, out, dropped, rejected, .. } = line;
+        return Err(broken(format!("{records_in} records in, but {out} out, {dropped} dropped, {rejected} rejected")));
+    }
+    let before = position(connection, line)?;
+    let (epoch, from) = before.map_or((1, line.from), |(epoch, next)| (epoch + 1, next));
+    if (line.epoch, line.from) != (epoch, from) || line.next < line.from {
+        return Err(broken(format!(
+            "epoch {} from {} to {} does not follow; epoch {epoch} from {from} does",
+            line.epoch, line.from, line.next
+        )));
+    }
+    let (records_in, out, dropped) = (int(line.records_in), int(line.out), int(line.dropped));
+    let (epoch, next, rejected, rows) = (int(line.epoch), int(line.next), int(line.rejected), int(line.rows));
+    run(
+        connection,
+        "write the ledger",
+        "INSERT INTO tidemill_ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            line.table,
+            line.partition,
+            epoch,
+            int(line.from),
+            next,
+            records_in,
+            out,
+            dropped,
+            rejected,
+            rows,
+            line.watermark.0,
+            line.committed.0,
+            line.digest,
+        ],
+    )?;
+    let moved = "INSERT INTO tidemill_positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
+         epoch = excluded.epoch, next_offset = excluded.next_offset, records_in = records_in + excluded.records_in, \
+         records_out = records_out + excluded.records_out, dropped = dropped + excluded.dropped, \
+         rejected = rejected + excluded.rejected, rows = rows + excluded.rows";
+    let values = params![line.table, line.partition, epoch, next, records_in, out, dropped, rejected, rows];
+    run(connection, "move a position", moved, values).map(drop)
+}
+
+fn position(connection: &Connection, line: &Epoch) -> Result<Option<(u64, u64)>> {
+    let sql = "SELECT epoch, next_offset FROM tidemill_positions WHERE table_name = ?1 AND partition = ?2";
+    let read = |row: &Row<'_>| Ok((whole(row, 0)?, whole(row, 1)?));
+    let found = || connection.prepare_cached(sql)?.query_row((&line.table, line.partition), read).optional();
+    found().during("read a position")
+}
+
+/// The columns that [`dead_letter`] reads.
+pub(super) const DEAD_LETTER: &str = "table_name, partition, offset, time, reason, digest, key, value, headers";
+
+pub(super) fn dead_letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
+    Ok(DeadLetter {
+        table: row.get(0)?,
+        partition: row.get(1)?,
+        offset: whole(row, 2)?,
+        time: time(row, 3)?,
+        reason: row.get(4)?,
+        digest: row.get(5)?,
+        key: row.get(6)?,
+        value: row.get(7)?,
+        headers: row.get(8)?,
+    })
+}
+
+pub(super) fn write_dead_letter(connection: &Connection, letter: &DeadLetter) -> Result<()> {
+    let DeadLetter { table, partition, offset, time, reason, digest, key, value, headers } = letter;
+    let values = params![table, partition, int(*offset), time.0, reason, digest, key, value, headers];
+    let sql = "INSERT INTO tidemill_dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)";
+    run(connection, "keep a dead letter", sql, values).map(drop)
+}
+
+pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<Segment> {
+    Ok(Segment {
+        file: row.get(0)?,
+        table: row.get(1)?,
+        partition: row.get(2)?,
+        epoch: whole(row, 3)?,
+        window: time(row, 4)?,
+        first_offset: whole(row, 5)?,
+        next_offset: whole(row, 6)?,
+        rows: whole(row, 7)?,
+        bytes: whole(row, 8)?,
+        digest: row.get(9)?,
+    })
+}
+
+pub(super) fn write_segment(connection: &Connection, segment: &Segment) -> Result<()> {
+    let Segment { file, table, partition, epoch, window, first_offset, next_offset, rows, bytes, digest } = segment;
+    let (first, next) = (int(*first_offset), int(*next_offset));
+    let values = params![file, table, partition, int(*epoch), window.0, first, next, int(*rows), int(*bytes), digest];
+    let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    run(connection, "list a segment", sql, values).map(drop)
+}
+
+/// The columns that [`object`] reads.
+pub(super) const OBJECT: &str =
+    "key, file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, sha256, digests";
+
+pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
+    let digests: String = row.get(10)?;
+    let not_json = |cause| rusqlite::Error::FromSqlConversionFailure(10, rusqlite::types::Type::Text, Box::new(cause));
+    Ok(Object {
+        key: row.get(0)?,
+        file: row.get(1)?,
+        table: row.get(2)?,
+        partition: row.get(3)?,
+        window: time(row, 4)?,
+        first_offset: whole(row, 5)?,
+        next_offset: whole(row, 6)?,
+        rows: whole(row, 7)?,
+        bytes: whole(row, 8)?,
+        sha256: row.get(9)?,
+        digests: serde_json::from_str(&digests).map_err(not_json)?,
+    })
+}
+
+pub(super) fn write_object(connection: &Connection, object: &Object) -> Result<()> {
+    let Object { key, file, table, partition, window, first_offset, next_offset, rows, bytes, sha256, digests } =
+        object;
+    let digests = serde_json::to_string(digests).or_fail(Kind::Internal, || "digests of an object")?;
+    let (first, next, rows, bytes) = (int(*first_offset), int(*next_offset), int(*rows), int(*bytes));
+    let values = params![key, file, table, partition, window.0, first, next, rows, bytes, sha256, digests];
+    let sql = "INSERT INTO tidemill_objects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)";
+    run(connection, "put an object in the outbox", sql, values).map(drop)
+}
+
+pub(super) fn generation(row: &Row<'_>) -> rusqlite::Result<Generation> {
+    Ok(Generation {
+        table: row.get(0)?,
+        number: whole(row, 1)?,
+        digest: row.get(2)?,
+        since: time(row, 3)?,
+        pinned: row.get(4)?,
+    })
+}
+
+pub(super) fn write_generation(connection: &Connection, generation: &Generation) -> Result<()> {
+    let Generation { table, number, digest, since, pinned } = generation;
+    let values = params![table, int(*number), digest, since.0, pinned];
+    // The same number again is the same generation, pinned or let go.
+    let sql = "INSERT INTO tidemill_generations VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT DO UPDATE SET pinned = excluded.pinned WHERE digest = excluded.digest";
+    match run(connection, "record a generation", sql, values)? {
+        1 => Ok(()),
+        _ => Err(internal(format!("generation {number} of {table:?}: it is another component's"))),
+    }
+}
+
+/// Whole numbers lie in SQLite's signed ones bit for bit.
+pub(super) fn int(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+pub(super) fn whole(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
+    row.get(index).map(i64::cast_unsigned)
+}
+
+pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
+    row.get(index).map(Timestamp)
+}

@@ -1,0 +1,236 @@
+//! Commits: whole or not at all, and what a start finds after them.
+
+use std::time::Duration;
+
+use super::*;
+use crate::cache::{Generation, Mark, Marks};
+use crate::commit::{DeadLetter, Group, Object, Segment};
+use crate::error::Kind;
+
+fn segment(file: &str, first: u64, next: u64) -> Segment {
+    Segment {
+        file: file.into(),
+        table: "pin".into(),
+        partition: 0,
+        epoch: 1,
+        window: Timestamp(0),
+        first_offset: first,
+        next_offset: next,
+        rows: next - first,
+        bytes: 100,
+        digest: "ab".into(),
+    }
+}
+
+fn object(key: &str, rows: u64) -> Object {
+    Object {
+        key: key.into(),
+        file: format!("{key}.parquet"),
+        table: "pin".into(),
+        partition: 0,
+        window: Timestamp(0),
+        first_offset: 0,
+        next_offset: rows,
+        rows,
+        bytes: 200,
+        sha256: "cd".into(),
+        digests: vec!["ab".into(), "ef".into()],
+    }
+}
+
+fn letter(offset: u64) -> DeadLetter {
+    DeadLetter {
+        table: "pin".into(),
+        partition: 0,
+        offset,
+        time: Timestamp(7),
+        reason: "field \"ind\" is absent".into(),
+        digest: "ab".into(),
+        key: None,
+        value: Some(b"{}".to_vec()),
+        headers: vec![0, 255],
+    }
+}
+
+fn group(category: Value, pins: i64, state: &[u8]) -> Group {
+    Group {
+        window: Timestamp(0),
+        size: Duration::from_secs(60),
+        key: vec![category],
+        measures: vec![Value::Int64(pins)],
+        state: state.to_vec(),
+    }
+}
+
+#[test]
+fn a_commit_is_whole_or_nothing() {
+    let folder = Folder::new();
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    let fill = |to: &mut Commit<'_>| {
+        to.epoch(&epoch(0, 1, 0, 1))?;
+        to.upsert("pin", &latest(&[(1, "a", (1, 0, 0))]))?;
+        to.segments(&[segment("s", 0, 1)])?;
+        to.dead_letters(&[letter(4)])
+    };
+    let mut dropped = store.begin().unwrap();
+    fill(&mut dropped).unwrap();
+    drop(dropped);
+    assert!(store.positions().unwrap().is_empty() && store.segments().unwrap().is_empty());
+    assert!(
+        ask(&folder.file(), "SELECT * FROM pin UNION ALL SELECT 1, 2, 3, 4, 5 FROM tidemill_dead_letters").is_empty()
+    );
+    commit(&mut store, fill).unwrap();
+    drop(store);
+    let store = Store::open(&folder.file(), &layout()).unwrap();
+    assert_eq!(store.positions().unwrap(), [epoch(0, 1, 0, 1)]);
+    assert_eq!(store.segments().unwrap(), [segment("s", 0, 1)]);
+    assert_eq!(Reader::open(&folder.file()).unwrap().dead_letters("pin", 9).unwrap(), [letter(4)]);
+    assert_eq!(ask(&folder.file(), "categories"), ["a|1"]);
+}
+
+#[test]
+fn epochs_and_offsets_follow_without_a_gap() {
+    let check = |lines: &[Epoch], words: &str| {
+        let folder = Folder::new();
+        let mut store = Store::open(&folder.file(), &layout()).unwrap();
+        let done = commit(&mut store, |to| lines.iter().try_for_each(|line| to.epoch(line)));
+        match done {
+            Ok(()) => assert_eq!("", words, "{lines:?}"),
+            Err(error) => assert!(error.kind() == Kind::Internal && error.message().contains(words), "{error}"),
+        }
+        let reader = Reader::open(&folder.file()).unwrap();
+        assert_eq!(reader.gaps().unwrap(), [""; 0]);
+        assert_eq!(reader.ledger().unwrap().is_empty(), !words.is_empty());
+    };
+    check(&[epoch(0, 1, 7, 9), epoch(0, 2, 9, 9), epoch(1, 1, 0, 3), epoch(0, 3, 9, 12)], "");
+    check(&[epoch(0, 2, 0, 1)], "epoch 1 from 0 does");
+    check(&[epoch(0, 1, 0, 5), epoch(0, 2, 6, 7)], "epoch 2 from 5 does");
+    check(&[epoch(0, 1, 0, 5), epoch(0, 2, 4, 7)], "epoch 2 from 5 does");
+    check(&[epoch(0, 1, 0, 5), epoch(0, 1, 5, 7)], "epoch 2 from 5 does");
+    check(&[epoch(0, 1, 0, 5), epoch(0, 3, 5, 7)], "epoch 2 from 5 does");
+    check(&[Epoch { out: 1, ..epoch(0, 1, 0, 2) }], "2 records in, but 1 out");
+    check(&[Epoch { out: 0, dropped: 1, rejected: 1, ..epoch(0, 1, 0, 2) }], "");
+}
+
+#[test]
+fn a_start_finds_the_last_epoch_of_each_partition() {
+    let folder = Folder::new();
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    let huge =
+        Epoch { next: i64::MAX as u64, records_in: 0, out: 0, rows: 0, watermark: Timestamp::MIN, ..epoch(1, 1, 5, 5) };
+    commit(&mut store, |to| to.epoch(&epoch(0, 1, 0, 3)).and_then(|()| to.epoch(&huge))).unwrap();
+    commit(&mut store, |to| to.epoch(&epoch(0, 2, 3, 10))).unwrap();
+    assert_eq!(store.positions().unwrap(), [epoch(0, 2, 3, 10), huge]);
+    let accounts = Reader::open(&folder.file()).unwrap().ledger().unwrap();
+    assert_eq!(
+        accounts.iter().map(|account| (account.records_in, account.last.epoch)).collect::<Vec<_>>(),
+        [(10, 2), (0, 1)]
+    );
+    let epochs = Reader::open(&folder.file()).unwrap().epochs("pin", 0, 1).unwrap();
+    assert_eq!(epochs, [epoch(0, 2, 3, 10)]);
+}
+
+#[test]
+fn segments_become_an_object_and_objects_are_delivered() {
+    let folder = Folder::new();
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    commit(&mut store, |to| to.segments(&[segment("b", 2, 5), segment("a", 0, 2), segment("c", 5, 6)])).unwrap();
+    let files: Vec<String> = store.segments().unwrap().into_iter().map(|segment| segment.file).collect();
+    assert_eq!(files, ["a", "b", "c"]);
+    let land = |store: &mut Store, files: &[&str], rows| {
+        let files: Vec<String> = files.iter().map(|&file| file.to_owned()).collect();
+        commit(store, |to| to.land(&files, &object("k", rows)))
+    };
+    assert!(land(&mut store, &["a", "b", "z"], 5).unwrap_err().message().contains("segment \"z\" is not listed"));
+    assert!(land(&mut store, &["a", "b"], 4).unwrap_err().message().contains("4 rows, and its segments 5"));
+    assert_eq!(store.segments().unwrap().len(), 3);
+    land(&mut store, &["a", "b"], 5).unwrap();
+    assert!(land(&mut store, &["c"], 1).is_err(), "the key is taken");
+    assert_eq!((store.segments().unwrap().len(), store.outbox().unwrap()), (1, vec![object("k", 5)]));
+
+    commit(&mut store, |to| to.delivered("k", Timestamp(3))).unwrap();
+    commit(&mut store, |to| to.delivered("k", Timestamp(4))).unwrap();
+    assert!(commit(&mut store, |to| to.delivered("x", Timestamp(3))).is_err());
+    assert!(store.outbox().unwrap().is_empty());
+    let reader = Reader::open(&folder.file()).unwrap();
+    assert_eq!(reader.objects(5).unwrap(), [(object("k", 5), true)]);
+    let counts = reader.counts().unwrap();
+    assert_eq!((counts.segments, counts.segment_bytes, counts.waiting, counts.delivered), (1, 100, 0, 1));
+    assert_eq!(ask(&folder.file(), "SELECT delivered FROM tidemill_objects"), ["3"]);
+}
+
+#[test]
+fn open_groups_keep_their_state_and_closed_ones_their_measures() {
+    let folder = Folder::new();
+    let name = "pins_per_category";
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    let (art, none) = (Value::Text("art".into()), Value::Null);
+    commit(&mut store, |to| to.groups(name, &[group(art.clone(), 1, b"1"), group(none.clone(), 5, b"5")], &[]))
+        .unwrap();
+    commit(&mut store, |to| to.groups(name, &[group(art.clone(), 2, b"2")], &[])).unwrap();
+    let shown = "SELECT category, pins, _closed, window_start, window_end FROM pins_per_category ORDER BY 1";
+    let window = "1970-01-01 00:00:00|1970-01-01 00:01:00";
+    assert_eq!(ask(&folder.file(), shown), [format!("-|5|0|{window}"), format!("art|2|0|{window}")]);
+
+    drop(store);
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    let restored = store.groups(name).unwrap();
+    let bare = |category: &Value, state| Group { measures: Vec::new(), ..group(category.clone(), 0, state) };
+    assert_eq!(restored, [bare(&none, b"5"), bare(&art, b"2")]);
+
+    // One that was only restored closes with what it shows; one that no commit saw closes at once.
+    let closed = [bare(&none, b""), group(art, 3, b""), group(Value::Text("new".into()), 9, b"")];
+    commit(&mut store, |to| to.groups(name, &[], &closed)).unwrap();
+    let expected = [format!("-|5|1|{window}"), format!("art|3|1|{window}"), format!("new|9|1|{window}")];
+    assert_eq!(ask(&folder.file(), shown), expected);
+    assert!(store.groups(name).unwrap().is_empty());
+
+    let short = Group { measures: vec![Value::Null; 2], ..group(none, 0, b"") };
+    assert_eq!(commit(&mut store, |to| to.groups(name, &[short], &[])).unwrap_err().kind(), Kind::Internal);
+}
+
+#[test]
+fn marks_and_generations_come_back() {
+    let folder = Folder::new();
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    assert_eq!((store.marks("pins_per_category").unwrap(), store.generation("pin").unwrap()), (None, None));
+    let mark = |partition, watermark| Mark { partition, watermark: Timestamp(watermark), idle: partition == 1 };
+    let marks = |closed, late, at| Marks {
+        closed_upto: Timestamp(closed),
+        late,
+        partitions: vec![mark(0, at), mark(1, i64::MIN)],
+    };
+    let generation = |number, digest: &str, pinned| Generation {
+        table: "pin".into(),
+        number,
+        digest: digest.into(),
+        since: Timestamp(1),
+        pinned,
+    };
+    for (at, digest) in [(1, "ab"), (2, "cd")] {
+        commit(&mut store, |to| {
+            to.marks("pins_per_category", &marks(at, 0, at))?;
+            to.generation(&generation(at as u64, digest, false))
+        })
+        .unwrap();
+    }
+    assert_eq!(store.marks("pins_per_category").unwrap(), Some(marks(2, 0, 2)));
+    commit(&mut store, |to| to.generation(&generation(2, "cd", true))).unwrap();
+    assert_eq!(store.generation("pin").unwrap(), Some(generation(2, "cd", true)));
+    assert_eq!(Reader::open(&folder.file()).unwrap().generations().unwrap(), [generation(2, "cd", true)]);
+    assert!(commit(&mut store, |to| to.generation(&generation(1, "xx", true))).is_err());
+}
+
+#[test]
+fn a_redriven_dead_letter_is_no_longer_listed() {
+    let folder = Folder::new();
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    commit(&mut store, |to| to.dead_letters(&[letter(1), letter(2)])).unwrap();
+    commit(&mut store, |to| to.redriven("pin", 0, 1, Timestamp(9))).unwrap();
+    let reader = Reader::open(&folder.file()).unwrap();
+    assert_eq!(reader.dead_letters("pin", 5).unwrap(), [letter(2)]);
+    assert_eq!(reader.counts().unwrap().dead_letters.get("pin"), Some(&1));
+    assert_eq!(reader.dead_letter("pin", 0, 1).unwrap(), Some(letter(1)));
+    let absent = commit(&mut store, |to| to.redriven("pin", 0, 7, Timestamp(9))).unwrap_err();
+    assert_eq!(absent.kind(), Kind::Missing);
+}
