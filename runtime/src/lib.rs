@@ -14,4 +14,5 @@ pub mod component;
 pub mod decode;
 pub mod lake;
 pub mod log;
+pub mod source;
 pub mod window;

@@ -1,0 +1,8 @@
+//! Topics that other systems keep, as sources.
+
+#[cfg(feature = "fluvio")]
+pub mod fluvio;
+#[cfg(not(feature = "fluvio"))]
+#[path = "absent.rs"]
+pub mod fluvio;
+pub mod options;

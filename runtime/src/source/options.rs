@@ -1,0 +1,41 @@
+//! Where a partition lives in another system, with the patience that reading it takes.
+
+use std::time::Duration;
+
+/// A partition of a topic in a Fluvio cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FluvioOptions {
+    /// The cluster's public address, `host:port`.
+    pub address: String,
+    /// The topic's name there.
+    pub topic: String,
+    /// The partition, counted from 0.
+    pub partition: u32,
+}
+
+/// How long to wait for what; the client itself waits without end in places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection to the cluster.
+    pub connect: Duration,
+    /// For an answer: the state of the topic, the opening of a stream.
+    pub answer: Duration,
+    /// How long a stream may be silent before the cluster is asked whether there is more.
+    pub silence: Duration,
+    /// The pause after a first failed try; each further one is twice as long, and jittered.
+    pub retry_min: Duration,
+    /// The longest pause between two tries.
+    pub retry_max: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            answer: Duration::from_secs(10),
+            silence: Duration::from_secs(10),
+            retry_min: Duration::from_millis(100),
+            retry_max: Duration::from_secs(10),
+        }
+    }
+}
