@@ -12,6 +12,7 @@ pub mod value;
 pub mod cache;
 pub mod component;
 pub mod decode;
+pub mod emulate;
 pub mod lake;
 pub mod log;
 pub mod source;

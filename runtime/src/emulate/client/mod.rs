@@ -1,0 +1,166 @@
+//! The client of a Kafka REST proxy: it posts records, waits when it is asked to, tries again what may pass.
+
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+
+use self::answer::{Receipts, remaining};
+use crate::error::{Error, Kind, OrFail, Result};
+
+/// The type of the body.
+const JSON_V2: &str = "application/vnd.kafka.json.v2+json";
+/// How long a connection may take to come about.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long an answer may take.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+/// How often a request is tried again after its connection failed or some of its records did.
+const RETRIES_MAX: u32 = 5;
+/// How often a request is sent again because the server asked for it.
+const WAITS_MAX: u32 = 100;
+/// The longest wait that a server can ask for.
+const WAIT_TIME_MAX: Duration = Duration::from_secs(60);
+/// The wait where a server names none.
+const WAIT_TIME: Duration = Duration::from_secs(1);
+/// The first wait between two tries; each is twice the one before.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// Connections to one server or several, kept open between requests.
+pub struct Client {
+    http: reqwest::Client,
+    backoff: Duration,
+}
+
+/// What came of a post.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Posted {
+    /// Records that the server acknowledged.
+    pub records: u64,
+    /// How many times the request was sent again, or a part of it.
+    pub retries: u64,
+}
+
+/// Why an attempt was not the last.
+enum Again {
+    /// The server asked for a pause.
+    Asked(Duration),
+    /// The connection failed.
+    Broken(Error),
+    /// Some records were not taken; this body holds just those.
+    Rest(Vec<u8>, Error),
+}
+
+impl Client {
+    /// A client. Its connections go straight to the server, whatever proxy the environment names.
+    pub fn new() -> Result<Self> {
+        let builder = || {
+            let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIME_MAX).timeout(ANSWER_TIME_MAX);
+            builder.tcp_nodelay(true).no_proxy()
+        };
+        // A machine that knows no certificate authority can still speak plain HTTP.
+        let http = builder().build().or_else(|_| builder().tls_certs_only([]).build());
+        let http = http.or_fail(Kind::Internal, || "HTTP client")?;
+        Ok(Self { http, backoff: BACKOFF })
+    }
+
+    /// Asks once for a page's text.
+    pub async fn get(&self, url: &str) -> Result<String> {
+        let answer = self.http.get(url).send().await.map_err(|cause| unreachable(url, &cause))?;
+        let (status, text) = (answer.status(), answer.text().await.map_err(|cause| unreachable(url, &cause))?);
+        if status.is_success() { Ok(text) } else { Err(answer::refusal(url, status, &text)) }
+    }
+
+    /// Posts a body `{"records":[{"value":..}, ..]}` until all of its records are acknowledged.
+    ///
+    /// A record may arrive twice: when a connection breaks, nobody knows whether the server had taken what it was
+    /// sent. Errors: `Unavailable` when the server cannot be reached or goes on refusing, or what it says is wrong.
+    pub async fn post(&self, url: &str, mut body: Vec<u8>) -> Result<Posted> {
+        let (mut posted, mut tries, mut waits) = (Posted::default(), 0, 0);
+        loop {
+            let (taken, again) = self.attempt(url, &body).await?;
+            posted.records += taken;
+            let Some(again) = again else { return Ok(posted) };
+            posted.retries += 1;
+            match again {
+                Again::Asked(_) if waits == WAITS_MAX => return Err(still_busy(url)),
+                Again::Asked(pause) => {
+                    waits += 1;
+                    tokio::time::sleep(jitter(pause)).await;
+                }
+                Again::Broken(error) | Again::Rest(_, error) if tries == RETRIES_MAX => return Err(error),
+                Again::Broken(error) => {
+                    tracing::warn!(url, %error, "trying again");
+                    self.back_off(&mut tries).await;
+                }
+                Again::Rest(rest, error) => {
+                    tracing::warn!(url, %error, "trying again");
+                    body = rest;
+                    self.back_off(&mut tries).await;
+                }
+            }
+        }
+    }
+
+    /// Sends the body once: how many records were taken, and why to send again if that is needed.
+    async fn attempt(&self, url: &str, body: &[u8]) -> Result<(u64, Option<Again>)> {
+        let request = self.http.post(url).header(CONTENT_TYPE, JSON_V2).body(body.to_vec());
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(cause) => return Ok((0, Some(Again::Broken(unreachable(url, &cause))))),
+        };
+        let status = answer.status();
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            return Ok((0, Some(Again::Asked(pause(&answer)))));
+        }
+        let text = match answer.text().await {
+            Ok(text) => text,
+            Err(cause) => return Ok((0, Some(Again::Broken(unreachable(url, &cause))))),
+        };
+        if !status.is_success() {
+            return Err(answer::refusal(url, status, &text));
+        }
+        let receipts = Receipts::read(url, &text)?;
+        let failed = receipts.failed(url)?;
+        let taken = receipts.taken();
+        let Some(error) = failed else { return Ok((taken, None)) };
+        Ok((taken, Some(Again::Rest(remaining(url, body, &receipts)?, error))))
+    }
+
+    /// Waits before the next try, each time about twice as long.
+    async fn back_off(&self, tries: &mut u32) {
+        tokio::time::sleep(jitter(self.backoff * 2_u32.pow(*tries))).await;
+        *tries += 1;
+    }
+}
+
+/// That long or up to half more, so that many who wait do not come back together.
+fn jitter(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(1.0..1.5))
+}
+
+/// How long the server asks to wait.
+fn pause(answer: &Response) -> Duration {
+    let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    asked.map_or(WAIT_TIME, Duration::from_secs).min(WAIT_TIME_MAX)
+}
+
+/// What is said when no answer came. The innermost cause is the one that tells.
+fn unreachable(url: &str, cause: &reqwest::Error) -> Error {
+    let mut inner: &dyn std::error::Error = cause;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    let said = if cause.is_timeout() { "no answer in time".to_owned() } else { inner.to_string() };
+    let error = Error::new(Kind::Unavailable, format!("server {url:?}: {said}"));
+    error.hint("start a pipeline with `tidemill run`, or name the address of one that runs")
+}
+
+fn still_busy(url: &str) -> Error {
+    let error = Error::new(Kind::Busy, format!("server {url:?}: busy still after {WAITS_MAX} tries"));
+    error.hint("post more slowly or with fewer requests at a time")
+}

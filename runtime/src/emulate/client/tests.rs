@@ -1,0 +1,103 @@
+//! The client against a small server on loopback.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::routing::post;
+
+use super::*;
+
+type Answer = (StatusCode, &'static str);
+
+/// What the server is to answer, one after the other, and what it was sent.
+#[derive(Default)]
+struct Script {
+    answers: VecDeque<Answer>,
+    bodies: Vec<String>,
+}
+
+async fn answer(
+    State(script): State<Arc<Mutex<Script>>>,
+    headers: HeaderMap,
+    body: String,
+) -> (StatusCode, [(&'static str, &'static str); 1], &'static str) {
+    assert_eq!(headers["content-type"], JSON_V2);
+    let mut script = script.lock().unwrap();
+    script.bodies.push(body);
+    let (status, text) = script.answers.pop_front().unwrap_or((StatusCode::IM_A_TEAPOT, "nothing more"));
+    (status, [("retry-after", "0")], text)
+}
+
+/// Posts two records to a server that answers so; what it was sent and what came of it.
+async fn post_two(answers: &[Answer]) -> (Vec<String>, Result<Posted>) {
+    let script = Arc::new(Mutex::new(Script { answers: answers.iter().copied().collect(), bodies: Vec::new() }));
+    let router = Router::new().route("/topics/pin", post(answer)).with_state(Arc::clone(&script));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/topics/pin", listener.local_addr().unwrap());
+    let server = tokio::spawn(async { axum::serve(listener, router).await });
+    let client = Client { backoff: Duration::ZERO, ..Client::new().unwrap() };
+    let posted = client.post(&url, BOTH.into()).await;
+    server.abort();
+    let bodies = std::mem::take(&mut script.lock().unwrap().bodies);
+    (bodies, posted)
+}
+
+const BOTH: &str = r#"{"records":[{"value":{"index":1}},{"value":{"index":2}}]}"#;
+const SECOND: &str = r#"{"records":[{"value":{"index":2}}]}"#;
+const TAKEN: Answer =
+    (StatusCode::OK, r#"{"offsets":[{"partition":0,"offset":0,"error_code":null,"error":null},{"offset":1}]}"#);
+const ONE_TAKEN: Answer = (StatusCode::OK, r#"{"offsets":[{"partition":0,"offset":2}]}"#);
+const HALF: Answer = (StatusCode::OK, r#"{"offsets":[{"offset":0},{"error_code":50003,"error":"busy"}]}"#);
+const NONE: Answer = (StatusCode::OK, r#"{"offsets":[{"error_code":50003,"error":"the disk is full"}]}"#);
+const NEVER: Answer = (StatusCode::OK, r#"{"offsets":[{"offset":0},{"error_code":50002,"error":"too large"}]}"#);
+const BUSY: Answer = (StatusCode::TOO_MANY_REQUESTS, r#"{"error_code":429,"message":"later"}"#);
+const AWAY: Answer = (StatusCode::SERVICE_UNAVAILABLE, "");
+
+async fn check(answers: &[Answer], bodies: &[&str], expected: Result<Posted, (Kind, &str)>) {
+    let (sent, posted) = post_two(answers).await;
+    assert_eq!(sent, bodies, "{answers:?}");
+    match (posted, expected) {
+        (Ok(posted), Ok(expected)) => assert_eq!(posted, expected, "{answers:?}"),
+        (Err(error), Err((kind, words))) => {
+            assert!(error.kind() == kind && error.message().contains(words), "{:?}: {error}", error.kind());
+        }
+        (posted, _) => panic!("{answers:?}: {posted:?}"),
+    }
+}
+
+#[tokio::test]
+async fn sends_again_what_may_pass() {
+    check(&[TAKEN], &[BOTH], Ok(Posted { records: 2, retries: 0 })).await;
+    check(&[BUSY, AWAY, TAKEN], &[BOTH; 3], Ok(Posted { records: 2, retries: 2 })).await;
+    check(&[HALF, ONE_TAKEN], &[BOTH, SECOND], Ok(Posted { records: 2, retries: 1 })).await;
+    check(&[HALF, BUSY, NONE, ONE_TAKEN], &[BOTH, SECOND, SECOND, SECOND], Ok(Posted { records: 2, retries: 3 })).await;
+}
+
+#[tokio::test]
+async fn ends_with_what_stays() {
+    check(&[NEVER], &[BOTH], Err((Kind::Unavailable, "50002: too large"))).await;
+    let six = [&[BOTH][..], &[SECOND; 5]].concat();
+    check(&[HALF, NONE, NONE, NONE, NONE, NONE], &six, Err((Kind::Unavailable, "50003: the disk is full"))).await;
+    check(&[BUSY; 101], &[BOTH; 101], Err((Kind::Busy, "busy still after 100 tries"))).await;
+    let unknown = (StatusCode::NOT_FOUND, r#"{"error_code":40401,"message":"Topic not found."}"#);
+    check(&[unknown], &[BOTH], Err((Kind::Missing, "404 Not Found: 40401: Topic not found."))).await;
+    check(&[(StatusCode::BAD_REQUEST, "no")], &[BOTH], Err((Kind::Input, "400 Bad Request: no"))).await;
+    check(&[(StatusCode::OK, "hello")], &[BOTH], Err((Kind::Unavailable, "not a REST proxy's"))).await;
+    check(&[NONE], &[BOTH], Err((Kind::Unavailable, "answered for 1 records of 2"))).await;
+}
+
+#[tokio::test]
+async fn says_where_nobody_listens() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/topics/pin", listener.local_addr().unwrap());
+    drop(listener);
+    let client = Client { backoff: Duration::ZERO, ..Client::new().unwrap() };
+    for error in [client.post(&url, BOTH.into()).await.unwrap_err(), client.get(&url).await.unwrap_err()] {
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.message().contains(&url) && error.message().contains("refused"), "{error}");
+        assert!(error.next_step().is_some_and(|hint| hint.contains("tidemill run")), "{error}");
+    }
+}

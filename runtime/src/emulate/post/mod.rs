@@ -1,0 +1,166 @@
+//! Posts: the pin, the geo and the user of one index, sent in this order over and over.
+
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use self::schedule::Schedule;
+use super::client::Client;
+use super::population::Population;
+use super::rows::{Files, TABLES};
+use crate::error::{Error, Kind, Result};
+
+/// What to send, where to, how fast.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The REST proxy's address, such as `http://127.0.0.1:8082`.
+    pub to: String,
+    /// The topics of pin, geo and user.
+    pub topics: Vec<String>,
+    /// How many posts, not counting those that are sent again; `u64::MAX` is for ever.
+    pub posts: u64,
+    /// Posts a second; `None` is as fast as they are taken.
+    pub rate: Option<f64>,
+    /// The seed of the order and of what is sent again.
+    pub seed: u64,
+    /// In which order the indexes come.
+    pub order: Order,
+    /// The share of posts that are sent a second time, some posts later: from 0 to 1.
+    pub resend: f64,
+    /// Records in a request: the original sent one.
+    pub batch: usize,
+    /// Requests under way at a time.
+    pub lanes: usize,
+}
+
+/// In which order indexes come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Each index once in a random order, then again in the same one.
+    Shuffled,
+    /// Any index at any time, as the original drew them: some come again soon, some never.
+    Draws,
+}
+
+/// Where the rows come from.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+pub enum Rows {
+    /// They are generated.
+    Population(Population),
+    /// They were read.
+    Files(Files),
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sent {
+    /// Posts, not counting those that were sent again.
+    pub posts: u64,
+    /// Records that were acknowledged.
+    pub records: u64,
+    /// Requests that were tried again.
+    pub retries: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Sends what `plan` says and calls `progress` with the posts done so far. The first error that does not pass ends it.
+pub async fn run(plan: &Plan, rows: &Rows, progress: impl Fn(u64) + Sync) -> Result<Sent> {
+    let urls = plan.urls()?;
+    let (client, begun) = (Client::new()?, Instant::now());
+    let (posts, records, retries) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let groups = stream::iter(Schedule::new(plan, rows.len()).groups(plan.batch.max(1)));
+    let sent = groups.map(|group| {
+        let (client, urls, progress, posts, records, retries) = (&client, &urls, &progress, &posts, &records, &retries);
+        async move {
+            if let Some(rate) = plan.rate {
+                let due =
+                    begun + Duration::try_from_secs_f64(group.first_nth as f64 / rate).unwrap_or(Duration::MAX / 4);
+                tokio::time::sleep_until(due.into()).await;
+            }
+            for (table, url) in urls.iter().enumerate() {
+                let Some(body) = rows.body(table, &group.indexes) else { continue };
+                let posted = client.post(url, body).await?;
+                records.fetch_add(posted.records, Ordering::Relaxed);
+                retries.fetch_add(posted.retries, Ordering::Relaxed);
+            }
+            progress(posts.fetch_add(group.posts, Ordering::Relaxed) + group.posts);
+            Ok::<_, Error>(())
+        }
+    });
+    sent.buffer_unordered(plan.lanes.max(1)).try_for_each(|()| async { Ok(()) }).await?;
+    Ok(Sent {
+        posts: posts.into_inner(),
+        records: records.into_inner(),
+        retries: retries.into_inner(),
+        seconds: begun.elapsed().as_secs_f64(),
+    })
+}
+
+impl Plan {
+    /// The addresses of the three topics, once all of the plan is seen to make sense.
+    fn urls(&self) -> Result<Vec<String>> {
+        let wrong = |what: String| Err(Error::new(Kind::Input, what));
+        if self.topics.len() != TABLES {
+            return wrong(format!("topics: {} are named, not those of pin, geo and user", self.topics.len()));
+        }
+        if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
+            return wrong(format!("rate {}: it has to be above 0", self.rate.unwrap_or_default()));
+        }
+        if !(0.0..=1.0).contains(&self.resend) {
+            return wrong(format!("resend {}: it has to be from 0 to 1", self.resend));
+        }
+        let base = self.to.trim_end_matches('/');
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            let error =
+                Error::new(Kind::Input, format!("address {:?}: it does not begin with http:// or https://", self.to));
+            return Err(error.hint("write it as http://127.0.0.1:8082"));
+        }
+        Ok(self.topics.iter().map(|topic| format!("{base}/topics/{topic}")).collect())
+    }
+}
+
+impl Rows {
+    /// How many indexes there are.
+    fn len(&self) -> u64 {
+        match self {
+            Self::Population(population) => population.rows(),
+            Self::Files(files) => files.rows(),
+        }
+    }
+
+    /// The body of a request with a table's rows of these indexes; nothing where it has none.
+    fn body(&self, table: usize, indexes: &[u64]) -> Option<Vec<u8>> {
+        let mut body = b"{\"records\":[".to_vec();
+        let empty = body.len();
+        for &index in indexes {
+            let end = body.len();
+            body.extend_from_slice(if end == empty { b"{\"value\":" } else { b",{\"value\":" });
+            let start = body.len();
+            self.row(table, index, &mut body);
+            if body.len() == start {
+                body.truncate(end);
+            } else {
+                body.push(b'}');
+            }
+        }
+        let any = body.len() > empty;
+        body.extend_from_slice(b"]}");
+        any.then_some(body)
+    }
+
+    /// Appends one row, if there is one.
+    fn row(&self, table: usize, index: u64, into: &mut Vec<u8>) {
+        match (self, table) {
+            (Self::Population(population), 0) => population.pin(index, into),
+            (Self::Population(population), 1) => population.geo(index, into),
+            (Self::Population(population), _) => population.user(index, into),
+            (Self::Files(files), _) => into.extend_from_slice(files.row(index, table).unwrap_or_default().as_bytes()),
+        }
+    }
+}
