@@ -17,3 +17,5 @@ pub mod lake;
 pub mod log;
 pub mod source;
 pub mod window;
+
+pub mod config;

@@ -1,3 +1,52 @@
-//! Pipeline files: declaration, parse, check.
+//! Pipeline files: read, checked with all their faults at once, shown as a plan.
 
+mod check;
+mod fault;
+mod names;
+mod paths;
+mod picture;
 pub mod plan;
+mod read;
+mod section;
+mod table;
+mod topic;
+pub mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use crate::schema::Field;
+
+pub use check::check;
+pub use fault::{Fault, Place, Places};
+pub use picture::picture;
+pub use read::read;
+
+/// A pipeline that was read, with the place of all that declares it.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The pipeline as meant.
+    pub pipeline: plan::Pipeline,
+    /// Where each entry of its file stands.
+    pub places: Places,
+}
+
+/// What a table's transform says of itself, so far as a plan needs it.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// The transform's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The component's sha256 in hexadecimal.
+    pub digest: String,
+    /// The fields that it reads.
+    pub inputs: Vec<Field>,
+    /// The fields that it writes.
+    pub outputs: Vec<Field>,
+}
+
+/// Descriptions by the table's name; a table whose component could not be loaded has none.
+pub type Descriptions = HashMap<String, Described>;

@@ -22,6 +22,8 @@ pub struct Pipeline {
     pub listen: Listen,
     /// Bounds on what HTTP clients may send.
     pub ingest: Ingest,
+    /// When an epoch ends.
+    pub epoch: EpochBounds,
     /// The lake.
     pub lake: lake::options::Options,
     /// The topics, by rising name.
@@ -52,6 +54,17 @@ pub struct Ingest {
     pub inflight_bytes_max: usize,
 }
 
+/// When an epoch ends: as soon as one of these is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochBounds {
+    /// So long after its first record.
+    pub time: Duration,
+    /// So many records.
+    pub records: u64,
+    /// So many bytes of records, and of the rows that wait in memory for the cache.
+    pub bytes: u64,
+}
+
 /// A topic and where it lives.
 #[derive(Clone, Debug)]
 pub struct Topic {
@@ -75,6 +88,16 @@ pub enum Backend {
         /// How many partitions it has.
         partitions: u32,
     },
+}
+
+impl Backend {
+    /// How many partitions the topic has.
+    pub fn partitions(&self) -> u32 {
+        match self {
+            Self::Embedded(options) => options.partitions,
+            Self::Fluvio { partitions, .. } => *partitions,
+        }
+    }
 }
 
 /// A table: a topic's records, cleaned by a transform, kept in lake and cache.

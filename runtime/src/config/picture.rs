@@ -1,0 +1,197 @@
+//! A pipeline as text, for a person who wants to see what it will do.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::lake::options::Endpoint;
+use crate::schema::Field;
+use crate::window::spec::{Aggregate, Kind, Time};
+
+use super::plan::{Backend, Pipeline, Query, Table, Topic};
+use super::units::{show_duration, show_size};
+use super::{Described, Descriptions};
+
+/// Hexadecimal digits of a digest that are enough to tell components apart by eye.
+const DIGEST_SHOWN: usize = 12;
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Draws a pipeline: where it listens and keeps things, its topics, its tables from field to aggregate, its queries.
+/// A table without a description is drawn without its fields.
+pub fn picture(pipeline: &Pipeline, described: &Descriptions) -> String {
+    let mut lines = vec![format!("pipeline {}", pipeline.name)];
+    lines.extend(aligned("  ", &surroundings(pipeline)));
+    lines.push(String::new());
+    lines.push("topics".to_owned());
+    lines.extend(aligned("  ", &pipeline.topics.iter().map(draw_topic).collect::<Vec<_>>()));
+    for table in &pipeline.tables {
+        lines.push(String::new());
+        lines.extend(draw_table(pipeline, table, described.get(&table.name)));
+    }
+    if !pipeline.queries.is_empty() {
+        lines.push(String::new());
+        lines.push("queries".to_owned());
+        lines.extend(aligned(
+            "  ",
+            &pipeline.queries.iter().map(|query| draw_query(pipeline, query)).collect::<Vec<_>>(),
+        ));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn surroundings(pipeline: &Pipeline) -> Vec<Vec<String>> {
+    let (ingest, lake) = (&pipeline.ingest, &pipeline.lake);
+    let endpoint = match &lake.endpoint {
+        Endpoint::Embedded { port: 0 } => "the embedded S3 server, on a free port".to_owned(),
+        Endpoint::Embedded { port } => format!("the embedded S3 server, http://127.0.0.1:{port}"),
+        Endpoint::Aws => lake.region.as_ref().map_or("AWS".to_owned(), |region| format!("AWS, {region}")),
+        Endpoint::Url(url) => url.clone(),
+    };
+    let slash = if lake.prefix.is_empty() { "" } else { "/" };
+    let accepted = format!(
+        "bodies up to {}, {} records each, {} at one time",
+        show_size(ingest.body_bytes_max as u64),
+        ingest.records_max,
+        show_size(ingest.inflight_bytes_max as u64)
+    );
+    vec![
+        row(["file", &pipeline.file.display().to_string()]),
+        row(["data", &pipeline.data.display().to_string()]),
+        row(["topics at", &format!("http://{}", pipeline.listen.topics)]),
+        row(["", &accepted]),
+        row(["admin at", &format!("http://{}", pipeline.listen.admin)]),
+        row(["lake", &format!("s3://{}{slash}{} as {}", lake.bucket, lake.prefix, lake.format.extension())]),
+        row(["", &endpoint]),
+    ]
+}
+
+fn draw_topic(topic: &Topic) -> Vec<String> {
+    let partitions = plural(topic.backend.partitions(), "partition");
+    match &topic.backend {
+        Backend::Embedded(options) => {
+            let kept = match (options.retention_age, options.retention_bytes) {
+                (None, None) => "kept for ever".to_owned(),
+                (Some(age), None) => format!("kept for {}", show_duration(age)),
+                (None, Some(bytes)) => format!("kept up to {} a partition", show_size(bytes)),
+                (Some(age), Some(bytes)) => {
+                    format!("kept for {}, up to {} a partition", show_duration(age), show_size(bytes))
+                }
+            };
+            let record = format!("records up to {}", show_size(options.record_bytes_max as u64));
+            row([&topic.name, "embedded", &partitions, &format!("{kept}, {record}")])
+        }
+        Backend::Fluvio { address, topic: there, .. } => {
+            row([&topic.name, "fluvio", &partitions, &format!("topic {there} at {address}")])
+        }
+    }
+}
+
+fn draw_table(pipeline: &Pipeline, table: &Table, described: Option<&Described>) -> Vec<String> {
+    let mut lines = vec![format!("table {}", table.name)];
+    let from = shown(pipeline, table.source.as_ref().unwrap_or(&table.component));
+    let made_of = match described {
+        None => from,
+        Some(described) => {
+            let digest = described.digest.get(..DIGEST_SHOWN).unwrap_or(&described.digest);
+            format!("{} {} ({digest}) from {from}", described.name, described.version)
+        }
+    };
+    let mut facts = vec![row(["topic", &table.topic]), row(["transform", &made_of])];
+    if table.parameters != "{}" {
+        facts.push(row(["parameters", &table.parameters]));
+    }
+    let cached = match table.key.as_slice() {
+        [] => "nothing".to_owned(),
+        key => format!("the latest row of each {}", key.join(", ")),
+    };
+    facts.push(row(["cache", &cached]));
+    facts.push(row(["lake", &objects(pipeline, table)]));
+    lines.extend(aligned("  ", &facts));
+    if let Some(described) = described {
+        lines.extend(aligned("  ", &fields(table, described)));
+    }
+    for aggregate in &table.aggregates {
+        lines.push(format!("  aggregate {}", aggregate.name));
+        lines.extend(aligned("    ", &draw_aggregate(aggregate)));
+    }
+    lines
+}
+
+fn objects(pipeline: &Pipeline, table: &Table) -> String {
+    let topic = pipeline.topics.iter().find(|topic| topic.name == table.topic);
+    let partitions = topic.map_or(1, |topic| topic.backend.partitions());
+    let windows = HOUR.as_secs_f64() / table.window.as_secs_f64();
+    let objects = (windows * f64::from(partitions)).ceil();
+    format!("windows of {}, up to {objects} objects an hour", show_duration(table.window))
+}
+
+fn fields(table: &Table, described: &Described) -> Vec<Vec<String>> {
+    let mut rows = vec![row(["reads", "", "->", "writes", "", ""])];
+    for index in 0..described.inputs.len().max(described.outputs.len()) {
+        let [input, kind] = described.inputs.get(index).map(field).unwrap_or_default();
+        let written = described.outputs.get(index);
+        let [output, output_kind] = written.map(field).unwrap_or_default();
+        let role = written.map_or("", |field| match field {
+            field if table.key.contains(&field.name) => "key",
+            field if table.cache.contains(&field.name) => "cached",
+            _ => "",
+        });
+        rows.push(row([&format!("  {input}"), &kind, "", &format!("  {output}"), &output_kind, role]));
+    }
+    rows
+}
+
+fn field(field: &Field) -> [String; 2] {
+    let names = [std::slice::from_ref(&field.name), &field.aliases].concat().join(" or ");
+    let kind = field.kind.word();
+    [names, if field.nullable { format!("{kind}, or null") } else { kind.to_owned() }]
+}
+
+fn draw_aggregate(aggregate: &Aggregate) -> Vec<Vec<String>> {
+    let by = if aggregate.by.is_empty() { "all rows together".to_owned() } else { aggregate.by.join(", ") };
+    let Kind::Tumbling { size } = aggregate.window.kind;
+    let (size, lateness) = (show_duration(size), show_duration(aggregate.window.lateness));
+    let window = match &aggregate.window.time {
+        Time::Append => format!("each {size} of append time"),
+        Time::Column(column) => format!("each {size} of {column}, rows up to {lateness} late"),
+    };
+    let mut rows = vec![row(["by", &by]), row(["window", &window])];
+    rows.extend(aggregate.measures.iter().map(|(name, measure)| row([name, &measure.to_string()])));
+    rows
+}
+
+fn draw_query(pipeline: &Pipeline, query: &Query) -> Vec<String> {
+    let file = query.file.as_ref().map(|file| shown(pipeline, file));
+    row([&query.name, &file.unwrap_or_else(|| "written in the pipeline file".to_owned())])
+}
+
+/// A path as the pipeline's file would write it, where it lies beside or below that.
+fn shown(pipeline: &Pipeline, path: &Path) -> String {
+    let below = pipeline.file.parent().and_then(|folder| path.strip_prefix(folder).ok());
+    below.unwrap_or(path).display().to_string()
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn plural(count: u32, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// Rows with their columns under one another.
+fn aligned(indent: &str, rows: &[Vec<String>]) -> Vec<String> {
+    let mut widths: Vec<usize> = Vec::new();
+    for cells in rows {
+        widths.resize(widths.len().max(cells.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut lines = Vec::new();
+    for cells in rows {
+        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+        lines.push(format!("{indent}{}", padded.join("  ")).trim_end().to_owned());
+    }
+    lines
+}

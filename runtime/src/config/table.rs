@@ -1,0 +1,168 @@
+//! One `[tables.NAME]` of a pipeline file, with its aggregates.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::component::limits::Limits;
+use crate::window::spec::{self, Aggregate, Kind, Measure, Time, Window};
+
+use super::fault::wrong;
+use super::plan::{Table, Topic};
+use super::section::Section;
+use super::{names, paths};
+
+/// The size of a lake window where the file is silent.
+const WINDOW: Duration = Duration::from_mins(1);
+/// How long a silent partition holds the others back where the file is silent.
+const IDLE: Duration = Duration::from_secs(30);
+/// The smallest window of an aggregate.
+const AGGREGATE_WINDOW_MIN: Duration = Duration::from_millis(1);
+/// The smallest span of which something can come.
+const MICROSECOND: Duration = Duration::from_micros(1);
+/// WebAssembly's own bound on memory.
+const MEMORY_BYTES_MAX: u64 = 4 << 30;
+/// The columns that every aggregate has besides its own.
+const AGGREGATE_COLUMNS: [&str; 2] = ["window_start", "window_end"];
+
+/// Reads a table; its paths are seen from `folder`, its topic is one of `topics`.
+pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, topics: &[Topic]) -> Table {
+    section.judge_name(names::table(name));
+    let topic = topic(section, topics);
+    section.need("transform", "transform = \"FOLDER\" of a crate, or a .wasm file");
+    let transform = section.text("transform");
+    let transform = transform.and_then(|written| section.judge("transform", paths::transform(folder, &written)));
+    let (component, source) = transform.unwrap_or_default();
+    let parameters = section.section("parameters").json().to_string();
+    let limits = limits(&section.section("limits"));
+    let (key, cache) = (columns(section, "key"), columns(section, "cache"));
+    keep(section, &key, &cache);
+    let window = section.duration("window", Duration::from_secs(1)).unwrap_or(WINDOW);
+    if window.subsec_nanos() != 0 {
+        section.wrong("window", &wrong("a lake window is of whole seconds, since its start names its objects"));
+    }
+    let aggregates = section.items("aggregates").iter().map(aggregate).collect();
+    section.finish();
+    Table { name: name.to_owned(), topic, component, source, parameters, limits, key, cache, window, aggregates }
+}
+
+fn topic(section: &Section<'_>, topics: &[Topic]) -> String {
+    section.need("topic", "topic = \"NAME\" of the topic that it reads");
+    let Some(topic) = section.text("topic") else { return String::new() };
+    if !topics.iter().any(|known| known.name == topic) {
+        let meant = names::meant(&topic, topics.iter().map(|topic| topic.name.as_str()));
+        section.astray("topic", &wrong(format!("the topic {topic:?} is not declared")).hint(meant));
+    }
+    topic
+}
+
+fn limits(section: &Section<'_>) -> Limits {
+    let default = Limits::default();
+    let count = |key, max| section.number(key, 1..=max).and_then(|n| usize::try_from(n).ok());
+    let bytes = |key, max| section.memory(key, 1..=max);
+    let limits = Limits {
+        memory_bytes_max: bytes("memory", MEMORY_BYTES_MAX).unwrap_or(default.memory_bytes_max),
+        deadline: section.duration("deadline", Duration::from_millis(1)).unwrap_or(default.deadline),
+        output_bytes_max: bytes("output", MEMORY_BYTES_MAX).unwrap_or(default.output_bytes_max),
+        rows_out_per_row_max: count("rows_out_per_row", 1_000_000).unwrap_or(default.rows_out_per_row_max),
+        table_elements_max: count("table_elements", 10_000_000).unwrap_or(default.table_elements_max),
+        instances_max: count("instances", 1_000).unwrap_or(default.instances_max),
+        component_bytes_max: bytes("component", 1 << 30).unwrap_or(default.component_bytes_max),
+        log_bytes_max: bytes("log", 1 << 30).unwrap_or(default.log_bytes_max),
+    };
+    section.finish();
+    limits
+}
+
+fn columns(section: &Section<'_>, key: &'static str) -> Vec<String> {
+    let columns = section.texts(key);
+    for (index, column) in columns.iter().enumerate() {
+        let place = format!("{}[{index}]", section.path_of(key));
+        if let Err(fault) = names::column(column) {
+            section.wrong_at(&place, &fault);
+        } else if columns.iter().take(index).any(|before| before.eq_ignore_ascii_case(column)) {
+            section.wrong_at(&place, &wrong(format!("the column {column:?} stands here twice")));
+        }
+    }
+    columns
+}
+
+/// The cache keeps a row of some columns for each key, or nothing.
+fn keep(section: &Section<'_>, key: &[String], cache: &[String]) {
+    if key.is_empty() && !cache.is_empty() {
+        let keyless = wrong("columns are cached by key, and there is no key");
+        section.astray("cache", &keyless.hint("write key = [\"COLUMN\"], the columns that tell rows apart"));
+    }
+    for (index, column) in key.iter().enumerate() {
+        if !cache.contains(column) {
+            let place = format!("{}[{index}]", section.path_of("key"));
+            let uncached = wrong(format!("the key column {column:?} is not cached"));
+            section.astray_at(&place, &uncached.hint(format!("add {column:?} to cache")));
+        }
+    }
+}
+
+fn aggregate(section: &Section<'_>) -> Aggregate {
+    section.need("name", "name = \"NAME\"");
+    let name = section.text("name").unwrap_or_default();
+    if section.has("name") {
+        section.judge("name", names::table(&name));
+    }
+    let by = columns(section, "by");
+    for (index, column) in
+        by.iter().enumerate().filter(|(_, column)| AGGREGATE_COLUMNS.contains(&column.to_lowercase().as_str()))
+    {
+        let taken = wrong(format!("every aggregate has its own column {column:?}"));
+        section.wrong_at(&format!("{}[{index}]", section.path_of("by")), &taken);
+    }
+    section.need("window", "window = { kind = \"tumbling\", size = \"1m\" }");
+    let window = window(&section.section("window"));
+    section.need("measures", "measures = { rows = \"count()\" }");
+    let measures = measures(section, &by);
+    section.finish();
+    Aggregate { name, by, window, measures }
+}
+
+fn window(section: &Section<'_>) -> Window {
+    section.need("kind", "kind = \"tumbling\"");
+    section.choice("kind", &[("tumbling", ())]);
+    section.need("size", "size = \"1m\"");
+    let time = match section.text("time") {
+        None => Time::Append,
+        Some(word) if word == "append" => Time::Append,
+        Some(column) => {
+            section.judge("time", names::column(&column));
+            Time::Column(column)
+        }
+    };
+    let window = Window {
+        kind: Kind::Tumbling { size: section.duration("size", AGGREGATE_WINDOW_MIN).unwrap_or(AGGREGATE_WINDOW_MIN) },
+        time,
+        lateness: section.duration("lateness", Duration::ZERO).unwrap_or_default(),
+        idle: section.duration("idle", MICROSECOND).unwrap_or(IDLE),
+    };
+    section.finish();
+    window
+}
+
+fn measures(section: &Section<'_>, by: &[String]) -> Vec<(String, Measure)> {
+    let declared = section.section("measures");
+    // SQLite does not tell cases apart.
+    let mut taken: HashSet<String> = AGGREGATE_COLUMNS.iter().map(|name| (*name).to_owned()).collect();
+    taken.extend(by.iter().map(|name| name.to_lowercase()));
+    let pairs = declared.pairs();
+    let mut measures = Vec::new();
+    for (name, text) in &pairs {
+        declared.judge(name, names::column(name));
+        if !taken.insert(name.to_lowercase()) {
+            declared.wrong(name, &wrong(format!("the aggregate has another column {name:?}")).hint("rename this one"));
+        }
+        if let Some(measure) = declared.judge(name, spec::parse(text)) {
+            measures.push((name.clone(), measure));
+        }
+    }
+    if section.has("measures") && declared.is_empty() {
+        section.wrong("measures", &wrong("there is nothing to measure").hint("write { rows = \"count()\" }"));
+    }
+    measures
+}

@@ -1,0 +1,75 @@
+//! One `[topics.NAME]` of a pipeline file.
+
+use std::time::Duration;
+
+use crate::log::options::{Compression, Options};
+
+use super::fault::wrong;
+use super::names;
+use super::plan::{Backend, Topic};
+use super::section::Section;
+
+/// The most partitions of a topic; each has a thread for every table that reads it.
+const PARTITIONS_MAX: u64 = 256;
+/// Bounds on a segment.
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 30;
+/// Bounds on a record.
+const RECORD_BYTES: std::ops::RangeInclusive<u64> = 1..=256 << 20;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Embedded,
+    Fluvio,
+}
+
+/// Reads a topic.
+pub(super) fn read(name: &str, section: &Section<'_>) -> Topic {
+    section.judge_name(names::topic(name));
+    let kinds = [("embedded", Kind::Embedded), ("fluvio", Kind::Fluvio)];
+    let kind = section.choice("backend", &kinds);
+    let backend = match kind {
+        Some(Kind::Fluvio) => fluvio(name, section),
+        _ => Backend::Embedded(embedded(section)),
+    };
+    // Which keys belong to a backend that is not known cannot be said.
+    if kind.is_some() || !section.has("backend") {
+        section.finish();
+    }
+    Topic { name: name.to_owned(), backend }
+}
+
+fn embedded(section: &Section<'_>) -> Options {
+    let default = Options::default();
+    let compressions = [("lz4", Compression::Lz4), ("none", Compression::None)];
+    let options = Options {
+        partitions: partitions(section),
+        segment_bytes: section.size("segment", SEGMENT_BYTES).unwrap_or(default.segment_bytes),
+        retention_age: section.duration("retention", Duration::from_secs(1)),
+        retention_bytes: section.size("retention_size", *SEGMENT_BYTES.start()..=i64::MAX as u64),
+        compression: section.choice("compression", &compressions).unwrap_or(default.compression),
+        record_bytes_max: section.memory("record", RECORD_BYTES).unwrap_or(default.record_bytes_max),
+    };
+    if options.segment_bytes < options.record_bytes_max as u64 {
+        let key = if section.has("segment") { "segment" } else { "record" };
+        section.wrong(key, &wrong("a segment is smaller than the largest record"));
+    }
+    options
+}
+
+fn fluvio(name: &str, section: &Section<'_>) -> Backend {
+    section.need("address", "address = \"HOST:PORT\" of the cluster");
+    let address = section.text("address").unwrap_or_default();
+    let port = address.rsplit_once(':').and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
+    if section.has("address") && port.is_none() {
+        section.wrong("address", &wrong(format!("{address:?} has no host and port")).hint("write \"HOST:9003\""));
+    }
+    Backend::Fluvio {
+        address,
+        topic: section.text("topic").unwrap_or_else(|| name.to_owned()),
+        partitions: partitions(section),
+    }
+}
+
+fn partitions(section: &Section<'_>) -> u32 {
+    section.number("partitions", 1..=PARTITIONS_MAX).and_then(|n| u32::try_from(n).ok()).unwrap_or(1)
+}
