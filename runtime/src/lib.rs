@@ -19,3 +19,4 @@ pub mod source;
 pub mod window;
 
 pub mod config;
+pub mod pipeline;

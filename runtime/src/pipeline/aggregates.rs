@@ -1,0 +1,175 @@
+//! The aggregates of all tables in the committer's hands: merged, closed, made ready to be stored.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::table::Table;
+use crate::cache::{Mark, Marks};
+use crate::commit::{Group, Segment};
+use crate::error::Result;
+use crate::lake::options::Format;
+use crate::lake::{Profile, SegmentWriter};
+use crate::schema::{Field, arrow_schema};
+use crate::time::Timestamp;
+use crate::window::{self, Partial, PartitionProgress, Progress, State};
+
+/// The aggregates of a pipeline.
+#[derive(Default)]
+pub struct Aggregates {
+    all: Vec<Aggregate>,
+}
+
+struct Aggregate {
+    name: String,
+    table: String,
+    output: Vec<Field>,
+    state: State,
+    /// Rows that came too late, since the aggregate began.
+    late: u64,
+    /// Those among them that are stored.
+    late_stored: u64,
+}
+
+/// What one transaction stores of one aggregate.
+pub struct Change {
+    /// Its name.
+    pub aggregate: String,
+    /// Groups that are open and have changed.
+    pub changed: Vec<Group>,
+    /// Groups whose window has closed.
+    pub closed: Vec<Group>,
+    /// How far it has come.
+    pub marks: Marks,
+    /// Rows that came too late since the last time.
+    pub late: u64,
+    /// The closed windows as segments for the lake, a file each.
+    pub segments: Vec<Segment>,
+    output: Vec<Field>,
+}
+
+impl Aggregates {
+    /// Adds the aggregates of a table, restored by `stored`: the open groups and the progress of an aggregate by its name.
+    pub fn add(
+        &mut self,
+        table: &Arc<Table>,
+        partitions: u32,
+        stored: impl Fn(&str) -> Result<(Vec<Group>, Option<Marks>)>,
+    ) -> Result<()> {
+        for aggregate in &table.plan.aggregates {
+            let output = window::output_fields(aggregate, &table.fields)?;
+            let (groups, marks) = stored(&aggregate.name)?;
+            let late = marks.as_ref().map_or(0, |marks| marks.late);
+            let progress = marks.map_or_else(|| Progress::new(partitions), progress);
+            let state = State::restore(aggregate, &table.fields, partitions, &groups, progress)?;
+            let (name, table) = (aggregate.name.clone(), table.plan.name.clone());
+            self.all.push(Aggregate { name, table, output, state, late, late_stored: late });
+        }
+        Ok(())
+    }
+
+    /// How far each aggregate of a table has come in a partition, in their order.
+    pub fn watermarks(&self, table: &str, partition: u32) -> Vec<Timestamp> {
+        let of_table = self.all.iter().filter(|aggregate| aggregate.table == table);
+        let watermark =
+            |aggregate: &Aggregate| aggregate.state.progress().partitions.get(partition as usize).map(|p| p.watermark);
+        of_table.map(|aggregate| watermark(aggregate).unwrap_or(Timestamp::MIN)).collect()
+    }
+
+    /// Merges what a partition's epoch adds to the aggregates of its table, which come in their order.
+    pub fn merge(&mut self, table: &str, partition: u32, partials: Vec<Partial>) -> Result<()> {
+        let of_table = self.all.iter_mut().filter(|aggregate| aggregate.table == table);
+        for (aggregate, partial) in of_table.zip(partials) {
+            aggregate.late += aggregate.state.merge(partition, partial)?;
+        }
+        Ok(())
+    }
+
+    /// Lets time pass in a partition that has shown no record for `quiet`.
+    pub fn advance(&mut self, table: &str, partition: u32, settled: Timestamp, quiet: Duration) {
+        let of_table = self.all.iter_mut().filter(|aggregate| aggregate.table == table);
+        of_table.for_each(|aggregate| aggregate.state.advance(partition, settled, quiet));
+    }
+
+    /// Closes what can be closed, and gives all that is to be stored.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.all.iter_mut().filter_map(Aggregate::take_change).collect()
+    }
+}
+
+impl Aggregate {
+    fn take_change(&mut self) -> Option<Change> {
+        let closed = self.state.close();
+        let changed = self.state.changed();
+        let late = self.late - self.late_stored;
+        // Time that passes without a row is worth storing only with what it has closed.
+        if closed.is_empty() && changed.is_empty() && late == 0 {
+            return None;
+        }
+        self.late_stored = self.late;
+        let marks = marks(self.state.progress(), self.late);
+        let segments = segments(&self.name, &closed);
+        Some(Change {
+            aggregate: self.name.clone(),
+            changed,
+            closed,
+            marks,
+            late,
+            segments,
+            output: self.output.clone(),
+        })
+    }
+}
+
+/// Progress as the cache stores it.
+fn marks(progress: &Progress, late: u64) -> Marks {
+    let mark = |(partition, p): (u32, &PartitionProgress)| Mark { partition, watermark: p.watermark, idle: p.idle };
+    Marks { closed_upto: progress.closed_upto, late, partitions: (0..).zip(&progress.partitions).map(mark).collect() }
+}
+
+/// Progress as it was stored.
+fn progress(marks: Marks) -> Progress {
+    let mut progress = Progress::new(marks.partitions.iter().map(|mark| mark.partition + 1).max().unwrap_or(0));
+    progress.closed_upto = marks.closed_upto;
+    for mark in marks.partitions {
+        if let Some(partition) = progress.partitions.get_mut(mark.partition as usize) {
+            *partition = PartitionProgress { watermark: mark.watermark, idle: mark.idle };
+        }
+    }
+    progress
+}
+
+/// A segment for each window among `closed`, which come by window.
+fn segments(aggregate: &str, closed: &[Group]) -> Vec<Segment> {
+    let windows = closed.chunk_by(|a, b| a.window == b.window);
+    let segment = |groups: &[Group]| {
+        let window = groups.first()?.window;
+        Some(Segment {
+            file: format!("{aggregate}+{}", window.0),
+            table: aggregate.to_owned(),
+            partition: 0,
+            epoch: 0,
+            window,
+            first_offset: 0,
+            next_offset: 0,
+            rows: groups.len() as u64,
+            bytes: 0,
+            digest: String::new(),
+        })
+    };
+    windows.filter_map(segment).collect()
+}
+
+impl Change {
+    /// Writes and syncs the segments; done again, it writes the same.
+    pub fn write_segments(&self, spool: &Path, format: Format) -> Result<()> {
+        let schema = arrow_schema(&self.output);
+        for (segment, groups) in self.segments.iter().zip(self.closed.chunk_by(|a, b| a.window == b.window)) {
+            let mut writer =
+                SegmentWriter::create(&spool.join(&segment.file), format, Arc::clone(&schema), &Profile::default())?;
+            writer.write(&window::rows(&self.output, groups)?)?;
+            writer.finish(&mut Profile::default())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,308 @@
+//! The committer: the one thread that writes the cache's file; what waits together shares a transaction.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+
+use super::aggregates::{Aggregates, Change};
+use super::epoch::Handover;
+use super::shelf::Shelf;
+use super::table::Table;
+use crate::cache::{Commit, Generation, Latest, Store};
+use crate::commit::{DeadLetter, Epoch, Object, Segment};
+use crate::error::{Error, Kind, Result};
+use crate::lake::options::Format;
+use crate::metrics::Metrics;
+use crate::time::{Clock, Timestamp};
+
+/// Messages that wait for the committer; more make their senders wait.
+pub const HANDOVERS_MAX: usize = 4;
+/// How long the committer waits after a commit that failed before it tries the same again.
+const RETRY_TIME: Duration = Duration::from_secs(1);
+
+/// What the committer is told.
+pub enum Message {
+    /// An epoch ended.
+    Handover(Box<Handover>),
+    /// A partition was read to its end, and no record can come any more before `settled`.
+    Settled {
+        /// The table.
+        table: Arc<str>,
+        /// Its partition.
+        partition: u32,
+        /// The time.
+        settled: Timestamp,
+        /// How long the partition has shown no record.
+        quiet: Duration,
+    },
+    /// Segments were joined into an object.
+    Landed {
+        /// The segments' files.
+        segments: Vec<String>,
+        /// The object.
+        object: Object,
+    },
+    /// An object is in the bucket.
+    Delivered(Object),
+    /// A generation is to be in service after a restart too.
+    Generation(Generation),
+}
+
+/// What the committer shows of itself: how far it has come, the last error while it lasts, whether it has given up.
+#[derive(Debug, Default)]
+pub struct Health {
+    trouble: Mutex<Option<String>>,
+    dead: AtomicBool,
+    ending: AtomicBool,
+    committed: Mutex<HashMap<(String, u32), u64>>,
+}
+
+impl Health {
+    /// Why commits do not go on, where they do not.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether only a restart can help.
+    pub fn dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    /// Lets the committer give up where it would else try again: the pipeline ends, and what it leaves is read again.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+    }
+
+    /// The offset after the last record of a table's partition that is committed.
+    pub fn committed(&self, table: &str, partition: u32) -> u64 {
+        let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        committed.get(&(table.to_owned(), partition)).copied().unwrap_or(0)
+    }
+
+    /// Notes what these lines of the ledger have committed.
+    pub fn advance(&self, lines: &[Epoch]) {
+        let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in lines {
+            committed.insert((line.table.clone(), line.partition), line.next);
+        }
+    }
+
+    fn retries(&self, error: &Error) -> bool {
+        let may_pass = matches!(error.kind(), Kind::Busy | Kind::Storage | Kind::Unavailable);
+        may_pass && !self.ending.load(Ordering::SeqCst)
+    }
+
+    fn set(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+/// All that the committer needs.
+pub struct Setup {
+    /// The one writer of the cache's file.
+    pub store: Store,
+    /// The tables.
+    pub tables: Vec<Arc<Table>>,
+    /// Their aggregates, as they stood at the last commit.
+    pub aggregates: Aggregates,
+    /// Where segments and objects wait.
+    pub shelf: Arc<Shelf>,
+    /// The spool's folder.
+    pub spool: PathBuf,
+    /// The form of the lake's objects.
+    pub format: Format,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The figures.
+    pub metrics: Arc<Metrics>,
+    /// Where it shows itself.
+    pub health: Arc<Health>,
+    /// The time.
+    pub clock: Arc<Clock>,
+}
+
+/// What one transaction writes.
+#[derive(Default)]
+struct Batch {
+    epochs: Vec<Epoch>,
+    latest: Vec<(String, Latest)>,
+    dead_letters: Vec<DeadLetter>,
+    segments: Vec<Segment>,
+    changes: Vec<Change>,
+    landed: Vec<(Vec<String>, Object)>,
+    delivered: Vec<Object>,
+    generations: Vec<Generation>,
+    /// Up to where the lake windows of partitions have come.
+    settled: Vec<(String, u32, Timestamp)>,
+}
+
+/// Commits what it is told until nobody can tell it anything any more.
+pub fn run(mut setup: Setup, messages: &Receiver<Message>) {
+    while let Ok(first) = messages.recv() {
+        let mut batch = Batch::default();
+        let merged = std::iter::once(first)
+            .chain(messages.try_iter().take(HANDOVERS_MAX))
+            .try_for_each(|message| setup.merge(message, &mut batch));
+        batch.changes = setup.aggregates.take_changes();
+        if !merged.and_then(|()| setup.commit(&batch)).unwrap_or_else(|error| setup.give_up(&error)) {
+            return;
+        }
+        setup.publish(batch);
+    }
+}
+
+impl Setup {
+    /// Takes a message in; what it says of windows is merged at once, what is stored waits in `batch`.
+    fn merge(&mut self, message: Message, batch: &mut Batch) -> Result<()> {
+        match message {
+            Message::Handover(handover) => {
+                let Handover { epoch, segments, partials, latest, dead_letters } = *handover;
+                self.aggregates.merge(&epoch.table, epoch.partition, partials)?;
+                batch.latest.extend(latest.map(|latest| (epoch.table.clone(), latest)));
+                batch.settled.push((epoch.table.clone(), epoch.partition, epoch.watermark));
+                batch.segments.extend(segments);
+                batch.dead_letters.extend(dead_letters);
+                batch.epochs.push(epoch);
+            }
+            Message::Settled { table, partition, settled, quiet } => {
+                self.aggregates.advance(&table, partition, settled, quiet);
+                batch.settled.push((table.to_string(), partition, settled));
+            }
+            Message::Landed { segments, object } => batch.landed.push((segments, object)),
+            Message::Delivered(object) => batch.delivered.push(object),
+            Message::Generation(generation) => batch.generations.push(generation),
+        }
+        Ok(())
+    }
+
+    /// Writes a batch, again and again while the disk or another program is in the way. True when it is written.
+    fn commit(&mut self, batch: &Batch) -> Result<bool> {
+        if batch.is_empty() {
+            return Ok(true);
+        }
+        loop {
+            let begun = Instant::now();
+            match self.write(batch) {
+                Ok(()) => {
+                    let took = self.metrics.commit_seconds.with_label_values(&[&self.pipeline]);
+                    took.observe(begun.elapsed().as_secs_f64());
+                    self.health.set(None);
+                    return Ok(true);
+                }
+                Err(error) if self.health.retries(&error) => {
+                    tracing::error!(error = error.message(), "commit failed, to be tried again");
+                    self.health.set(Some(error.message().to_owned()));
+                    std::thread::park_timeout(RETRY_TIME);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<()> {
+        for change in &batch.changes {
+            change.write_segments(&self.spool, self.format)?;
+        }
+        let now = self.clock.now();
+        let mut commit: Commit<'_> = self.store.begin()?;
+        for epoch in &batch.epochs {
+            commit.epoch(epoch)?;
+        }
+        for (table, latest) in &batch.latest {
+            commit.upsert(table, latest)?;
+        }
+        for change in &batch.changes {
+            commit.groups(&change.aggregate, &change.changed, &change.closed)?;
+            commit.marks(&change.aggregate, &change.marks)?;
+            commit.segments(&change.segments)?;
+        }
+        commit.dead_letters(&batch.dead_letters)?;
+        commit.segments(&batch.segments)?;
+        for (segments, object) in &batch.landed {
+            commit.land(segments, object)?;
+        }
+        for object in &batch.delivered {
+            commit.delivered(&object.key, now)?;
+        }
+        for generation in &batch.generations {
+            commit.generation(generation)?;
+        }
+        commit.finish()
+    }
+
+    /// Tells the rest of the house what is committed now.
+    fn publish(&self, batch: Batch) {
+        self.count(&batch);
+        self.health.advance(&batch.epochs);
+        let mut segments = batch.segments;
+        let mut ended: Vec<(String, u32, Timestamp)> = Vec::new();
+        for change in batch.changes {
+            ended.extend(change.segments.iter().map(|s| (s.table.clone(), 0, s.window.plus(Duration::from_micros(1)))));
+            segments.extend(change.segments);
+        }
+        self.shelf.add(segments);
+        for (table, partition, watermark) in batch.settled {
+            let Some(size) = self.tables.iter().find(|t| t.plan.name == table).map(|t| t.plan.window) else { continue };
+            self.shelf.close(&table, partition, watermark.floor(size));
+        }
+        for (aggregate, partition, before) in ended {
+            self.shelf.close(&aggregate, partition, before);
+        }
+        for (segments, object) in batch.landed {
+            segments.iter().for_each(|file| self.forget(file));
+            self.shelf.add_objects([object]);
+        }
+        for object in batch.delivered {
+            self.forget(&object.file);
+            self.shelf.delivered();
+        }
+    }
+
+    fn count(&self, batch: &Batch) {
+        for epoch in &batch.epochs {
+            let table = &[epoch.table.as_str()];
+            self.metrics.records_in.with_label_values(table).inc_by(epoch.records_in);
+            self.metrics.records_out.with_label_values(table).inc_by(epoch.out);
+            self.metrics.records_dropped.with_label_values(table).inc_by(epoch.dropped);
+            self.metrics.records_rejected.with_label_values(table).inc_by(epoch.rejected);
+            self.metrics.commits.with_label_values(table).inc();
+            let Epoch { table, partition, epoch, next, records_in, rejected, .. } = epoch;
+            tracing::debug!(table, partition, epoch, next, records_in, rejected, "committed");
+        }
+        for change in &batch.changes {
+            self.metrics.late.with_label_values(&[&change.aggregate]).inc_by(change.late);
+        }
+    }
+
+    /// Removes a file of the spool that no transaction names any more; what stays is swept at the next start.
+    fn forget(&self, file: &str) {
+        if let Err(error) = std::fs::remove_file(self.spool.join(file)) {
+            tracing::warn!(file, %error, "spool file not removed");
+        }
+    }
+
+    fn give_up(&self, error: &Error) -> bool {
+        tracing::error!(error = error.message(), "commit failed for good");
+        self.health.set(Some(error.message().to_owned()));
+        self.health.dead.store(true, Ordering::SeqCst);
+        false
+    }
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        let Self { epochs, latest, dead_letters, segments, changes, landed, delivered, generations, settled: _ } = self;
+        epochs.is_empty()
+            && latest.is_empty()
+            && dead_letters.is_empty()
+            && segments.is_empty()
+            && changes.is_empty()
+            && landed.is_empty()
+            && delivered.is_empty()
+            && generations.is_empty()
+    }
+}

@@ -1,0 +1,203 @@
+//! An open epoch: what a worker has gathered since it last handed over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+
+use super::table::Table;
+use crate::cache::Latest;
+use crate::commit::{DeadLetter, Epoch, Segment};
+use crate::config::plan::EpochBounds;
+use crate::error::Result;
+use crate::lake::{Profile, SegmentWriter};
+use crate::record::Record;
+use crate::time::Timestamp;
+use crate::window::Partial;
+
+/// What a worker hands over at the end of an epoch, to be committed as one.
+pub struct Handover {
+    /// The ledger's line.
+    pub epoch: Epoch,
+    /// The synced segments of its rows, by lake window.
+    pub segments: Vec<Segment>,
+    /// What each aggregate of the table gained, in their order.
+    pub partials: Vec<Partial>,
+    /// The latest row of each key, where the cache keeps rows.
+    pub latest: Option<Latest>,
+    /// What could not become a row.
+    pub dead_letters: Vec<DeadLetter>,
+}
+
+/// What came of the records of one chunk.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+    pub(super) out: u64,
+    pub(super) rejected: u64,
+}
+
+pub(super) struct OpenEpoch {
+    line: Epoch,
+    bytes: u64,
+    begun: Option<Instant>,
+    open: Option<OpenSegment>,
+    segments: Vec<Segment>,
+    latest: Vec<RecordBatch>,
+    dead_letters: Vec<DeadLetter>,
+}
+
+/// Where rows go: the table, and what is known of how its columns are best encoded.
+pub(super) struct Target<'a> {
+    pub(super) table: &'a Table,
+    pub(super) profile: &'a mut Profile,
+}
+
+struct OpenSegment {
+    writer: SegmentWriter,
+    segment: Segment,
+}
+
+impl OpenEpoch {
+    /// The epoch after `before`, without a record.
+    pub(super) fn after(before: &Epoch, digest: &str) -> Self {
+        let line = Epoch {
+            table: before.table.clone(),
+            partition: before.partition,
+            epoch: before.epoch + 1,
+            from: before.next,
+            next: before.next,
+            watermark: before.watermark,
+            digest: digest.to_owned(),
+            ..Epoch::default()
+        };
+        Self {
+            line,
+            bytes: 0,
+            begun: None,
+            open: None,
+            segments: Vec::new(),
+            latest: Vec::new(),
+            dead_letters: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.line.records_in == 0
+    }
+
+    /// How long until it has to end; zero when it must end now.
+    pub(super) fn left(&self, bounds: &EpochBounds) -> Duration {
+        if self.line.records_in >= bounds.records || self.bytes >= bounds.bytes {
+            return Duration::ZERO;
+        }
+        self.begun.map_or(bounds.time, |begun| bounds.time.saturating_sub(begun.elapsed()))
+    }
+
+    /// Counts a chunk whose last record is `last`.
+    pub(super) fn count(&mut self, tally: Tally, last: &Record<'_>) {
+        self.begun.get_or_insert_with(Instant::now);
+        self.bytes += tally.bytes;
+        self.line.records_in += tally.records;
+        self.line.out += tally.out;
+        self.line.rejected += tally.rejected;
+        self.line.next = last.offset + 1;
+        self.line.watermark = self.line.watermark.max(last.time);
+    }
+
+    /// Puts a record into the dead letters; the caller counts it.
+    pub(super) fn reject(&mut self, record: &Record<'_>, reason: String) {
+        self.dead_letters.push(DeadLetter {
+            table: self.line.table.clone(),
+            partition: self.line.partition,
+            offset: record.offset,
+            time: record.time,
+            reason,
+            digest: self.line.digest.clone(),
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: record.headers.to_vec(),
+        });
+    }
+
+    /// Writes rows with their origin; `times` are those of the rows and never fall, `offsets` are theirs too.
+    pub(super) fn write(
+        &mut self,
+        to: &mut Target<'_>,
+        rows: &RecordBatch,
+        times: &[i64],
+        offsets: &[i64],
+    ) -> Result<()> {
+        let table = to.table;
+        self.line.rows += rows.num_rows() as u64;
+        if table.layout.is_some() {
+            let kept = table.cached(rows)?;
+            // They wait in memory for the end of the epoch, so they bring it nearer.
+            self.bytes += kept.get_array_memory_size() as u64;
+            self.latest.push(kept);
+        }
+        let mut start = 0;
+        while let (Some(&time), Some(&offset)) = (times.get(start), offsets.get(start)) {
+            let window = Timestamp(time).floor(table.plan.window);
+            let end = window.plus(table.plan.window);
+            let rest = times.get(start..).unwrap_or_default();
+            let count = rest.partition_point(|&time| Timestamp(time) < end).max(1);
+            let segment = self.segment(to, window, offset)?;
+            segment.writer.write(&rows.slice(start, count))?;
+            segment.segment.rows += count as u64;
+            start += count;
+            segment.segment.next_offset = offsets.get(start - 1).map_or(0, |&last| last as u64 + 1);
+        }
+        Ok(())
+    }
+
+    /// The open segment of a lake window; one of an earlier window is finished first.
+    fn segment(&mut self, to: &mut Target<'_>, window: Timestamp, first_offset: i64) -> Result<&mut OpenSegment> {
+        if self.open.as_ref().is_some_and(|open| open.segment.window != window) {
+            self.close_segment(to.profile)?;
+        }
+        match &mut self.open {
+            Some(open) => Ok(open),
+            closed => {
+                let table = to.table;
+                let Epoch { table: name, partition, epoch, digest, .. } = &self.line;
+                let nth = self.segments.len();
+                let segment = Segment {
+                    file: format!("{name}+{partition}+{epoch}+{nth}.{}", table.format.extension()),
+                    table: name.clone(),
+                    partition: *partition,
+                    epoch: *epoch,
+                    window,
+                    first_offset: first_offset as u64,
+                    next_offset: first_offset as u64,
+                    rows: 0,
+                    bytes: 0,
+                    digest: digest.clone(),
+                };
+                let path = table.spool.join(&segment.file);
+                let writer = SegmentWriter::create(&path, table.format, Arc::clone(&table.lake), to.profile)?;
+                Ok(closed.insert(OpenSegment { writer, segment }))
+            }
+        }
+    }
+
+    fn close_segment(&mut self, profile: &mut Profile) -> Result<()> {
+        if let Some(OpenSegment { writer, mut segment }) = self.open.take() {
+            segment.bytes = writer.finish(profile)?.bytes;
+            self.segments.push(segment);
+        }
+        Ok(())
+    }
+
+    /// Syncs what was written and gives all of it away.
+    pub(super) fn finish(mut self, to: &mut Target<'_>, partials: Vec<Partial>, now: Timestamp) -> Result<Handover> {
+        self.close_segment(to.profile)?;
+        let kept = to.table.layout.as_ref().filter(|_| !self.latest.is_empty());
+        let latest = kept.map(|layout| Latest::prepare(layout, &self.latest)).transpose()?;
+        self.line.dropped = self.line.records_in - self.line.out - self.line.rejected;
+        self.line.committed = now;
+        let Self { line, segments, dead_letters, .. } = self;
+        Ok(Handover { epoch: line, segments, partials, latest, dead_letters })
+    }
+}

@@ -1,0 +1,83 @@
+//! The lander: joins the segments of a closed window into one object, ready for the outbox.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::committer::Message;
+use super::shelf::Shelf;
+use crate::commit::{Object, Segment};
+use crate::error::{Error, Kind, Result};
+use crate::lake;
+use crate::lake::options::Options;
+
+/// How long the lander waits after trouble before it tries again.
+const RETRY_TIME: Duration = Duration::from_secs(1);
+
+/// All that the lander needs.
+pub struct Setup {
+    /// Where it takes segments from.
+    pub shelf: Arc<Shelf>,
+    /// The spool's folder.
+    pub spool: PathBuf,
+    /// The lake.
+    pub lake: Options,
+    /// The topic of each table; an aggregate has none.
+    pub topics: HashMap<String, String>,
+    /// Where it sends what it has joined.
+    pub committer: SyncSender<Message>,
+}
+
+/// Joins what is due until the shelf ends.
+pub fn run(setup: &Setup) {
+    while let Some(segments) = setup.shelf.take_due() {
+        match join(setup, &segments) {
+            Ok(object) => {
+                let files = segments.into_iter().map(|segment| segment.file).collect();
+                if setup.committer.send(Message::Landed { segments: files, object }).is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = error.message(), "segments not joined");
+                setup.shelf.add(segments);
+                std::thread::park_timeout(RETRY_TIME);
+            }
+        }
+    }
+}
+
+fn join(setup: &Setup, segments: &[Segment]) -> Result<Object> {
+    let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
+        return Err(Error::new(Kind::Internal, "lander: nothing to join"));
+    };
+    let Segment { table, partition, epoch, window, first_offset, .. } = first;
+    let topic = setup.topics.get(table).unwrap_or(table);
+    let key = lake::object_key(&setup.lake, table, *window, topic, *partition, *first_offset, *epoch);
+    let file =
+        format!("object+{table}+{partition}+{}+{first_offset}+{epoch}.{}", window.0, setup.lake.format.extension());
+    let parts: Vec<PathBuf> = segments.iter().map(|segment| setup.spool.join(&segment.file)).collect();
+    let joined = lake::join(&parts, &setup.spool.join(&file), setup.lake.format)?;
+    let mut digests = Vec::new();
+    for segment in segments {
+        if !digests.contains(&segment.digest) {
+            digests.push(segment.digest.clone());
+        }
+    }
+    Ok(Object {
+        key,
+        file,
+        table: table.clone(),
+        partition: *partition,
+        window: *window,
+        first_offset: *first_offset,
+        next_offset: last.next_offset,
+        rows: joined.rows,
+        bytes: joined.bytes,
+        sha256: joined.sha256,
+        digests,
+    })
+}

@@ -1,0 +1,12 @@
+//! A pipeline at work: workers that read, decode, transform and window, and the commit that makes it count.
+
+pub mod aggregates;
+pub mod committer;
+mod epoch;
+pub mod lander;
+pub mod shelf;
+pub mod source;
+pub mod table;
+mod transform;
+pub mod uploader;
+pub mod worker;

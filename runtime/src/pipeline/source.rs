@@ -1,0 +1,30 @@
+//! The one place that opens a topic's backend for a worker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::plan::{Backend, Pipeline};
+use crate::error::{Error, Kind, Result};
+use crate::log::Topic;
+use crate::record::Source;
+use crate::source::fluvio::FluvioPartition;
+use crate::source::options::{FluvioOptions, Timeouts};
+
+/// Opens a partition of a topic at `from`; `embedded` holds the topics of this process.
+pub fn open(
+    pipeline: &Pipeline,
+    embedded: &BTreeMap<String, Arc<Topic>>,
+    topic: &str,
+    partition: u32,
+    from: u64,
+) -> Result<Box<dyn Source>> {
+    let missing = || Error::new(Kind::Missing, format!("topic {topic:?}: there is none of this name"));
+    let planned = pipeline.topics.iter().find(|planned| planned.name == topic).ok_or_else(missing)?;
+    match &planned.backend {
+        Backend::Embedded(_) => Ok(Box::new(embedded.get(topic).ok_or_else(missing)?.reader(partition, from)?)),
+        Backend::Fluvio { address, topic, .. } => {
+            let options = FluvioOptions { address: address.clone(), topic: topic.clone(), partition };
+            Ok(Box::new(FluvioPartition::open(options, from, Timeouts::default())?))
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A chunk through the component: halved where it fails, until the poison record stands alone.
+
+use arrow_array::RecordBatch;
+
+use crate::component::{Failure, Instance};
+use crate::error::Error;
+
+/// After so many deadline hits in a row a table pauses.
+pub(super) const DEADLINE_HITS_MAX: u32 = 3;
+
+/// Rows that came out of one call, and for each the row of the chunk that it came from.
+pub(super) struct Piece {
+    pub(super) rows: RecordBatch,
+    pub(super) sources: Vec<u32>,
+}
+
+/// What came of a chunk.
+#[derive(Default)]
+pub(super) struct Cleaned {
+    pub(super) pieces: Vec<Piece>,
+    /// Rows of the chunk that were rejected, by rising row, and why.
+    pub(super) rejected: Vec<(u32, String)>,
+}
+
+/// A transform at work in one worker.
+pub(super) struct Transform {
+    instance: Instance,
+    deadline_hits: u32,
+}
+
+impl Transform {
+    pub(super) fn new(instance: Instance) -> Self {
+        Self { instance, deadline_hits: 0 }
+    }
+
+    /// Cleans a chunk. An error is a reason to pause: the transform ran out of time again and again.
+    pub(super) fn apply(&mut self, chunk: &RecordBatch) -> Result<Cleaned, Error> {
+        let mut cleaned = Cleaned::default();
+        // The stretches that are still to do, the next one last: a stack in place of a recursion.
+        let mut open = vec![(0, chunk.num_rows())];
+        while let Some((start, rows)) = open.pop() {
+            if rows == 0 {
+                continue;
+            }
+            match self.instance.apply(&chunk.slice(start, rows)) {
+                Ok(output) => {
+                    self.deadline_hits = 0;
+                    let first = start as u32;
+                    let sources = output.sources.iter().map(|source| source + first).collect();
+                    cleaned.pieces.push(Piece { rows: output.rows, sources });
+                    cleaned.rejected.extend(output.rejected.into_iter().map(|(row, reason)| (row + first, reason)));
+                }
+                Err(failure) => {
+                    let error = self.count(failure)?;
+                    if rows == 1 {
+                        cleaned.rejected.push((start as u32, error.message().to_owned()));
+                    } else {
+                        let half = rows / 2;
+                        open.push((start + half, rows - half));
+                        open.push((start, half));
+                    }
+                }
+            }
+        }
+        Ok(cleaned)
+    }
+
+    /// The failure's error; given as a reason to pause when it is one deadline hit too many.
+    fn count(&mut self, failure: Failure) -> Result<Error, Error> {
+        let Failure::Deadline(error) = failure else {
+            self.deadline_hits = 0;
+            return Ok(failure.into_error());
+        };
+        self.deadline_hits += 1;
+        if self.deadline_hits < DEADLINE_HITS_MAX { Ok(error) } else { Err(error) }
+    }
+}
