@@ -20,3 +20,6 @@ pub mod window;
 
 pub mod config;
 pub mod pipeline;
+
+pub mod reload;
+pub mod runtime;

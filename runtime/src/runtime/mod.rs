@@ -1,0 +1,250 @@
+//! The runtime: a pipeline started, watched, and stopped without losing what was taken.
+
+mod start;
+mod status;
+mod threads;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc::{Sender, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::cache;
+use crate::component::Host;
+use crate::config::plan::Pipeline;
+use crate::error::{Error, Kind, Result};
+use crate::lake;
+use crate::log::Topic;
+use crate::log::lock::DataLock;
+use crate::metrics::Metrics;
+use crate::pipeline::committer::{Health, Message};
+use crate::pipeline::shelf::Shelf;
+use crate::pipeline::table::{Generation, Table};
+use crate::pipeline::worker::{Command, Shown};
+use crate::reload;
+use crate::time::{Clock, Timestamp};
+
+pub use self::start::cache_file;
+pub use self::status::Status;
+
+/// How long an end waits for the outbox to empty; what is left is uploaded after the next start.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A pipeline that runs.
+pub struct Runtime {
+    pipeline: Pipeline,
+    clock: Arc<Clock>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    host: Host,
+    topics: BTreeMap<String, Arc<Topic>>,
+    tables: Vec<Running>,
+    shelf: Arc<Shelf>,
+    components: PathBuf,
+    lake: Option<SocketAddr>,
+    started: Timestamp,
+    threads: Mutex<Option<Threads>>,
+}
+
+/// A table at work.
+struct Running {
+    table: Arc<Table>,
+    workers: Vec<Worker>,
+    generation: Mutex<InService>,
+}
+
+/// The generation of a table, and what became of the last one that was offered.
+struct InService {
+    generation: Arc<Generation>,
+    since: Timestamp,
+    last_offer: Option<Offer>,
+}
+
+/// A component that was offered for a table, and the answer.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Offer {
+    /// Its sha256.
+    pub digest: String,
+    /// When it was offered.
+    #[serde(serialize_with = "crate::time::as_text")]
+    pub at: Timestamp,
+    /// Why it was refused; none when it was taken.
+    pub refused: Option<String>,
+}
+
+struct Worker {
+    partition: u32,
+    commands: Sender<Command>,
+    thread: std::thread::Thread,
+    shown: Shown,
+}
+
+/// What has to end in its order.
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
+    lander: JoinHandle<()>,
+    uploaders: JoinSet<()>,
+    uploads_end: watch::Sender<bool>,
+    committer: JoinHandle<()>,
+    messages: SyncSender<Message>,
+    server: Option<lake::Server>,
+    _lock: DataLock,
+}
+
+impl Runtime {
+    /// The pipeline as planned.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// The figures.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// An embedded topic.
+    pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.topics.get(name)
+    }
+
+    /// The names of the embedded topics, in order.
+    pub fn topic_names(&self) -> Vec<&str> {
+        self.topics.keys().map(String::as_str).collect()
+    }
+
+    /// Where the embedded S3 endpoint listens, where there is one.
+    pub fn lake_addr(&self) -> Option<SocketAddr> {
+        self.lake
+    }
+
+    /// Why the process has to end and be started again; none while it can go on.
+    pub fn fatal(&self) -> Option<Error> {
+        if self.health.dead() {
+            let cause = self.health.trouble().unwrap_or_default();
+            return Some(Error::new(Kind::Internal, format!("commit: {cause}")));
+        }
+        let poisoned = self.topics.values().find(|topic| topic.poisoned())?;
+        Some(Error::new(Kind::Storage, format!("topic {:?}: a sync to the disk has failed", poisoned.name())))
+    }
+
+    /// Removes from the topics what retention no longer keeps and no table still needs.
+    pub fn retain(&self) {
+        for (name, topic) in &self.topics {
+            let needed = |partition| {
+                let readers = self.pipeline.tables.iter().filter(|table| &table.topic == name);
+                readers.map(|table| self.health.committed(&table.name, partition)).min().unwrap_or(u64::MAX)
+            };
+            let needed: Vec<u64> = (0..topic.partitions()).map(needed).collect();
+            if let Err(error) = topic.retain(self.clock.now(), &needed) {
+                tracing::warn!(topic = name, error = error.message(), "retention failed");
+            }
+        }
+    }
+
+    /// Offers a component to a table: off the loop it is compiled and checked; only one that passes is taken, between two epochs.
+    pub fn offer(&self, table: &str, bytes: &[u8]) -> Result<()> {
+        let running = self.tables.iter().find(|running| running.table.plan.name == table);
+        let running = running.ok_or_else(|| Error::new(Kind::Missing, format!("table {table:?}: there is none")))?;
+        let digest = reload::digest(bytes);
+        if lock(&running.generation).generation.component.digest() == digest {
+            return Ok(());
+        }
+        let taken = self.take(running, bytes);
+        let refused = taken.as_ref().err().map(|error| error.message().to_owned());
+        let result = if refused.is_none() { "taken" } else { "refused" };
+        self.metrics.reloads.with_label_values(&[table, result]).inc();
+        match &refused {
+            None => tracing::info!(table, digest, "generation taken"),
+            Some(reason) => tracing::error!(table, digest, reason, "generation refused, the old one stays"),
+        }
+        lock(&running.generation).last_offer = Some(Offer { digest, at: self.clock.now(), refused });
+        taken
+    }
+
+    fn take(&self, running: &Running, bytes: &[u8]) -> Result<()> {
+        let table = &running.table;
+        let component = self.host.load(bytes, &table.plan.limits)?;
+        table.accepts(component.description())?;
+        let number = lock(&running.generation).generation.number + 1;
+        let generation = Generation { component, parameters: table.plan.parameters.clone(), number };
+        generation.component.instantiate(&generation.parameters)?;
+        reload::keep(&self.components, generation.component.digest(), bytes)?;
+        let generation = Arc::new(generation);
+        self.remember(&table.plan.name, &generation)?;
+        let mut in_service = lock(&running.generation);
+        in_service.generation = Arc::clone(&generation);
+        in_service.since = self.clock.now();
+        for worker in &running.workers {
+            // A worker that has ended is not missed: the generation is remembered for the next start.
+            let _ = worker.commands.send(Command::Take(Arc::clone(&generation)));
+            worker.thread.unpark();
+        }
+        Ok(())
+    }
+
+    /// Has the commit remember which generation a restart begins with.
+    fn remember(&self, table: &str, generation: &Generation) -> Result<()> {
+        let message = Message::Generation(cache::Generation {
+            table: table.to_owned(),
+            number: generation.number,
+            digest: generation.component.digest().to_owned(),
+            since: self.clock.now(),
+            pinned: false,
+        });
+        let messages = lock(&self.threads).as_ref().map(|threads| threads.messages.clone());
+        let ended = || Error::new(Kind::Unavailable, format!("table {table:?}: the pipeline is ending"));
+        messages.ok_or_else(ended)?.send(message).map_err(|_| ended())
+    }
+
+    /// Ends it: workers hand over what they have, all of that is committed, what can be uploaded is.
+    pub async fn stop(&self) {
+        let Some(threads) = lock(&self.threads).take() else { return };
+        self.health.end();
+        for worker in self.tables.iter().flat_map(|running| &running.workers) {
+            let _ = worker.commands.send(Command::Stop);
+            worker.thread.unpark();
+        }
+        let Threads { workers, lander, mut uploaders, uploads_end, committer, messages, server, _lock } = threads;
+        join(workers).await;
+        self.shelf.end();
+        join(vec![lander]).await;
+        let drain = async { while uploaders.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN_TIME_MAX, drain).await.is_err() {
+            tracing::warn!(
+                objects = self.shelf.stock().objects,
+                "outbox not empty, the rest is uploaded after the next start"
+            );
+            let _ = uploads_end.send(true);
+            while uploaders.join_next().await.is_some() {}
+        }
+        drop(messages);
+        join(vec![committer]).await;
+        for topic in self.topics.values() {
+            if let Err(error) = topic.close() {
+                tracing::error!(topic = topic.name(), error = error.message(), "topic not closed");
+            }
+        }
+        if let Some(server) = server {
+            server.stop().await;
+        }
+    }
+}
+
+/// Waits for threads without holding one of tokio's.
+async fn join(threads: Vec<JoinHandle<()>>) {
+    let joined =
+        tokio::task::spawn_blocking(move || threads.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok()));
+    if !joined.await.unwrap_or(false) {
+        tracing::error!("a thread of the pipeline had panicked");
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

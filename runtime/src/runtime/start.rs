@@ -1,0 +1,282 @@
+//! The start of a pipeline: everything opened, restored and checked before the first record moves.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+
+use hashbrown::HashSet;
+
+use super::{Runtime, Threads, threads};
+use crate::cache::query::Reader;
+use crate::cache::{AggregateLayout, Layout, Store};
+use crate::commit::Epoch;
+use crate::component::{Component, Host};
+use crate::config::plan::{self, Backend, Pipeline};
+use crate::error::{Error, Kind, OrFail, Result};
+use crate::lake::options::Endpoint;
+use crate::lake::{self, Bucket, Server};
+use crate::log::Topic;
+use crate::log::lock::DataLock;
+use crate::metrics::Metrics;
+use crate::pipeline::aggregates::Aggregates;
+use crate::pipeline::committer::{self, HANDOVERS_MAX, Health};
+use crate::pipeline::shelf::Shelf;
+use crate::pipeline::table::{Generation, Table};
+use crate::reload;
+use crate::time::{Clock, Timestamp};
+use crate::window;
+
+/// The tables, with the generation that each begins with.
+pub(super) type Tables = Vec<(Arc<Table>, Arc<Generation>)>;
+
+/// The folders and files in a pipeline's data folder.
+struct Places {
+    topics: PathBuf,
+    spool: PathBuf,
+    components: PathBuf,
+    compiled: PathBuf,
+    lake: PathBuf,
+    cache: PathBuf,
+}
+
+impl Places {
+    fn make(data: &Path) -> Result<Self> {
+        let places = Self {
+            topics: data.join("topics"),
+            spool: data.join("spool"),
+            components: data.join("components"),
+            compiled: data.join("compiled"),
+            lake: data.join("lake"),
+            cache: cache_file(data),
+        };
+        for folder in [&places.topics, &places.spool, &places.components, &places.lake] {
+            fs::create_dir_all(folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
+        }
+        Ok(places)
+    }
+}
+
+/// Where a pipeline with this data folder keeps its cache.
+pub fn cache_file(data: &Path) -> PathBuf {
+    data.join("cache.sqlite")
+}
+
+impl Runtime {
+    /// Starts a pipeline: locks its data folder, recovers its topics, goes on where the last commit left it.
+    pub async fn start(pipeline: Pipeline, clock: Arc<Clock>) -> Result<Arc<Self>> {
+        fs::create_dir_all(&pipeline.data).or_fail(Kind::Storage, || format!("data folder {:?}", pipeline.data))?;
+        let data_lock = DataLock::take(&pipeline.data)?;
+        let places = Places::make(&pipeline.data)?;
+        let metrics = Arc::new(Metrics::new()?);
+        let host = Host::new(Some(&places.compiled))?;
+        let topics = open_topics(&pipeline, &places, &clock)?;
+        let (tables, store) = open_tables(&pipeline, &places, &host)?;
+        let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
+        let positions = store.positions()?;
+        let shelf = restore_shelf(&store, &positions, &tables, &places.spool)?;
+        let server = start_server(&pipeline, &places).await?;
+        let lake = server.as_ref().map(Server::addr);
+        let bucket = Arc::new(Bucket::open(&pipeline.lake, lake).await?);
+        let health = Arc::new(Health::default());
+        health.advance(&positions);
+        let (messages, received) = sync_channel(HANDOVERS_MAX);
+        let (running, workers) =
+            threads::workers(&pipeline, &topics, &tables, &positions, &aggregates, &messages, &clock)?;
+        let committer = committer::Setup {
+            store,
+            tables: tables.iter().map(|(table, _)| Arc::clone(table)).collect(),
+            aggregates,
+            shelf: Arc::clone(&shelf),
+            spool: places.spool.clone(),
+            format: pipeline.lake.format,
+            pipeline: pipeline.name.clone(),
+            metrics: Arc::clone(&metrics),
+            health: Arc::clone(&health),
+            clock: Arc::clone(&clock),
+        };
+        let committer = threads::spawn("committer", move || committer::run(committer, &received))?;
+        let lander = threads::lander(&pipeline, &places.spool, &shelf, &messages)?;
+        let (uploaders, uploads_end) = threads::uploaders(&places.spool, &shelf, &bucket, &messages, &metrics);
+        let threads =
+            Threads { workers, lander, uploaders, uploads_end, committer, messages, server, _lock: data_lock };
+        let started = clock.now();
+        let runtime = Self {
+            pipeline,
+            clock,
+            metrics,
+            health,
+            host,
+            topics,
+            tables: running,
+            shelf,
+            components: places.components,
+            lake,
+            started,
+            threads: Mutex::new(Some(threads)),
+        };
+        runtime.remember_all()?;
+        Ok(Arc::new(runtime))
+    }
+
+    /// Begins to watch the components' files; a file that differs from what is in service counts as changed.
+    pub fn watch(self: &Arc<Self>) -> Result<reload::Watch> {
+        let files: Vec<PathBuf> = self.pipeline.tables.iter().map(|table| table.component.clone()).collect();
+        let runtime = Arc::downgrade(self);
+        let offer = move |path: &Path, bytes: &[u8]| {
+            let Some(runtime) = runtime.upgrade() else { return };
+            for table in runtime.pipeline.tables.iter().filter(|table| table.component == path) {
+                // What was refused has been said by `offer`; the old generation goes on.
+                let _ = runtime.offer(&table.name, bytes);
+            }
+        };
+        reload::watch(files, offer)
+    }
+
+    fn remember_all(&self) -> Result<()> {
+        self.tables.iter().try_for_each(|running| {
+            let generation = Arc::clone(&super::lock(&running.generation).generation);
+            self.remember(&running.table.plan.name, &generation)
+        })
+    }
+}
+
+fn open_topics(pipeline: &Pipeline, places: &Places, clock: &Arc<Clock>) -> Result<BTreeMap<String, Arc<Topic>>> {
+    let mut topics = BTreeMap::new();
+    for topic in &pipeline.topics {
+        if let Backend::Embedded(options) = &topic.backend {
+            let opened = Topic::open(&places.topics, &topic.name, options, Arc::clone(clock))?;
+            topics.insert(topic.name.clone(), Arc::new(opened));
+        }
+    }
+    Ok(topics)
+}
+
+/// The partitions of a topic, wherever it lives.
+pub(super) fn partitions(pipeline: &Pipeline, topics: &BTreeMap<String, Arc<Topic>>, name: &str) -> u32 {
+    let planned = pipeline.topics.iter().find(|topic| topic.name == name).map_or(0, |topic| topic.backend.partitions());
+    topics.get(name).map_or(planned, |topic| topic.partitions())
+}
+
+/// The tables with the generation that each begins with, and the store that was made for them.
+fn open_tables(pipeline: &Pipeline, places: &Places, host: &Host) -> Result<(Tables, Store)> {
+    let before = if places.cache.exists() { Reader::open(&places.cache)?.generations()? } else { Vec::new() };
+    let mut tables = Vec::new();
+    for plan in &pipeline.tables {
+        let in_service = before.iter().find(|generation| generation.table == plan.name);
+        let kept = in_service.map(|generation| reload::kept(&places.components, &generation.digest));
+        let component = first_component(host, plan, kept.as_deref(), &places.components)?;
+        let table = Table::new(plan, component.description(), pipeline.lake.format, &places.spool)?;
+        let number = match in_service {
+            Some(before) if before.digest == component.digest() => before.number,
+            Some(before) => before.number + 1,
+            None => 1,
+        };
+        let generation = Generation { component, parameters: plan.parameters.clone(), number };
+        generation
+            .component
+            .instantiate(&generation.parameters)
+            .map_err(|e| e.within(format!("table {:?}", plan.name)))?;
+        tables.push((Arc::new(table), Arc::new(generation)));
+    }
+    let store = Store::open(&places.cache, &layout(pipeline, &tables)?)?;
+    Ok((tables, store))
+}
+
+/// The component that was in service, or else the one that the file holds; a file that cannot be had is no trouble while there is the former.
+fn first_component(host: &Host, plan: &plan::Table, in_service: Option<&Path>, components: &Path) -> Result<Component> {
+    let subject = || format!("table {:?}", plan.name);
+    if let Some(kept) = in_service
+        && let Ok(bytes) = fs::read(kept)
+    {
+        return host.load(&bytes, &plan.limits).map_err(|error| error.within(subject()));
+    }
+    let bytes = fs::read(&plan.component).map_err(|cause| {
+        let error =
+            Error::new(Kind::Missing, format!("{}: component {}: {cause}", subject(), plan.component.display()));
+        match &plan.source {
+            Some(source) => error.hint(format!("build it: tidemill transform build {}", source.display())),
+            None => error.hint("correct the path in the pipeline file"),
+        }
+    })?;
+    let component = host.load(&bytes, &plan.limits).map_err(|error| error.within(subject()))?;
+    reload::keep(components, component.digest(), &bytes)?;
+    Ok(component)
+}
+
+fn layout(pipeline: &Pipeline, tables: &[(Arc<Table>, Arc<Generation>)]) -> Result<Layout> {
+    let mut layout = Layout {
+        pipeline: pipeline.name.clone(),
+        tables: Vec::new(),
+        aggregates: Vec::new(),
+        queries: pipeline.queries.iter().map(|query| (query.name.clone(), query.sql.clone())).collect(),
+    };
+    for (table, _) in tables {
+        layout.tables.extend(table.layout.clone());
+        for aggregate in &table.plan.aggregates {
+            let fields = window::output_fields(aggregate, &table.fields)?;
+            let (name, of) = (aggregate.name.clone(), table.plan.name.clone());
+            let definition = format!("{aggregate:?} over {:?}", table.fields);
+            layout.aggregates.push(AggregateLayout { name, table: of, fields, by: aggregate.by.len(), definition });
+        }
+    }
+    Ok(layout)
+}
+
+/// The aggregates as the last commit left them.
+fn restore_aggregates(
+    pipeline: &Pipeline,
+    topics: &BTreeMap<String, Arc<Topic>>,
+    tables: &Tables,
+    store: &Store,
+) -> Result<Aggregates> {
+    let mut aggregates = Aggregates::default();
+    for (table, _) in tables {
+        let partitions = partitions(pipeline, topics, &table.plan.topic);
+        aggregates.add(table, partitions, |name| Ok((store.groups(name)?, store.marks(name)?)))?;
+    }
+    Ok(aggregates)
+}
+
+/// The shelf as the last commit left it; files that no commit names are removed.
+fn restore_shelf(
+    store: &Store,
+    positions: &[Epoch],
+    tables: &[(Arc<Table>, Arc<Generation>)],
+    spool: &Path,
+) -> Result<Arc<Shelf>> {
+    let (segments, outbox) = (store.segments()?, store.outbox()?);
+    let known = segments.iter().map(|segment| &segment.file).chain(outbox.iter().map(|object| &object.file));
+    let known: HashSet<String> = known.cloned().collect();
+    let files = fs::read_dir(spool).or_fail(Kind::Storage, || format!("spool {spool:?}"))?;
+    for file in files.flatten() {
+        if !known.contains(file.file_name().to_string_lossy().as_ref()) {
+            fs::remove_file(file.path()).or_fail(Kind::Storage, || format!("spool file {:?}", file.path()))?;
+        }
+    }
+    if let Some(lost) = known.iter().find(|file| !spool.join(file).is_file()) {
+        let error = Error::new(Kind::Corrupt, format!("spool: file {lost:?} is committed but not there"));
+        return Err(error.hint("put the data folder back as it was; its files belong together"));
+    }
+    let shelf = Shelf::default();
+    let is_table = |name: &str| tables.iter().any(|(table, _)| table.plan.name == name);
+    for closed in segments.iter().filter(|segment| !is_table(&segment.table)) {
+        shelf.close(&closed.table, 0, Timestamp(closed.window.0.saturating_add(1)));
+    }
+    shelf.add(segments);
+    shelf.add_objects(outbox);
+    for line in positions {
+        if let Some((table, _)) = tables.iter().find(|(table, _)| table.plan.name == line.table) {
+            shelf.close(&line.table, line.partition, line.watermark.floor(table.plan.window));
+        }
+    }
+    Ok(Arc::new(shelf))
+}
+
+async fn start_server(pipeline: &Pipeline, places: &Places) -> Result<Option<Server>> {
+    match pipeline.lake.endpoint {
+        Endpoint::Embedded { port } => Server::start(&places.lake, port, lake::Credentials::default()).await.map(Some),
+        Endpoint::Aws | Endpoint::Url(_) => Ok(None),
+    }
+}

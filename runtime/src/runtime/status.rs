@@ -1,0 +1,139 @@
+//! What a running pipeline says of itself.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Offer, Runtime, lock};
+use crate::pipeline::shelf::Stock;
+use crate::pipeline::worker::State;
+use crate::time::Timestamp;
+
+/// The state of a pipeline, as JSON.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    pipeline: String,
+    version: &'static str,
+    #[serde(serialize_with = "crate::time::as_text")]
+    started: Timestamp,
+    #[serde(serialize_with = "crate::time::as_text")]
+    now: Timestamp,
+    /// Whether every record is committed, and all rows are in the bucket.
+    settled: bool,
+    trouble: Vec<String>,
+    topics: BTreeMap<String, Vec<PartitionStatus>>,
+    tables: BTreeMap<String, TableStatus>,
+    lake: LakeStatus,
+}
+
+#[derive(Debug, Serialize)]
+struct PartitionStatus {
+    partition: u32,
+    earliest: u64,
+    end: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct TableStatus {
+    topic: String,
+    transform: String,
+    digest: String,
+    #[serde(serialize_with = "crate::time::as_text")]
+    since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_offer: Option<Offer>,
+    workers: BTreeMap<u32, State>,
+}
+
+#[derive(Debug, Serialize)]
+struct LakeStatus {
+    bucket: String,
+    endpoint: Option<String>,
+    waiting: Stock,
+}
+
+impl Runtime {
+    /// Everything at a glance.
+    pub fn status(&self) -> Status {
+        let tables = self.tables.iter().map(|running| {
+            let in_service = lock(&running.generation);
+            let description = in_service.generation.component.description();
+            let status = TableStatus {
+                topic: running.table.plan.topic.clone(),
+                transform: format!("{} {}", description.name, description.version),
+                digest: in_service.generation.component.digest().to_owned(),
+                since: in_service.since,
+                last_offer: in_service.last_offer.clone(),
+                workers: running.workers.iter().map(|worker| (worker.partition, lock(&worker.shown).clone())).collect(),
+            };
+            (running.table.plan.name.clone(), status)
+        });
+        let topics = self.topics.iter().map(|(name, topic)| {
+            let partition = |partition| PartitionStatus {
+                partition,
+                earliest: topic.earliest(partition),
+                end: topic.end(partition),
+            };
+            (name.clone(), (0..topic.partitions()).map(partition).collect())
+        });
+        Status {
+            pipeline: self.pipeline.name.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            started: self.started,
+            now: self.clock.now(),
+            settled: self.settled(),
+            trouble: self.trouble(),
+            topics: topics.collect(),
+            tables: tables.collect(),
+            lake: LakeStatus {
+                bucket: self.pipeline.lake.bucket.clone(),
+                endpoint: self.lake.map(|addr| format!("http://{addr}")),
+                waiting: self.shelf.stock(),
+            },
+        }
+    }
+
+    /// Whether every record is committed, and all rows are in the bucket.
+    pub fn settled(&self) -> bool {
+        let read = self.tables.iter().all(|running| {
+            let topic = self.topics.get(&running.table.plan.topic);
+            running.workers.iter().all(|worker| {
+                let end = topic.map(|topic| topic.end(worker.partition)).or(lock(&worker.shown).end);
+                end == Some(self.health.committed(&running.table.plan.name, worker.partition))
+            })
+        });
+        read && self.shelf.stock() == Stock::default()
+    }
+
+    /// What keeps the pipeline from going on, a sentence each; empty when nothing does.
+    pub fn trouble(&self) -> Vec<String> {
+        let mut trouble: Vec<String> =
+            self.health.trouble().map(|error| format!("commit: {error}")).into_iter().collect();
+        for topic in self.topics.values() {
+            let refusals = (0..topic.partitions()).filter_map(|partition| topic.refusal(partition));
+            trouble.extend(refusals.map(|error| error.to_string()));
+        }
+        for running in &self.tables {
+            for worker in &running.workers {
+                let said = lock(&worker.shown).trouble.clone();
+                let table = &running.table.plan.name;
+                trouble.extend(said.map(|said| format!("table {table:?}: partition {}: {said}", worker.partition)));
+            }
+        }
+        trouble
+    }
+
+    /// Brings the lag among the figures up to date.
+    pub fn show_lag(&self) {
+        for running in &self.tables {
+            for worker in &running.workers {
+                let topic = self.topics.get(&running.table.plan.topic);
+                let end = topic.map(|topic| topic.end(worker.partition)).or(lock(&worker.shown).end);
+                let committed = self.health.committed(&running.table.plan.name, worker.partition);
+                let lag = i64::try_from(end.unwrap_or(0).saturating_sub(committed)).unwrap_or(i64::MAX);
+                let labels = &[running.table.plan.name.as_str(), &worker.partition.to_string()];
+                self.metrics.lag.with_label_values(labels).set(lag);
+            }
+        }
+    }
+}

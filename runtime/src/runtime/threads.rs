@@ -1,0 +1,119 @@
+//! The threads and tasks of a pipeline, each set going with what it needs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use hashbrown::HashMap;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::start::{Tables, partitions};
+use super::{InService, Running, Worker};
+use crate::commit::Epoch;
+use crate::config::plan::Pipeline;
+use crate::error::{Kind, OrFail, Result};
+use crate::lake::{Bucket, Profile};
+use crate::log::Topic;
+use crate::metrics::Metrics;
+use crate::pipeline::aggregates::Aggregates;
+use crate::pipeline::committer::Message;
+use crate::pipeline::shelf::Shelf;
+use crate::pipeline::{lander, source, uploader, worker};
+use crate::time::{Clock, Timestamp};
+
+/// A worker for each partition of each table, each going on where its last commit left it.
+pub(super) fn workers(
+    pipeline: &Pipeline,
+    topics: &BTreeMap<String, Arc<Topic>>,
+    tables: &Tables,
+    positions: &[Epoch],
+    aggregates: &Aggregates,
+    messages: &SyncSender<Message>,
+    clock: &Arc<Clock>,
+) -> Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
+    let positions: HashMap<(&str, u32), &Epoch> =
+        positions.iter().map(|line| ((line.table.as_str(), line.partition), line)).collect();
+    let (mut running, mut threads) = (Vec::new(), Vec::new());
+    for (table, generation) in tables {
+        let name = &table.plan.name;
+        let mut workers = Vec::new();
+        for partition in 0..partitions(pipeline, topics, &table.plan.topic) {
+            let first = Epoch { table: name.clone(), partition, watermark: Timestamp::MIN, ..Epoch::default() };
+            let position = positions.get(&(name.as_str(), partition)).map_or(first, |line| (*line).clone());
+            if let Some(topic) = topics.get(&table.plan.topic) {
+                topic.resume(partition, position.next, position.watermark)?;
+            }
+            let (commands, told) = channel();
+            let shown = worker::Shown::default();
+            let setup = worker::Setup {
+                table: Arc::clone(table),
+                name: Arc::from(name.as_str()),
+                source: source::open(pipeline, topics, &table.plan.topic, partition, position.next)?,
+                position,
+                generation: Arc::clone(generation),
+                commands: told,
+                bounds: pipeline.epoch.clone(),
+                profile: Profile::default(),
+                watermarks: aggregates.watermarks(name, partition),
+                committer: messages.clone(),
+                shown: Arc::clone(&shown),
+                clock: Arc::clone(clock),
+            };
+            let thread = spawn(&format!("{name}-{partition}"), move || worker::run(setup))?;
+            workers.push(Worker { partition, commands, thread: thread.thread().clone(), shown });
+            threads.push(thread);
+        }
+        let in_service = InService { generation: Arc::clone(generation), since: clock.now(), last_offer: None };
+        running.push(Running { table: Arc::clone(table), workers, generation: Mutex::new(in_service) });
+    }
+    Ok((running, threads))
+}
+
+/// The lander, which takes segments from the shelf.
+pub(super) fn lander(
+    pipeline: &Pipeline,
+    spool: &Path,
+    shelf: &Arc<Shelf>,
+    messages: &SyncSender<Message>,
+) -> Result<JoinHandle<()>> {
+    let setup = lander::Setup {
+        shelf: Arc::clone(shelf),
+        spool: spool.to_owned(),
+        lake: pipeline.lake.clone(),
+        topics: pipeline.tables.iter().map(|table| (table.name.clone(), table.topic.clone())).collect(),
+        committer: messages.clone(),
+    };
+    spawn("lander", move || lander::run(&setup))
+}
+
+/// The uploaders, which take objects from the shelf, and what makes them stop.
+pub(super) fn uploaders(
+    spool: &Path,
+    shelf: &Arc<Shelf>,
+    bucket: &Arc<Bucket>,
+    messages: &SyncSender<Message>,
+    metrics: &Arc<Metrics>,
+) -> (JoinSet<()>, watch::Sender<bool>) {
+    let (end, stop) = watch::channel(false);
+    let mut uploaders = JoinSet::new();
+    for _ in 0..uploader::UPLOADS_MAX {
+        uploaders.spawn(uploader::run(uploader::Setup {
+            shelf: Arc::clone(shelf),
+            spool: spool.to_owned(),
+            bucket: Arc::clone(bucket),
+            committer: messages.clone(),
+            metrics: Arc::clone(metrics),
+            stop: stop.clone(),
+        }));
+    }
+    (uploaders, end)
+}
+
+/// A thread with a name, for whoever looks at the process.
+pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    spawned.or_fail(Kind::Internal, || format!("thread {name:?}"))
+}
