@@ -23,3 +23,5 @@ pub mod pipeline;
 
 pub mod reload;
 pub mod runtime;
+
+pub mod http;

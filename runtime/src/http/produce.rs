@@ -1,0 +1,186 @@
+//! `POST /topics/{topic}`: records in, offsets out, once they are synced.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::answer::{Embedded, Refusal, accepts, embedded, json};
+use super::placement::by_key;
+use super::request::{self, Entry};
+use super::{BODY_TIME_MAX, Door};
+use crate::error::{Error, Kind};
+use crate::log::{Append, Ticket, Topic};
+
+/// The answer for one record, as the REST proxy gives it; all four are always there.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Receipt {
+    partition: Option<u32>,
+    offset: Option<u64>,
+    error_code: Option<u32>,
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Receipts {
+    offsets: Vec<Receipt>,
+    key_schema_id: Option<u32>,
+    value_schema_id: Option<u32>,
+}
+
+/// An error that may pass, by the REST proxy's code.
+const RETRIABLE: u32 = 50003;
+/// An error that stays.
+const NOT_RETRIABLE: u32 = 50002;
+
+/// The route.
+pub(super) async fn produce(
+    State(door): State<Arc<Door>>,
+    Path(topic): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Err(status) = accepts(&headers) {
+        return status.into_response();
+    }
+    let answered = answer(&door, &topic, &headers, body).await;
+    answered.unwrap_or_else(|refusal| {
+        door.runtime.metrics().refused.with_label_values(&[&refusal.code.to_string()]).inc();
+        refusal.into_response()
+    })
+}
+
+async fn answer(door: &Door, topic: &str, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
+    let embedded = embedded(headers)?;
+    let topic = door.runtime.topic(topic);
+    let topic = topic.ok_or_else(|| Refusal::coded(StatusCode::NOT_FOUND, 40401, "Topic not found."))?;
+    let (body, _room) = take_body(door, headers, body).await?;
+    let entries = request::read(&body, door.ingest.records_max)?;
+    let mut sorted = Sorted::new(topic, entries.len());
+    sorted.sort(door, &entries, embedded)?;
+    let count = entries.len() as u64;
+    let receipts = sorted.append().await?;
+    let failed = receipts.iter().filter(|receipt| receipt.error_code.is_some()).count() as u64;
+    door.runtime.metrics().accepted.with_label_values(&[topic.name()]).inc_by(count - failed);
+    door.runtime.metrics().accepted_bytes.with_label_values(&[topic.name()]).inc_by(body.len() as u64);
+    Ok(json(StatusCode::OK, &Receipts { offsets: receipts, key_schema_id: None, value_schema_id: None }))
+}
+
+/// Reads a body, within its limit and while there is room for it beside the others that are being worked on.
+async fn take_body(
+    door: &Door,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(axum::body::Bytes, OwnedSemaphorePermit), Refusal> {
+    let limit = door.ingest.body_bytes_max;
+    let too_large = || {
+        Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, format!("The request's body is over the limit of {limit} bytes."))
+    };
+    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let bytes = stated.unwrap_or(limit);
+    if bytes > limit {
+        return Err(too_large());
+    }
+    // A permit stands for a KiB, so that the largest bodies fit the count.
+    let permits = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+    let room = Arc::clone(&door.room).try_acquire_many_owned(permits).map_err(|_| Refusal::busy())?;
+    match tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, limit)).await {
+        Ok(Ok(body)) => Ok((body, room)),
+        Ok(Err(cause)) if cause.to_string().contains("length limit") => Err(too_large()),
+        Ok(Err(cause)) => {
+            Err(Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: the body broke off: {cause}")))
+        }
+        Err(_) => Err(Refusal::plain(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.")),
+    }
+}
+
+/// The records of a request, sorted by the partition that each goes to.
+struct Sorted<'a> {
+    topic: &'a Topic,
+    appends: Vec<Option<(Append, Vec<usize>)>>,
+    receipts: Vec<Receipt>,
+}
+
+impl<'a> Sorted<'a> {
+    fn new(topic: &'a Topic, records: usize) -> Self {
+        let appends = (0..topic.partitions()).map(|_| None).collect();
+        Self { topic, appends, receipts: vec![Receipt::default(); records] }
+    }
+
+    /// Puts each record into its partition's append, or its error into its receipt. A value that cannot be read refuses the whole request.
+    fn sort(&mut self, door: &Door, entries: &[Entry<'_>], embedded: Embedded) -> Result<(), Refusal> {
+        let partitions = self.topic.partitions();
+        let turn = door.placements.get(self.topic.name()).map_or(0, |placement| placement.next(partitions));
+        for (index, entry) in entries.iter().enumerate() {
+            let key = request::bytes(entry.key, embedded)?;
+            let value = request::bytes(entry.value, embedded)?;
+            let partition = match (entry.partition, &key) {
+                (Some(partition), _) => u32::try_from(partition).ok().filter(|partition| *partition < partitions),
+                (None, Some(key)) => Some(by_key(key, partitions)),
+                (None, None) => Some(turn),
+            };
+            let pushed = match partition.and_then(|p| self.appends.get_mut(p as usize)) {
+                Some(append) => {
+                    let (append, indexes) = append.get_or_insert_with(|| (self.topic.begin(), Vec::new()));
+                    append.push(key.as_deref(), value.as_deref(), &[]).map(|()| indexes.push(index))
+                }
+                None => {
+                    let named = entry.partition.unwrap_or_default();
+                    Err(Error::new(
+                        Kind::Missing,
+                        format!("Partition {named} of topic {} does not exist", self.topic.name()),
+                    ))
+                }
+            };
+            if let (Err(error), Some(receipt)) = (pushed, self.receipts.get_mut(index)) {
+                *receipt = refused(&error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends all, and gives each record its receipt. Busy before anything was taken refuses the whole request.
+    async fn append(mut self) -> Result<Vec<Receipt>, Refusal> {
+        let mut tickets: Vec<(u32, Vec<usize>, Result<Ticket, Error>)> = Vec::new();
+        for (partition, append) in (0..).zip(self.appends) {
+            let Some((append, indexes)) = append.filter(|(append, _)| !append.is_empty()) else { continue };
+            let ticket = self.topic.append(partition, append);
+            let busy = ticket.as_ref().is_err_and(|error| error.kind() == Kind::Busy);
+            if busy && !tickets.iter().any(|(_, _, ticket)| ticket.is_ok()) {
+                return Err(Refusal::busy());
+            }
+            tickets.push((partition, indexes, ticket));
+        }
+        for (partition, indexes, ticket) in tickets {
+            let appended = match ticket {
+                Ok(ticket) => ticket.wait().await,
+                Err(error) => Err(error),
+            };
+            for (nth, index) in (0..).zip(indexes) {
+                let Some(receipt) = self.receipts.get_mut(index) else { continue };
+                *receipt = match &appended {
+                    Ok(at) => Receipt {
+                        partition: Some(partition),
+                        offset: Some(at.first_offset + nth),
+                        error_code: None,
+                        error: None,
+                    },
+                    Err(error) => refused(error),
+                };
+            }
+        }
+        Ok(self.receipts)
+    }
+}
+
+fn refused(error: &Error) -> Receipt {
+    let code = match error.kind() {
+        Kind::Busy | Kind::Storage | Kind::Unavailable | Kind::Missing => RETRIABLE,
+        _ => NOT_RETRIABLE,
+    };
+    Receipt { error_code: Some(code), error: Some(error.message().to_owned()), ..Receipt::default() }
+}

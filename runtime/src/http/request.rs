@@ -1,0 +1,183 @@
+//! A v2 produce request, read from its body.
+
+use std::borrow::Cow;
+
+use axum::http::StatusCode;
+use base64::Engine as _;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::answer::{Embedded, Refusal};
+
+/// The records of a request, each borrowed from its body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request<'a> {
+    /// The records, in order.
+    #[serde(borrow, default)]
+    pub(super) records: Option<Vec<Entry<'a>>>,
+    #[serde(borrow, default)]
+    key_schema: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    key_schema_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    value_schema: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    value_schema_id: Option<&'a RawValue>,
+}
+
+/// One record of a request, as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry<'a> {
+    /// The key; null or absent is no key.
+    #[serde(borrow, default)]
+    pub(super) key: Option<&'a RawValue>,
+    /// The value; null or absent is a tombstone.
+    #[serde(borrow, default)]
+    pub(super) value: Option<&'a RawValue>,
+    /// The partition, where the client chose it.
+    #[serde(default)]
+    pub(super) partition: Option<i64>,
+}
+
+/// Reads a request's body and checks its form; what its records hold is read by [`bytes`].
+pub(super) fn read(body: &[u8], records_max: usize) -> Result<Vec<Entry<'_>>, Refusal> {
+    let unprocessable = |message: String| Refusal::plain(StatusCode::UNPROCESSABLE_ENTITY, message);
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(unprocessable("Payload error. Request body is empty. Data is required.".to_owned()));
+    }
+    let request: Request<'_> = serde_json::from_slice(body).map_err(|cause| {
+        let cause = cause.to_string();
+        match cause.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+            Some((field, _)) => unprocessable(format!("Unrecognized field: {field}")),
+            None => Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: {cause}")),
+        }
+    })?;
+    let Request { records, key_schema, key_schema_id, value_schema, value_schema_id } = request;
+    if [key_schema, key_schema_id, value_schema, value_schema_id].iter().any(Option::is_some) {
+        let message = "Payload error. Schema Registry must be configured when using schemas.";
+        return Err(Refusal::coded(StatusCode::UNPROCESSABLE_ENTITY, 42206, message));
+    }
+    let records = records.filter(|records| !records.is_empty());
+    let records =
+        records.ok_or_else(|| unprocessable("records may not be empty (was null or an empty list)".to_owned()))?;
+    if records.len() > records_max {
+        let message = format!("records: {} are over the limit of {records_max} in one request", records.len());
+        return Err(Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
+    Ok(records)
+}
+
+/// The bytes that a key or value stands for; none for null.
+pub(super) fn bytes<'a>(raw: Option<&'a RawValue>, embedded: Embedded) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    match embedded {
+        Embedded::Json => compact(raw.get()).map(Some),
+        Embedded::Binary => {
+            let wrong = |cause: String| {
+                Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: data={}: {cause}", raw.get()))
+            };
+            let text: Cow<'_, str> = serde_json::from_str(raw.get()).map_err(|cause| wrong(cause.to_string()))?;
+            let decoded = base64::engine::general_purpose::STANDARD.decode(text.as_bytes());
+            decoded.map(|bytes| Some(Cow::Owned(bytes))).map_err(|cause| wrong(cause.to_string()))
+        }
+    }
+}
+
+/// A JSON text without white space between its parts, its texts as UTF-8 without needless escapes.
+fn compact(raw: &str) -> Result<Cow<'_, [u8]>, Refusal> {
+    if raw.contains('\\') {
+        let mut written = Vec::with_capacity(raw.len());
+        let mut to = serde_json::Serializer::new(&mut written);
+        let mut from = serde_json::Deserializer::from_str(raw);
+        return match serde_transcode::transcode(&mut from, &mut to) {
+            Ok(()) => Ok(Cow::Owned(written)),
+            Err(cause) => Err(Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: {cause}"))),
+        };
+    }
+    // Without a backslash every quote begins or ends a text, so that white space can be told from text by counting.
+    let bytes = raw.as_bytes();
+    let Some(first) = first_blank(bytes) else { return Ok(Cow::Borrowed(bytes)) };
+    let (start, mut rest) = bytes.split_at(first);
+    let mut written = Vec::with_capacity(bytes.len());
+    written.extend_from_slice(start);
+    while !rest.is_empty() {
+        let (outside, inside) = rest.split_at(memchr::memchr(b'"', rest).unwrap_or(rest.len()));
+        written.extend(outside.iter().filter(|byte| !byte.is_ascii_whitespace()));
+        let end = inside.get(1..).and_then(|inside| memchr::memchr(b'"', inside)).map_or(inside.len(), |end| end + 2);
+        let (text, after) = inside.split_at(end);
+        written.extend_from_slice(text);
+        rest = after;
+    }
+    Ok(Cow::Owned(written))
+}
+
+/// The first white space outside texts, in a JSON text without backslashes.
+fn first_blank(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..) {
+        let quote = memchr::memchr(b'"', rest);
+        let outside = rest.get(..quote.unwrap_or(rest.len()))?;
+        if let Some(blank) = outside.iter().position(u8::is_ascii_whitespace) {
+            return Some(at + blank);
+        }
+        at += quote? + 1;
+        at += memchr::memchr(b'"', bytes.get(at..)?)? + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_kept_compact() {
+        for (written, kept) in [
+            (r#"{"a":1}"#, r#"{"a":1}"#),
+            ("{ \"a b\" : [ 1 , \"c  d\" ] }", r#"{"a b":[1,"c  d"]}"#),
+            (r#"{"a": "\u00e9\n"}"#, "{\"a\":\"é\\n\"}"),
+            (r#""\ud83d\ude00""#, "\"😀\""),
+            ("12", "12"),
+            (r#""""#, r#""""#),
+            (r#"{"": ""}"#, r#"{"":""}"#),
+        ] {
+            let kept_now = compact(written).unwrap();
+            assert_eq!(std::str::from_utf8(&kept_now).unwrap(), kept, "{written}");
+        }
+        assert!(compact(r#""\ud83d""#).is_err());
+    }
+
+    #[test]
+    fn refusals() {
+        for (body, status, code, part) in [
+            ("", 422, 422, "empty"),
+            ("{}", 422, 422, "records"),
+            (r#"{"records":null}"#, 422, 422, "records"),
+            (r#"{"records":[]}"#, 422, 422, "records"),
+            (r#"{"records":[{"value":1}],"more":1}"#, 422, 422, "Unrecognized field: more"),
+            (r#"{"records":[{"values":1}]}"#, 422, 422, "Unrecognized field: values"),
+            (r#"{"records":[{"value":1}"#, 400, 400, "Bad Request: "),
+            (r#"{"records":[{"value":1,"partition":"0"}]}"#, 400, 400, "Bad Request: "),
+            (r#"{"records":{}}"#, 400, 400, "Bad Request: "),
+            (r#"{"records":[{"value":1}],"value_schema_id":3}"#, 422, 42206, "Schema Registry"),
+            (r#"{"records":[{},{},{}]}"#, 413, 413, "limit of 2"),
+        ] {
+            let refusal = read(body.as_bytes(), 2).unwrap_err();
+            assert_eq!((refusal.status.as_u16(), refusal.code), (status, code), "{body}: {}", refusal.message);
+            assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn binary_is_base64() {
+        let raw = |text: &'static str| -> &'static RawValue { serde_json::from_str(text).unwrap() };
+        assert_eq!(bytes(Some(raw(r#""AQI=""#)), Embedded::Binary).unwrap().as_deref(), Some(&[1, 2][..]));
+        assert_eq!(bytes(Some(raw(r#""""#)), Embedded::Binary).unwrap().as_deref(), Some(&[][..]));
+        assert!(bytes(None, Embedded::Binary).unwrap().is_none());
+        for bad in ["1", r#""?""#] {
+            assert!(bytes(Some(raw(bad)), Embedded::Binary).unwrap_err().message.starts_with("Bad Request: data="));
+        }
+    }
+}
