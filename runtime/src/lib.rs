@@ -24,4 +24,5 @@ pub mod pipeline;
 pub mod reload;
 pub mod runtime;
 
+pub mod cli;
 pub mod http;

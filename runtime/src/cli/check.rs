@@ -1,0 +1,72 @@
+//! `tidemill check`: every fault of a pipeline file at once, or a picture of the plan.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Ended;
+use crate::component::Host;
+use crate::config::plan::Table;
+use crate::config::{self, Described, Descriptions};
+use crate::error::{Error, Kind, Result};
+
+/// Check a pipeline file: every fault at once, or a picture of the plan.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The pipeline file.
+    pipeline: PathBuf,
+}
+
+impl Check {
+    pub(super) fn run(self) -> Result<Ended> {
+        let declared = match config::read(&self.pipeline) {
+            Ok(declared) => declared,
+            Err(faults) => return Ok(show(&faults)),
+        };
+        let host = Host::new(None)?;
+        let mut descriptions = Descriptions::default();
+        let mut faults = Vec::new();
+        for table in &declared.pipeline.tables {
+            match describe(&host, table) {
+                Ok(described) => drop(descriptions.insert(table.name.clone(), described)),
+                Err(error) => faults.push(declared.places.fault(&format!("tables.{}.transform", table.name), &error)),
+            }
+        }
+        faults.extend(config::check(&declared, &descriptions));
+        faults.sort_by_key(|fault| (fault.line, fault.column));
+        if !faults.is_empty() {
+            return Ok(show(&faults));
+        }
+        print!("{}", config::picture(&declared.pipeline, &descriptions));
+        Ok(Ended::Well)
+    }
+}
+
+fn show(faults: &[config::Fault]) -> Ended {
+    for fault in faults {
+        eprintln!("{fault}");
+    }
+    eprintln!("{} fault{}", faults.len(), if faults.len() == 1 { "" } else { "s" });
+    Ended::NotWell
+}
+
+fn describe(host: &Host, table: &Table) -> Result<Described> {
+    let bytes = fs::read(&table.component).map_err(|cause| {
+        let error = Error::new(Kind::Missing, format!("component {}: {cause}", table.component.display()));
+        match &table.source {
+            Some(source) => error.hint(format!("build it: tidemill transform build {}", source.display())),
+            None => error,
+        }
+    })?;
+    let component = host.load(&bytes, &table.limits)?;
+    component.instantiate(&table.parameters)?;
+    let description = component.description();
+    Ok(Described {
+        name: description.name.clone(),
+        version: description.version.clone(),
+        digest: component.digest().to_owned(),
+        inputs: description.inputs.clone(),
+        outputs: description.outputs.clone(),
+    })
+}

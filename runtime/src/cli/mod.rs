@@ -1,0 +1,114 @@
+//! The command line: a file a command.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the surface that prints")]
+
+mod check;
+mod demo;
+mod emulate;
+mod progress;
+mod query;
+mod run;
+mod status;
+mod table;
+mod transform;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config;
+use crate::config::plan::Pipeline;
+use crate::error::{Error, Kind, OrFail, Result};
+
+/// An embedded stream processor with WebAssembly transforms.
+#[derive(Debug, Parser)]
+#[command(name = "tidemill", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch the whole pipeline at work on emulated posts, with the ten answers at the end.
+    Demo(demo::Demo),
+    /// Run a pipeline until ctrl-c.
+    Run(run::Run),
+    /// Check a pipeline file: every fault at once, or a picture of the plan.
+    Check(check::Check),
+    /// Post generated or given rows to a pipeline, as the original emulators did.
+    Emulate(emulate::Emulate),
+    /// Ask the cache: a query's name or a SELECT.
+    Query(query::Query),
+    /// Show the state of a running pipeline.
+    Status(status::Show),
+    /// Build or inspect a transform.
+    #[command(subcommand)]
+    Transform(transform::Transform),
+}
+
+/// What a command ends with, when nothing failed.
+enum Ended {
+    /// All is well.
+    Well,
+    /// The command did its work, and what it found is not well; all has been said.
+    NotWell,
+}
+
+/// Reads the command line, does what it says, and shows an error as a sentence and a next step.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = match cli.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Run(run) => run.run(),
+        Command::Check(check) => check.run(),
+        Command::Emulate(emulate) => emulate.run(),
+        Command::Query(query) => query.run(),
+        Command::Status(status) => status.run(),
+        Command::Transform(transform) => transform.run(),
+    };
+    match ended {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::NotWell) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            if let Some(hint) = error.next_step() {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads a pipeline file; all its faults become one error.
+fn pipeline(file: &Path, data: Option<PathBuf>) -> Result<Pipeline> {
+    let declared = config::read(file).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let count = lines.len();
+        let message =
+            format!("{} has {count} fault{}\n{}", file.display(), if count == 1 { "" } else { "s" }, lines.join("\n"));
+        Error::new(Kind::Input, message)
+    })?;
+    let mut pipeline = declared.pipeline;
+    if let Some(data) = data {
+        pipeline.data = std::path::absolute(&data).or_fail(Kind::Input, || format!("data folder {data:?}"))?;
+    }
+    Ok(pipeline)
+}
+
+/// A runtime for commands that wait for the network.
+fn tokio_runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().or_fail(Kind::Internal, || "tokio")
+}
+
+/// Sends the log to standard error: facts as fields, by `RUST_LOG`, else what `default` says.
+fn log_to_stderr(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // Where standard error is a file on a full disk, a line is lost: to complain of it there would end the thread.
+    let builder = builder.log_internal_errors(false).with_ansi(std::io::stderr().is_terminal());
+    // A second call, as a test may make, leaves the first in place.
+    let _ = builder.try_init();
+}
