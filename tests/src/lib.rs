@@ -1,1 +1,7 @@
-//! Whole-system tests of Tidemill.
+//! What the whole-system tests share: a running `tidemill`, a client that can misbehave, places and answers.
+
+pub mod daemon;
+pub mod fill;
+pub mod fluvio;
+pub mod http;
+pub mod place;

@@ -1,0 +1,44 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+TABLES := pin geo user
+CRATES := $(TABLES:%=transforms/%)
+# Python with the S3 and Parquet clients that the tests use; inside the build's folder, so that removing it removes all.
+CLIENTS := target/clients
+
+.PHONY: demo test bench setup components clients lint clean
+
+demo: setup ## the whole pipeline on emulated posts, from the first request to the ten answers
+	cargo build --release --package tidemill
+	target/release/tidemill transform build $(CRATES)
+	target/release/tidemill demo
+
+test: setup clients ## everything: lints, unit tests, whole-system tests
+	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path transforms/Cargo.toml
+	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo build --workspace
+	target/debug/tidemill transform build $(CRATES)
+	TIDEMILL_CLIENTS=$(CURDIR)/$(CLIENTS)/bin/python cargo test --workspace
+	cargo test --manifest-path transforms/Cargo.toml --workspace
+
+bench: setup ## figures of each stage and of the whole path
+	cargo build --release --package tidemill
+	target/release/tidemill transform build $(CRATES)
+	cargo bench --package tidemill-tests
+
+setup: ## what is missing to build: a C compiler, and a Rust that makes WebAssembly
+	@tests/setup.sh
+
+clients: $(CLIENTS)/bin/python
+
+$(CLIENTS)/bin/python: tests/clients/requirements.txt
+	@tests/setup.sh clients
+	python3 -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --requirement tests/clients/requirements.txt
+	touch $@
+
+clean: ## everything that was built or kept by a demo
+	cargo clean
+	cargo clean --manifest-path transforms/Cargo.toml
+	rm -rf data

@@ -1,0 +1,1 @@
+SELECT ind, country, timestamp FROM geo ORDER BY ind

@@ -1,0 +1,1 @@
+SELECT aggregate, late FROM tidemill_aggregates ORDER BY aggregate

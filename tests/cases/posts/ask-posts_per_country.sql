@@ -1,0 +1,1 @@
+SELECT country, sum(posts) AS posts FROM posts_per_country GROUP BY country ORDER BY country

@@ -1,0 +1,1 @@
+SELECT ind, age, date_joined FROM user ORDER BY ind

@@ -1,0 +1,197 @@
+//! A running `tidemill run`: started on free ports, asked, stopped, killed.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{http, place};
+
+/// Nothing that a test waits for takes so long.
+const WAIT_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// How often the state is asked for.
+const ASK_TIME: Duration = Duration::from_millis(10);
+
+/// A pipeline in a process of its own.
+pub struct Daemon {
+    child: Child,
+    /// Where the REST proxy listens.
+    pub topics: SocketAddr,
+    /// Where the operator asks.
+    pub admin: SocketAddr,
+    /// Where the embedded S3 endpoint listens.
+    pub lake: Option<SocketAddr>,
+}
+
+impl Daemon {
+    /// Starts a pipeline and waits until it listens.
+    pub fn start(pipeline: &Path) -> Self {
+        Self::spawn(Command::new(place::command()).arg("run").arg(pipeline))
+    }
+
+    /// Starts a pipeline whose disk can be made full by [`Daemon::fill_disk`]; its log goes to `log` beside the file.
+    pub fn start_on_small_disk(pipeline: &Path) -> Self {
+        let log = std::fs::File::create(pipeline.with_file_name("log")).expect("a file for the log");
+        // The signal that tells of a file over its limit would end it; ignored, the write fails as on a full disk.
+        let script = "trap '' XFSZ; exec \"$0\" run \"$1\"";
+        Self::spawn(Command::new("sh").args(["-c", script]).arg(place::command()).arg(pipeline).stderr(log))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("tidemill starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let (mut topics, mut admin, mut lake) = (None, None, None);
+        // The lines come in this order; the lake's, where there is one, is the last.
+        while lake.is_none() {
+            let Some(Ok(line)) = lines.next() else { break };
+            let at = |line: &str| line.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
+            match line.trim().split(' ').next() {
+                Some("post") => topics = at(&line),
+                Some("admin") => admin = at(&line),
+                Some("lake") => lake = at(&line),
+                _ => {}
+            }
+        }
+        let said = "it says where it listens";
+        // What else it prints must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, topics: topics.expect(said), admin: admin.expect(said), lake }
+    }
+
+    /// What `GET /status` says.
+    pub fn status(&self) -> serde_json::Value {
+        http::get(self.admin, "/status").json()
+    }
+
+    /// Waits until `there` holds of the status.
+    pub fn wait(&self, what: &str, there: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let end = Instant::now() + WAIT_TIME_MAX;
+        loop {
+            let status = self.status();
+            if there(&status) {
+                return status;
+            }
+            assert!(Instant::now() < end, "{what}: {status:#}");
+            // Asking without a pause would take the processor from what is waited for.
+            std::thread::park_timeout(ASK_TIME);
+        }
+    }
+
+    /// Waits until every record is committed and every closed window's rows are in the bucket.
+    pub fn settle(&self) {
+        self.wait("all is committed and uploaded", |status| status["settled"] == true);
+    }
+
+    /// The seconds of processor time that it has used, and the most memory that it has held, in MB.
+    pub fn used(&self) -> (f64, u64) {
+        /// Ticks of the kernel's clock in a second, as Linux counts for programs.
+        const TICKS: f64 = 100.0;
+        let read =
+            |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("its figures");
+        let stat = read("stat");
+        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        let ticks: f64 = [11, 12].iter().map(|&field| fields[field].parse::<f64>().expect("ticks")).sum();
+        let status = read("status");
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the most memory");
+        let kilobytes: u64 = most.trim().trim_end_matches(" kB").trim().parse().expect("kB");
+        (ticks / TICKS, kilobytes / 1000)
+    }
+
+    /// Lets no file grow to more than `bytes`, as a full disk does; `None` gives the space back.
+    pub fn fill_disk(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let arguments = ["--pid", &self.child.id().to_string(), &format!("--fsize={limit}:unlimited")];
+        assert!(Command::new("prlimit").args(arguments).status().expect("prlimit").success(), "the limit is set");
+    }
+
+    /// Kills it without a word, as `kill -9` does.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it was running");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("its state").is_none()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(mut self) {
+        self.ask_to_end();
+        assert!(self.child.wait().expect("it ends").success(), "it ends well");
+    }
+
+    /// Asks it to end, and goes on.
+    pub fn ask_to_end(&self) {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(asked.success(), "it was running");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command of `tidemill` to its end.
+pub fn tidemill<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Output {
+    Command::new(place::command()).args(arguments).output().expect("tidemill starts")
+}
+
+/// A query's answer as lines of CSV.
+pub fn query(pipeline: &Path, query: &str) -> Vec<String> {
+    let pipeline = pipeline.to_string_lossy();
+    let output = tidemill(["query", "--pipeline", &pipeline, "--csv", "--", query]);
+    assert!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect()
+}
+
+/// The pinterest pipeline with its data and components of its own in `folder`: `pin.wasm`, `geo.wasm`, `user.wasm`.
+///
+/// An object of the lake takes a second, so that nobody waits for longer windows to close.
+pub fn pinterest_of_its_own(folder: &Path, replace: &[(&str, &str)]) -> PathBuf {
+    place::copy_components(folder);
+    let written = |table: &str| format!("\"{}\"", place::root().join("transforms").join(table).display());
+    let own = |table: &str| format!("\"{}\"", folder.join(format!("{table}.wasm")).display());
+    let paths = ["pin", "geo", "user"].map(|table| (written(table), own(table)));
+    let mut all = vec![("window = \"10s\"", "window = \"1s\"")];
+    all.extend(paths.iter().map(|(from, to)| (from.as_str(), to.as_str())));
+    all.extend(replace);
+    pinterest(folder, &all)
+}
+
+/// The pinterest pipeline with its data in `folder`, on free ports, with the given sections' text replaced.
+pub fn pinterest(folder: &Path, replace: &[(&str, &str)]) -> PathBuf {
+    let root = place::root();
+    let mut text = std::fs::read_to_string(root.join("pipelines/pinterest.toml")).expect("the pipeline file");
+    let transforms = root.join("transforms");
+    let sql = root.join("pipelines/sql");
+    let data = folder.join("data");
+    let fixed = [
+        ("127.0.0.1:8082", "127.0.0.1:0"),
+        ("127.0.0.1:9082", "127.0.0.1:0"),
+        ("../transforms", transforms.to_str().expect("a path")),
+        ("\"sql/", &format!("\"{}/", sql.display())),
+    ];
+    for (from, to) in fixed.iter().chain(replace) {
+        assert!(text.contains(from), "the pipeline file has {from:?}");
+        text = text.replace(from, to);
+    }
+    let text: Vec<String> = text
+        .lines()
+        .map(|line| if line.starts_with("data = ") { format!("data = {:?}", data) } else { line.to_owned() })
+        .collect();
+    let file = folder.join("pipeline.toml");
+    std::fs::write(&file, text.join("\n")).expect("the pipeline file");
+    file
+}

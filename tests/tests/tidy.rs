@@ -1,0 +1,189 @@
+//! The house is tidy: floors, homes of third-party crates, first lines, sizes, as ARCHITECTURE.md states them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// No source file has more lines.
+const FILE_LINES_MAX: usize = 500;
+/// Folders with sources, counted from the root.
+const SOURCES: [&str; 3] = ["runtime", "tests", "transforms"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn sources(under: &Path, into: &mut Vec<PathBuf>) {
+    if under.extension().is_some_and(|extension| extension == "rs") {
+        into.push(under.to_owned());
+    }
+    for entry in fs::read_dir(under).into_iter().flatten().flatten() {
+        if entry.file_name() != "target" {
+            sources(&entry.path(), into);
+        }
+    }
+}
+
+/// The rows of the table that follows a heading of ARCHITECTURE.md, as cells.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let section = text.split(&format!("\n## {heading}\n")).nth(1).unwrap_or_else(|| panic!("section {heading:?}"));
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+fn words(cell: &str) -> Vec<String> {
+    cell.split([' ', ',']).map(|word| word.trim_matches('`').to_owned()).filter(|word| !word.is_empty()).collect()
+}
+
+/// The floor of each module, and its rank among those of its floor that may use one another.
+fn floors() -> BTreeMap<String, (u32, u32)> {
+    let mut floors = BTreeMap::new();
+    for row in table("Floors") {
+        let floor = row[0].chars().next().and_then(|digit| digit.to_digit(10)).expect("a floor's number");
+        for module in words(&row[1]) {
+            floors.insert(module, (floor, 0));
+        }
+    }
+    for (module, rank) in [("pipeline", 1), ("runtime", 1), ("cli", 1), ("main", 2)] {
+        floors.get_mut(module).unwrap_or_else(|| panic!("module {module:?}")).1 = rank;
+    }
+    floors
+}
+
+/// The modules of this crate that a source names, in `crate::x` paths and in `use crate::{x, y}`.
+fn named(text: &str, krate: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for (at, _) in text.match_indices(&format!("{krate}::")) {
+        let before = text[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &text[at + krate.len() + 2..];
+        if let Some(list) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut item = String::new();
+            for character in list.chars() {
+                match character {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => named.extend(first(&std::mem::take(&mut item))),
+                    _ if depth == 0 => item.push(character),
+                    _ => {}
+                }
+            }
+            named.extend(first(&item));
+        } else {
+            named.extend(first(rest));
+        }
+    }
+    named
+}
+
+fn first(path: &str) -> Option<String> {
+    let name: String = path.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// A source without its comments, so that a word in prose is not taken for a path.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("a source");
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn module(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("runtime/src")).expect("a source of the runtime");
+    let first = inside.components().next().expect("a file").as_os_str().to_string_lossy().into_owned();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn runtime_sources() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    sources(&root().join("runtime/src"), &mut files);
+    assert!(files.len() > 20, "the sources were found");
+    files
+}
+
+#[test]
+fn imports_go_down() {
+    let floors = floors();
+    let mut wrong = Vec::new();
+    for file in runtime_sources() {
+        let from = module(&file);
+        if from == "lib" {
+            continue;
+        }
+        let own = floors.get(&from).unwrap_or_else(|| panic!("ARCHITECTURE.md names no floor for {from:?}"));
+        let text = code(&file);
+        for to in named(&text, "crate").union(&named(&text, "tidemill")) {
+            let Some(other) = floors.get(to) else { continue };
+            let down = other.0 < own.0 || (own.0 == 0 && other.0 == 0) || (other.0 == own.0 && other.1 < own.1);
+            if *to != from && !down {
+                wrong.push(format!("{}: {from} (floor {}) uses {to} (floor {})", file.display(), own.0, other.0));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn third_party_crates_stay_at_home() {
+    let manifest = fs::read_to_string(root().join("runtime/Cargo.toml")).expect("the manifest");
+    let dependencies = manifest.split("\n[dependencies]\n").nth(1).and_then(|rest| rest.split("\n[").next());
+    let crates: Vec<String> = dependencies
+        .expect("dependencies")
+        .lines()
+        .filter_map(|line| line.split([' ', '.', '=']).next().filter(|name| !name.is_empty() && !name.starts_with('#')))
+        .map(str::to_owned)
+        .collect();
+    let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in table("Homes of third-party crates") {
+        for name in words(&row[1]) {
+            homes.entry(name).or_default().push(row[0].trim_matches('`').to_owned());
+        }
+    }
+    let mut wrong: Vec<String> =
+        crates.iter().filter(|name| !homes.contains_key(*name)).map(|name| format!("{name}: has no home")).collect();
+    wrong
+        .extend(homes.keys().filter(|name| !crates.contains(name)).map(|name| format!("{name}: is not used any more")));
+    for file in runtime_sources() {
+        let (from, text) = (module(&file), code(&file));
+        for (name, homes) in &homes {
+            let at_home = homes.iter().any(|home| *home == from || home == "anywhere");
+            let path = format!("{}::", name.replace('-', "_"));
+            let used = text
+                .match_indices(&path)
+                .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
+            if used && !at_home {
+                wrong.push(format!("{}: uses {name}, whose home is {}", file.display(), homes.join(", ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_file_says_what_it_is() {
+    let mut files = Vec::new();
+    SOURCES.iter().for_each(|folder| sources(&root().join(folder), &mut files));
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a source");
+        if !text.starts_with("//! ") {
+            wrong.push(format!("{}: its first line does not say what it is", file.display()));
+        }
+        if text.lines().count() > FILE_LINES_MAX {
+            wrong.push(format!("{}: has more than {FILE_LINES_MAX} lines", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_stands_in_one_place() {
+    let unsafe_files: Vec<PathBuf> =
+        runtime_sources().into_iter().filter(|file| code(file).contains("unsafe {")).collect();
+    assert_eq!(unsafe_files, [root().join("runtime/src/text.rs")]);
+}
