@@ -12,8 +12,9 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMe
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::writer::SerializedFileWriter;
+use sha2::{Digest, Sha256};
 
-use super::disk::{COPY_BYTES, Draft, storage};
+use super::disk::{COPY_BYTES, Draft, hex, storage, sync_parent};
 use super::options::Format;
 use crate::error::{Error, Kind, OrFail, Result};
 
@@ -36,6 +37,11 @@ pub fn join(files: &[PathBuf], into: &Path, format: Format) -> Result<Joined> {
     if files.is_empty() {
         return Err(Error::new(Kind::Internal, format!("object {:?}: it has no segments", into.display().to_string())));
     }
+    if let [only] = files
+        && let Some(joined) = adopt(only, into, format)?
+    {
+        return Ok(joined);
+    }
     let draft = Draft::create(into)?;
     let (draft, rows) = match format {
         Format::Parquet => join_parquet(files, draft)?,
@@ -43,6 +49,35 @@ pub fn join(files: &[PathBuf], into: &Path, format: Format) -> Result<Joined> {
     };
     let (bytes, sha256) = draft.publish(into)?;
     Ok(Joined { rows, bytes, sha256 })
+}
+
+/// One segment is an object as it stands: it gets a second name. None where the file system gives no second names.
+fn adopt(segment: &Path, into: &Path, format: Format) -> Result<Option<Joined>> {
+    let mut file = File::open(segment).map_err(storage(segment))?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; COPY_BYTES]);
+    let (mut rows, mut bytes) = (0, 0);
+    if format == Format::Parquet {
+        let broken = || format!("segment {:?}", segment.display().to_string());
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).or_fail(Kind::Corrupt, broken)?;
+        rows = u64::try_from(metadata.file_metadata().num_rows()).or_fail(Kind::Corrupt, broken)?;
+        file.rewind().map_err(storage(segment))?;
+    }
+    loop {
+        let read = file.read(&mut buffer).map_err(storage(segment))?;
+        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+        hash.update(piece);
+        bytes += read as u64;
+        if format == Format::Json {
+            rows += memchr::memchr_iter(b'\n', piece).count() as u64;
+        }
+    }
+    // A name that a crash left stands in the way of the same name.
+    let _ = std::fs::remove_file(into);
+    if std::fs::hard_link(segment, into).is_err() {
+        return Ok(None);
+    }
+    sync_parent(into).map_err(storage(into))?;
+    Ok(Some(Joined { rows, bytes, sha256: hex(&hash.finalize()) }))
 }
 
 fn join_lines(files: &[PathBuf], mut draft: Draft) -> Result<(Draft, u64)> {

@@ -177,6 +177,23 @@ fn a_profile_drops_what_does_not_pay() {
 }
 
 #[test]
+fn one_segment_is_an_object_as_it_stands() {
+    for format in [Format::Parquet, Format::Json] {
+        let folder = Folder::new("one");
+        let (segment, object) = (folder.0.join("segment"), folder.0.join("object"));
+        write(&segment, format, &[rows(1, 1), rows(2, 4)], &mut Profile::default());
+        let first = join(std::slice::from_ref(&segment), &object, format).unwrap();
+        // A crash before the commit leaves the name; joining again finds it.
+        assert_eq!(join(std::slice::from_ref(&segment), &object, format).unwrap(), first);
+        let bytes = fs::read(&segment).unwrap();
+        fs::remove_file(&segment).unwrap();
+        assert_eq!(fs::read(&object).unwrap(), bytes);
+        assert_eq!((first.rows, first.bytes), (5, bytes.len() as u64));
+        assert_eq!(first.sha256, hex(&Sha256::digest(&bytes)));
+    }
+}
+
+#[test]
 fn json_lines_read_like_rows() {
     let folder = Folder::new("json");
     let mut profile = Profile::default();
