@@ -8,7 +8,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Kind, OrFail, Result};
 
@@ -18,11 +17,6 @@ const QUIET_TIME: Duration = Duration::from_millis(100);
 /// Watches files; it ends when it is dropped.
 pub struct Watch {
     _watcher: RecommendedWatcher,
-}
-
-/// The sha256 of a component, in hexadecimal.
-pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Where the component of a digest is kept.

@@ -49,7 +49,7 @@ pub fn replace(file: &Path, bytes: impl AsRef<[u8]>) {
 
 /// The sha256 of some bytes, in hexadecimal.
 pub fn digest(bytes: &[u8]) -> String {
-    tidemill::reload::digest(bytes)
+    tidemill::component::digest(bytes)
 }
 
 /// A folder of a test's own, empty, removed when it is dropped unless the test has failed.

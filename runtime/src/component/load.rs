@@ -66,9 +66,14 @@ impl std::fmt::Debug for Component {
     }
 }
 
+/// The sha256 of a component's bytes, in hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 pub(super) fn load(host: &Host, bytes: &[u8], limits: &Limits) -> Result<Component> {
     check_bytes(bytes, limits)?;
-    let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest(bytes);
     let unnamed: Arc<str> = digest.get(..12).unwrap_or_default().into();
     let pre = instance::guarded(&unnamed, || compile(host, bytes)).map_err(Failure::into_error)??;
     let described = describe(host, &pre, &unnamed, limits).map_err(Failure::into_error)?;

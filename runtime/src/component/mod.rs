@@ -19,7 +19,7 @@ pub use description::Description;
 pub use failure::Failure;
 pub use host::Host;
 pub use instance::Instance;
-pub use load::Component;
+pub use load::{Component, digest};
 
 #[cfg(test)]
 mod tests;

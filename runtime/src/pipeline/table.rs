@@ -87,7 +87,7 @@ impl Table {
             .hint("keep the output fields, or stop the pipeline and give the table a new name"))
     }
 
-    /// The rows with their origin; `sources` tells which of `times` and `offsets` each row came from.
+    /// The rows with their origin: for each the place of its record, and that record's time and offset.
     pub fn with_origin(
         &self,
         rows: &RecordBatch,
@@ -96,9 +96,6 @@ impl Table {
         times: &[i64],
         offsets: &[i64],
     ) -> Result<RecordBatch> {
-        let pick = |of: &[i64]| -> Vec<i64> {
-            sources.iter().map(|&source| of.get(source as usize).copied().unwrap_or_default()).collect()
-        };
         let mut nth = 0;
         let mut before = None;
         let of_record = sources.iter().map(|source| {
@@ -107,9 +104,9 @@ impl Table {
             nth
         });
         let origin: [ArrayRef; 4] = [
-            Arc::new(TimestampMicrosecondArray::from(pick(times)).with_timezone("UTC")),
+            Arc::new(TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC")),
             Arc::new(Int64Array::from_value(i64::from(partition), sources.len())),
-            Arc::new(Int64Array::from(pick(offsets))),
+            Arc::new(Int64Array::from(offsets.to_vec())),
             Arc::new(Int64Array::from_iter_values(of_record)),
         ];
         let columns = rows.columns().iter().cloned().chain(origin).collect();

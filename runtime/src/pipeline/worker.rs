@@ -248,17 +248,17 @@ impl Worker {
         let origin = decoded.sources.iter().filter_map(|&index| record(index));
         let (times, offsets): (Vec<i64>, Vec<i64>) = origin.map(|r| (r.time.0, r.offset as i64)).unzip();
         for piece in cleaned.pieces {
-            tally.out += 1 + piece.sources.windows(2).filter(|pair| pair.first() != pair.last()).count() as u64;
             if piece.sources.is_empty() {
-                tally.out -= 1;
                 continue;
             }
-            let partition = self.setup.position.partition;
-            let rows = self.setup.table.with_origin(&piece.rows, &piece.sources, partition, &times, &offsets)?;
+            // The rows of a record come one after another.
+            tally.out += piece.sources.chunk_by(|one, next| one == next).count() as u64;
             let of_rows = |of: &[i64]| -> Vec<i64> {
                 piece.sources.iter().filter_map(|&source| of.get(source as usize).copied()).collect()
             };
             let (times, offsets) = (of_rows(&times), of_rows(&offsets));
+            let partition = self.setup.position.partition;
+            let rows = self.setup.table.with_origin(&piece.rows, &piece.sources, partition, &times, &offsets)?;
             for accumulator in &mut self.accumulators {
                 accumulator.add(&piece.rows, &times)?;
             }

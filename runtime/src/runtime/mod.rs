@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cache;
-use crate::component::Host;
+use crate::component::{self, Host};
 use crate::config::plan::Pipeline;
 use crate::error::{Error, Kind, Result};
 use crate::lake;
@@ -151,7 +151,7 @@ impl Runtime {
     pub fn offer(&self, table: &str, bytes: &[u8]) -> Result<()> {
         let running = self.tables.iter().find(|running| running.table.plan.name == table);
         let running = running.ok_or_else(|| Error::new(Kind::Missing, format!("table {table:?}: there is none")))?;
-        let digest = reload::digest(bytes);
+        let digest = component::digest(bytes);
         if lock(&running.generation).generation.component.digest() == digest {
             return Ok(());
         }
