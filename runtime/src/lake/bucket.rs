@@ -21,7 +21,7 @@ use tracing::warn;
 
 use super::disk::{COPY_BYTES, hex, unhex};
 use super::options::{Endpoint, Options};
-use super::server::Credentials;
+use super::server::{Credentials, Dock, Docked, Server};
 use crate::commit::Object;
 use crate::error::{Error, Kind, OrFail, Result};
 
@@ -35,6 +35,8 @@ const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 512 * 1024;
 /// A bucket, reached; cheap to share behind an `Arc`, and free of state that a crash could lose.
 pub struct Bucket {
     client: Client,
+    /// The embedded server's, where it has one.
+    dock: Option<Dock>,
     name: String,
     /// Whether the other side is known to heed `If-None-Match: *`.
     proven: AtomicBool,
@@ -61,14 +63,15 @@ pub struct Listed {
 }
 
 impl Bucket {
-    /// Reaches the bucket of `options`; `embedded` is where the embedded server listens, whose bucket is created.
+    /// Reaches the bucket of `options`; `embedded` is the embedded server, whose bucket is created.
     ///
     /// Errors are `Unavailable` (try again), `Missing` (no such bucket) or `Input` (refused, or options that do not fit).
-    pub async fn open(options: &Options, embedded: Option<SocketAddr>) -> Result<Self> {
-        let client = Client::from_conf(settings(options, embedded).await?.build());
+    pub async fn open(options: &Options, embedded: Option<&Server>) -> Result<Self> {
+        let client = Client::from_conf(settings(options, embedded.map(Server::addr)).await?.build());
         // AWS and our own server are known; what else speaks S3 has to show it.
         let proven = AtomicBool::new(!matches!(options.endpoint, Endpoint::Url(_)));
-        let bucket = Self { client, name: options.bucket.clone(), proven, conditional: AtomicBool::new(true) };
+        let dock = embedded.and_then(Server::dock);
+        let bucket = Self { client, dock, name: options.bucket.clone(), proven, conditional: AtomicBool::new(true) };
         if matches!(options.endpoint, Endpoint::Embedded { .. }) {
             bucket.create().await?;
         }
@@ -86,6 +89,11 @@ impl Bucket {
         if on_disk != object.bytes {
             let wrong = format!("object {:?}: {on_disk} bytes are spooled, {} were promised", object.key, object.bytes);
             return Err(Error::new(Kind::Corrupt, wrong));
+        }
+        match self.hand_over(object, file).await? {
+            Docked::Stored => return Ok(Delivered::Stored),
+            Docked::Taken => return self.find(object).await?.ok_or_else(|| self.unknown(object, "it came and went")),
+            Docked::Apart => {}
         }
         let careful = self.conditional.load(Ordering::Relaxed) && self.proven.load(Ordering::Relaxed);
         if !careful && let Some(found) = self.find(object).await? {
@@ -122,12 +130,31 @@ impl Bucket {
         Ok(())
     }
 
+    /// The same, which sends what it could hand over.
+    #[cfg(test)]
+    pub(super) fn undocked(self) -> Self {
+        Self { dock: None, ..self }
+    }
+
     async fn create(&self) -> Result<()> {
         match self.client.create_bucket().bucket(&self.name).send().await {
             Ok(_) => Ok(()),
             Err(error) if status(&error) == Some(409) => Ok(()),
             Err(error) => Err(self.failed("cannot be created", &error)),
         }
+    }
+
+    /// Gives the embedded server the file itself, where there is one that can take it.
+    async fn hand_over(&self, object: &Object, file: &Path) -> Result<Docked> {
+        let Some(dock) = self.dock.clone() else { return Ok(Docked::Apart) };
+        let (bucket, object, file) = (self.name.clone(), object.clone(), file.to_owned());
+        let what = format!("object {:?}", object.key);
+        let sha256 = STANDARD.encode(unhex(&object.sha256)?);
+        let docked = tokio::task::spawn_blocking(move || {
+            let user = [(SHA256.to_owned(), object.sha256.clone())].into();
+            dock.put((&bucket, &object.key), &file, (&object.sha256, &sha256), content_type(&object.key), user)
+        });
+        docked.await.or_fail(Kind::Internal, || &what)?.or_fail(Kind::Unavailable, || &what)
     }
 
     async fn send(&self, object: &Object, file: &Path) -> Result<Sent> {

@@ -40,9 +40,11 @@ enum Form {
 }
 
 impl SegmentWriter {
-    /// Begins the file `path` (what was there is cut off) for rows of `schema`; `profile` is what is known of the table.
+    /// Begins the file `path` (what was there gives way) for rows of `schema`; `profile` is what is known of the table.
     pub fn create(path: &Path, format: Format, schema: SchemaRef, profile: &Profile) -> Result<Self> {
-        let file = File::create(path).map_err(storage(path))?;
+        // Never cut off: under a second name it may be an object of the lake.
+        let _ = std::fs::remove_file(path);
+        let file = File::create_new(path).map_err(storage(path))?;
         let form = match format {
             Format::Parquet => Form::Parquet(Box::new(parquet_writer(file, schema, profile)?)),
             Format::Json => Form::Json { file, lines: Vec::with_capacity(JSON_BUFFER_BYTES * 2), bytes: 0 },

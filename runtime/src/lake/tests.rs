@@ -1,7 +1,6 @@
 //! The lake from rows to the bucket and back.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -249,15 +248,18 @@ fn options(endpoint: Endpoint) -> Options {
     Options { bucket: "pins".to_owned(), prefix: String::new(), endpoint, region: None, format: Format::Json }
 }
 
-async fn serve(folder: &Folder) -> (Server, Bucket) {
+/// A server with its bucket, to which objects are handed over, or sent as to any other.
+async fn serve(folder: &Folder, handed: bool) -> (Server, Bucket) {
     let server = Server::start(&folder.0.join("s3"), 0, Credentials::default()).await.unwrap();
-    let bucket = Bucket::open(&options(Endpoint::Embedded { port: 0 }), Some(server.addr())).await.unwrap();
-    (server, bucket)
+    let bucket = Bucket::open(&options(Endpoint::Embedded { port: 0 }), Some(&server)).await.unwrap();
+    (server, if handed { bucket } else { bucket.undocked() })
 }
 
 /// A spooled object of these bytes.
 pub(super) fn object(folder: &Folder, key: &str, bytes: &[u8]) -> (Object, PathBuf) {
     let file = folder.0.join(hex(&Sha256::digest(key)));
+    // What was handed over is an object of the lake under another name, and is not written to.
+    let _ = fs::remove_file(&file);
     fs::write(&file, bytes).unwrap();
     let object = Object {
         key: key.to_owned(),
@@ -277,8 +279,14 @@ pub(super) fn object(folder: &Folder, key: &str, bytes: &[u8]) -> (Object, PathB
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_object_is_delivered_once_and_never_overwritten() {
-    let folder = Folder::new("deliver");
-    let (server, bucket) = serve(&folder).await;
+    for handed in [true, false] {
+        deliver(handed).await;
+    }
+}
+
+async fn deliver(handed: bool) {
+    let folder = Folder::new(if handed { "hand-over" } else { "send" });
+    let (mut server, bucket) = serve(&folder, handed).await;
     let key = "lake/pin/window=2026-11-22T21-05-00Z/pin+0+0000000000+1.json";
     let (first, file) = object(&folder, key, b"{\"a\":1}\n");
     assert_eq!(bucket.put(&first, &file).await.unwrap(), Delivered::Stored);
@@ -293,9 +301,11 @@ async fn an_object_is_delivered_once_and_never_overwritten() {
     let (mut short, file) = object(&folder, "lake/short", b"abc");
     short.bytes = 4;
     assert_eq!(bucket.put(&short, &file).await.unwrap_err().kind(), Kind::Corrupt);
-    let (mut wrong, file) = object(&folder, "lake/wrong", b"abc");
-    wrong.sha256 = hex(&Sha256::digest(b"abd"));
-    assert!(bucket.put(&wrong, &file).await.is_err(), "the server checks the sha256");
+    if !handed {
+        let (mut wrong, file) = object(&folder, "lake/wrong", b"abc");
+        wrong.sha256 = hex(&Sha256::digest(b"abd"));
+        assert!(bucket.put(&wrong, &file).await.is_err(), "the server checks the sha256");
+    }
     assert_eq!(bucket.list("lake/").await.unwrap(), [Listed { key: key.to_owned(), bytes: 8 }]);
     server.stop().await;
     assert_eq!(bucket.put(&first, &folder.0.join(hex(&Sha256::digest(key)))).await.unwrap_err().kind(), Kind::Corrupt);
@@ -303,8 +313,14 @@ async fn an_object_is_delivered_once_and_never_overwritten() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_keeps_what_was_answered() {
-    let folder = Folder::new("restart");
-    let (server, bucket) = serve(&folder).await;
+    for handed in [true, false] {
+        restart(handed).await;
+    }
+}
+
+async fn restart(handed: bool) {
+    let folder = Folder::new(if handed { "restart-handed" } else { "restart-sent" });
+    let (mut server, bucket) = serve(&folder, handed).await;
     let large: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
     let (kept, file) = object(&folder, "a/large", &large);
     bucket.put(&kept, &file).await.unwrap();
@@ -314,7 +330,7 @@ async fn a_restart_keeps_what_was_answered() {
     bucket.delete("a/never").await.unwrap();
     drop(bucket);
     server.stop().await;
-    let (server, bucket) = serve(&folder).await;
+    let (mut server, bucket) = serve(&folder, handed).await;
     assert_eq!(bucket.list("").await.unwrap(), [Listed { key: "a/large".to_owned(), bytes: 3_000_000 }]);
     assert_eq!(bucket.put(&kept, &file).await.unwrap(), Delivered::Found, "its metadata is there");
     // A file that was put there by hand has no metadata: its bytes decide.
@@ -328,14 +344,13 @@ async fn a_restart_keeps_what_was_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_bucket_is_looked_at_before_it_is_trusted() {
     let folder = Folder::new("foreign");
-    let (server, own) = serve(&folder).await;
+    let (mut server, own) = serve(&folder, true).await;
     let url = Endpoint::Url(format!("http://{}", server.addr()));
     let refused = Bucket::open(&options(url), None).await.map(drop).unwrap_err();
     assert!([Kind::Unavailable, Kind::Input].contains(&refused.kind()), "{refused}");
     drop(own);
-    let addr: SocketAddr = server.addr();
     server.stop().await;
-    let gone = Bucket::open(&options(Endpoint::Embedded { port: 0 }), Some(addr)).await.map(drop).unwrap_err();
+    let gone = Bucket::open(&options(Endpoint::Embedded { port: 0 }), Some(&server)).await.map(drop).unwrap_err();
     assert_eq!(gone.kind(), Kind::Unavailable, "{gone}");
     assert!(gone.next_step().is_some());
 }

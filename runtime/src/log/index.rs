@@ -1,7 +1,7 @@
 //! The sparse index of a segment: which offset and time lie where, derived from the frames and never believed against them.
 //!
-//! A sealed segment's index is kept in a file beside it, so that opening a topic need not read the segment. A file
-//! that is missing, stale or garbled is made again.
+//! The index of a sealed segment, or of one whose writer was closed, is kept in a file beside it, so that opening a topic
+//! need not read the segment. A file that is missing, stale or garbled is made again.
 
 use std::fs;
 use std::io;
@@ -70,9 +70,15 @@ impl Index {
         }
     }
 
-    /// Keeps the index of a sealed segment of `bytes` bytes beside it.
+    /// The last noted frame.
+    pub(super) fn last(&self) -> Option<Entry> {
+        self.0.last().copied()
+    }
+
+    /// Keeps the index of a segment's first `bytes` bytes, which are synced, beside it.
     pub(super) fn write(&self, folder: &Path, home: Home, bytes: u64) -> io::Result<()> {
-        let mut stored = start(home, bytes);
+        let mut stored = start(home);
+        stored.extend_from_slice(&bytes.to_le_bytes());
         for entry in &self.0 {
             stored.extend_from_slice(&entry.offset.to_le_bytes());
             stored.extend_from_slice(&entry.position.to_le_bytes());
@@ -82,21 +88,26 @@ impl Index {
         fs::write(path(folder, home.segment), stored)
     }
 
-    /// Reads what [`Index::write`] kept; `None` where it is not there, not whole, or of another segment.
+    /// Reads what [`Index::write`] kept of a segment of `bytes` bytes; `None` where it is not there, not whole, or of another.
     pub(super) fn read(folder: &Path, home: Home, bytes: u64) -> Option<Self> {
+        Self::read_first(folder, home).filter(|(_, first)| *first == bytes).map(|(index, _)| index)
+    }
+
+    /// Reads what [`Index::write`] kept of a segment, and of how many of its bytes that was.
+    pub(super) fn read_first(folder: &Path, home: Home) -> Option<(Self, u64)> {
         let stored = fs::read(path(folder, home.segment)).ok()?;
         let (body, crc) = stored.split_last_chunk::<4>()?;
-        let entries = body.strip_prefix(start(home, bytes).as_slice())?;
+        let mut fields = Fields(body.strip_prefix(start(home).as_slice())?);
         if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
             return None;
         }
-        let mut fields = Fields(entries);
+        let bytes = fields.u64()?;
         let mut index = Self::default();
         while !fields.0.is_empty() {
             let (offset, position, time) = (fields.u64()?, fields.u64()?, Timestamp(fields.i64()?));
             index.0.push(Entry { offset, position, time });
         }
-        Some(index)
+        Some((index, bytes))
     }
 }
 
@@ -105,11 +116,10 @@ pub(super) fn path(folder: &Path, base: u64) -> PathBuf {
     folder.join(format!("{base:020}.index"))
 }
 
-fn start(home: Home, bytes: u64) -> Vec<u8> {
+fn start(home: Home) -> Vec<u8> {
     let mut stored = MAGIC.to_vec();
     stored.extend_from_slice(&home.topic.to_le_bytes());
     stored.extend_from_slice(&home.partition.to_le_bytes());
     stored.extend_from_slice(&home.segment.to_le_bytes());
-    stored.extend_from_slice(&bytes.to_le_bytes());
     stored
 }

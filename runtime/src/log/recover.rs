@@ -79,7 +79,8 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
     let path = segment::path(&place.folder, base);
     let file = place.io(File::options().read(true).write(true).open(&path), "its last segment")?;
     let length = place.io(file.metadata(), "its last segment")?.len();
-    let (mut index, mut time, mut marked) = (Index::default(), before.time, false);
+    let mut index = jump_to_last(place, &mut frames, length)?;
+    let (mut time, mut marked) = (before.time, false);
     // The last group: no later frame calls it synced, and it may exist in the page cache alone.
     let mut unsynced = VecDeque::new();
     let torn = loop {
@@ -111,6 +112,21 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
     let previous = frames.previous().unwrap_or_default();
     let segment = Segment { base, end, bytes: position, time, crc: None, index };
     Ok((segment, file, Tail { base, position, next: end, previous, time, marked }))
+}
+
+/// Goes to the last frame that the index of the writer's last close knows, for all before it is synced; gives that index.
+fn jump_to_last(place: &Place, frames: &mut Frames, length: u64) -> Result<Index> {
+    let kept = Index::read_first(&place.folder, frames.home()).filter(|(_, bytes)| *bytes <= length);
+    let Some((index, last)) = kept.and_then(|(index, _)| index.last().map(|last| (index, last))) else {
+        return Ok(Index::default());
+    };
+    let mut ahead = Frames::open(place, frames.base())?.0;
+    ahead.jump(last);
+    if let Step::Frame(..) = place.io(ahead.step(length), "its last segment")? {
+        frames.jump(last);
+        return Ok(index);
+    }
+    Ok(Index::default())
 }
 
 /// Writes bytes again as they are: after a failed sync the page cache calls them clean, and the disk never got them.

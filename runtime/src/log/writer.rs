@@ -64,8 +64,9 @@ impl Writer {
                 }
                 Work::Close(time) => {
                     let marked = self.mark(time);
-                    if let Err(cause) = self.settle(marked) {
-                        tracing::warn!(%cause, "log closed without a mark");
+                    match self.settle(marked) {
+                        Ok(()) => self.keep_index(),
+                        Err(cause) => tracing::warn!(%cause, "log closed without a mark"),
                     }
                     return;
                 }
@@ -197,11 +198,23 @@ impl Writer {
         let (bytes, time) = (self.tail.position, sealed.time);
         let new = Segment { base, end: base, bytes, time, crc: None, index: Index::default() };
         let index = self.partition.rolled(sealed.previous, new);
-        if let Err(cause) = index.write(&place.folder, place.home(sealed.base), sealed.position) {
+        self.keep(&index, sealed);
+        Ok(())
+    }
+
+    /// Keeps the index of the newest segment, so that the next start need not read it through.
+    fn keep_index(&self) {
+        if let Some(index) = self.partition.segment(self.tail.base, |newest| newest.index.clone()) {
+            self.keep(&index, self.tail);
+        }
+    }
+
+    fn keep(&self, index: &Index, tail: Tail) {
+        let place = &self.partition.place;
+        if let Err(cause) = index.write(&place.folder, place.home(tail.base), tail.position) {
             // Derived: the next start makes it again.
             tracing::warn!(topic = place.topic, partition = place.partition, %cause, "index not kept");
         }
-        Ok(())
     }
 
     fn skip(&mut self, offset: u64) -> Result<(), Failure> {

@@ -15,6 +15,9 @@ use crate::record::Record;
 use crate::time::Timestamp;
 use crate::window::Partial;
 
+/// An epoch that holds this part of a bound is worth a commit although there is time left.
+const WORTH_A_COMMIT: u64 = 4;
+
 /// What a worker hands over at the end of an epoch, to be committed as one.
 pub struct Handover {
     /// The ledger's line.
@@ -93,6 +96,12 @@ impl OpenEpoch {
             return Duration::ZERO;
         }
         self.begun.map_or(bounds.time, |begun| bounds.time.saturating_sub(begun.elapsed()))
+    }
+
+    /// Whether it holds so much that a worker with nothing to read ends it at once: a busy one gathers more, for fewer commits.
+    pub(super) fn is_worth_a_commit(&self, bounds: &EpochBounds) -> bool {
+        let enough = |held: u64, bound: u64| held >= bound / WORTH_A_COMMIT;
+        enough(self.line.records_in, bounds.records) || enough(self.bytes, bounds.bytes)
     }
 
     /// Counts a chunk whose last record is `last`.

@@ -203,9 +203,12 @@ impl Worker {
         }
     }
 
-    /// Nothing to read: lets time pass for the windows, then waits to be woken. False when nobody listens any more.
+    /// Nothing to read: hands over what is worth it, lets time pass for the windows, then waits to be woken. False when nobody listens any more.
     fn idle(&mut self) -> Result<bool> {
         if !self.epoch.is_empty() {
+            if self.epoch.is_worth_a_commit(&self.setup.bounds) {
+                return self.hand_over();
+            }
             std::thread::park_timeout(self.epoch.left(&self.setup.bounds).min(IDLE_TIME));
             return Ok(true);
         }

@@ -230,7 +230,7 @@ impl Runtime {
                 tracing::error!(topic = topic.name(), error = error.message(), "topic not closed");
             }
         }
-        if let Some(server) = server {
+        if let Some(mut server) = server {
             server.stop().await;
         }
     }

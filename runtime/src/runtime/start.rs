@@ -78,7 +78,7 @@ impl Runtime {
         let shelf = restore_shelf(&store, &positions, &tables, &places.spool)?;
         let server = start_server(&pipeline, &places).await?;
         let lake = server.as_ref().map(Server::addr);
-        let bucket = Arc::new(Bucket::open(&pipeline.lake, lake).await?);
+        let bucket = Arc::new(Bucket::open(&pipeline.lake, server.as_ref()).await?);
         let health = Arc::new(Health::default());
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);

@@ -82,7 +82,7 @@ async fn check(fault: Fault, said: &[Result<Delivered, Kind>], puts: usize) {
     let root = folder.0.join("s3");
     let counted = Arc::new(AtomicUsize::new(0));
     let faulty = Faulty { real: Operations::open(&root).unwrap(), fault, puts: Arc::clone(&counted) };
-    let server = Server::listen(0, Credentials::default(), faulty).await.unwrap();
+    let mut server = Server::listen(0, Credentials::default(), faulty).await.unwrap();
     let options = Options {
         bucket: "pins".to_owned(),
         prefix: String::new(),
@@ -90,7 +90,7 @@ async fn check(fault: Fault, said: &[Result<Delivered, Kind>], puts: usize) {
         region: None,
         format: super::super::options::Format::Json,
     };
-    let mut bucket = Bucket::open(&options, Some(server.addr())).await.unwrap();
+    let mut bucket = Bucket::open(&options, Some(&server)).await.unwrap();
     bucket.proven = AtomicBool::new(false);
     let (first, file) = object(&folder, "a/b.json", b"{}\n");
     for said in said {

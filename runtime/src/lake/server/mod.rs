@@ -2,6 +2,7 @@
 
 mod answers;
 mod body;
+mod dock;
 mod listing;
 mod operations;
 mod path;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
 
+pub(super) use self::dock::{Dock, Docked};
 pub(super) use self::operations::Operations;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 
@@ -46,6 +48,7 @@ impl Default for Credentials {
 /// The running server. What it has answered is on disk, so dropping it loses nothing.
 pub struct Server {
     addr: SocketAddr,
+    dock: Option<Dock>,
     stop: watch::Sender<bool>,
     accepting: JoinHandle<()>,
 }
@@ -59,7 +62,8 @@ impl Server {
         let root = dir.to_owned();
         let opened = tokio::task::spawn_blocking(move || Operations::open(&root)).await;
         let operations = opened.or_fail(Kind::Internal, storage)?.or_fail(Kind::Storage, storage)?;
-        Self::listen(port, credentials, operations).await
+        let dock = operations.dock();
+        Ok(Self { dock: Some(dock), ..Self::listen(port, credentials, operations).await? })
     }
 
     /// Answers on `127.0.0.1:port` with what `s3` does.
@@ -73,7 +77,7 @@ impl Server {
         service.set_auth(SimpleAuth::from_single(credentials.access_key, credentials.secret_key));
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, service.build(), stopped));
-        Ok(Self { addr, stop, accepting })
+        Ok(Self { addr, dock: None, stop, accepting })
     }
 
     /// Where it listens.
@@ -81,10 +85,15 @@ impl Server {
         self.addr
     }
 
+    /// Where this process hands it files; none where something stands before its folder.
+    pub(super) fn dock(&self) -> Option<Dock> {
+        self.dock.clone()
+    }
+
     /// Takes no more requests, and returns when those under way are answered, or have had [`STOP_PATIENCE`].
-    pub async fn stop(self) {
+    pub async fn stop(&mut self) {
         self.stop.send_replace(true);
-        if let Err(error) = self.accepting.await {
+        if let Err(error) = (&mut self.accepting).await {
             debug!(%error, "embedded S3 ended");
         }
     }

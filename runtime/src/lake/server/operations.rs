@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use super::super::disk::hex;
 use super::answers::{self, answer, found, head_of};
 use super::body::{self, Durability, Received};
+use super::dock::Dock;
 use super::listing::{self, Page, Query};
 use super::store::{Found, Meta, Outcome, Store, Temp};
 use super::uploads::{Part as Piece, Uploads, assemble};
@@ -32,6 +33,11 @@ impl Operations {
     /// S3 over the folder `dir`; this blocks.
     pub(in super::super) fn open(dir: &Path) -> io::Result<Self> {
         Ok(Self { store: Arc::new(Store::open(dir)?), uploads: Uploads::default() })
+    }
+
+    /// Where this process hands files over.
+    pub(super) fn dock(&self) -> Dock {
+        Dock::new(Arc::clone(&self.store))
     }
 
     /// Runs what blocks where it may, and says in S3's words why not.
@@ -336,7 +342,11 @@ impl S3 for Operations {
     }
 }
 
-/// Not an MD5, and with a dash, so that no tool takes it for one: the bytes' sha256, in one part.
 fn etag_of(received: &Received) -> String {
-    format!("{}-1", hex(&received.sha256))
+    etag_of_sha256(&hex(&received.sha256))
+}
+
+/// Not an MD5, and with a dash, so that no tool takes it for one: the bytes' sha256 in hexadecimal, in one part.
+pub(super) fn etag_of_sha256(hex: &str) -> String {
+    format!("{hex}-1")
 }

@@ -108,6 +108,35 @@ fn a_stop_that_wrote_nothing_adds_nothing() {
 }
 
 #[test]
+fn a_clean_stop_leaves_only_the_end_to_be_read() {
+    let folder = Folder::new();
+    let large = "x".repeat(300 << 10);
+    let topic = folder.open(&one_segment()).unwrap();
+    ["a", &large, "b"].iter().for_each(|value| drop(put(&topic, &[value]).unwrap()));
+    let known = topic.bytes(0) - 400;
+    drop(topic);
+    let whole = fs::read(folder.segment(0)).unwrap();
+    let mut rotten = whole.clone();
+    rotten[crate::log::segment::HEADER_BYTES as usize + 100] ^= 1;
+    fs::write(folder.segment(0), &rotten).unwrap();
+    let topic = folder.open(&one_segment()).unwrap();
+    assert_eq!(read(&topic, 0), (vec![], Some(Kind::Corrupt)), "who reads the rot finds it");
+    assert_eq!(read(&topic, 2), (rows(2, &["b"]), None));
+    assert_eq!(put(&topic, &["c"]).unwrap().first_offset, 3);
+    let folder = folder.copy();
+    drop(topic);
+    assert_eq!(folder.open(&one_segment()).unwrap().end(0), 4, "what came after the stop is read");
+    // An index that does not fit the segment is not believed.
+    for shorter in [known as usize, crate::log::segment::HEADER_BYTES as usize] {
+        let folder = folder.copy();
+        fs::write(folder.segment(0), &whole[..shorter]).unwrap();
+        assert!(folder.open(&one_segment()).unwrap().end(0) <= 2);
+        fs::write(folder.segment(0), [&whole[..shorter], &vec![0; 1 << 20]].concat()).unwrap();
+        assert!(folder.open(&one_segment()).unwrap().end(0) <= 2);
+    }
+}
+
+#[test]
 fn a_segment_half_made_is_made_again() {
     let folder = Folder::new();
     put(&folder.open(&tiny_segments()).unwrap(), &["a"]).unwrap();

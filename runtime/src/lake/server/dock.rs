@@ -1,0 +1,65 @@
+//! Where this process hands the server a file that is on its disk already: it becomes an object by a second name, not by a copy.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::operations::etag_of_sha256;
+use super::store::{Meta, Refusal, Store};
+
+/// A way to the server's folder that needs no connection; cheap to clone.
+#[derive(Clone)]
+pub(in super::super) struct Dock(Arc<Store>);
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Docked {
+    /// It is an object.
+    Stored,
+    /// The key has an object, which stays.
+    Taken,
+    /// It cannot have a name in the server's folder, on another file system say, or the bucket is not there.
+    Apart,
+}
+
+impl Dock {
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self(store)
+    }
+
+    /// Makes a whole, synced file that nobody writes to any more an object, unless its key is taken. This blocks.
+    ///
+    /// `sha256` is that of its bytes: 32 bytes in hexadecimal, and in base64.
+    pub(in super::super) fn put(
+        &self,
+        (bucket, key): (&str, &str),
+        file: &Path,
+        sha256: (&str, &str),
+        content_type: &str,
+        user: HashMap<String, String>,
+    ) -> io::Result<Docked> {
+        let temp = self.0.temp();
+        if fs::hard_link(file, &temp.0).is_err() {
+            return Ok(Docked::Apart);
+        }
+        // It is as old as an object as the upload is; who lists by time looks for it there.
+        File::options().write(true).open(&temp.0)?.set_modified(SystemTime::now())?;
+        let meta = Meta {
+            etag: etag_of_sha256(sha256.0),
+            sha256: Some(sha256.1.to_owned()),
+            content_type: Some(content_type.to_owned()),
+            user,
+            ..Meta::default()
+        };
+        match self.0.put(bucket, key, temp, meta, |etag| etag.is_none()) {
+            Ok(_) => Ok(Docked::Stored),
+            Err(Refusal::Condition) => Ok(Docked::Taken),
+            Err(Refusal::Io(cause)) => Err(cause),
+            // The request says why.
+            Err(_) => Ok(Docked::Apart),
+        }
+    }
+}
