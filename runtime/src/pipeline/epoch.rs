@@ -15,6 +15,9 @@ use crate::record::Record;
 use crate::time::Timestamp;
 use crate::window::Partial;
 
+/// How often a kept row is in memory before it is committed: as it came, sorted, and waiting for the committer.
+const KEPT_WEIGHT: u64 = 4;
+
 /// An epoch that holds this part of a bound is worth a commit although there is time left.
 const WORTH_A_COMMIT: u64 = 4;
 
@@ -142,8 +145,8 @@ impl OpenEpoch {
         self.line.rows += rows.num_rows() as u64;
         if table.layout.is_some() {
             let kept = table.cached(rows)?;
-            // They wait in memory for the end of the epoch, so they bring it nearer.
-            self.bytes += kept.get_array_memory_size() as u64;
+            // They wait in memory for the end of the epoch and are copied there to be sorted, so they bring it nearer.
+            self.bytes += KEPT_WEIGHT * kept.get_array_memory_size() as u64;
             self.latest.push(kept);
         }
         let mut start = 0;
