@@ -112,7 +112,9 @@ fn a_clean_stop_leaves_only_the_end_to_be_read() {
     let folder = Folder::new();
     let large = "x".repeat(300 << 10);
     let topic = folder.open(&one_segment()).unwrap();
-    ["a", &large, "b"].iter().for_each(|value| drop(put(&topic, &[value]).unwrap()));
+    for value in ["a", &large, "b"] {
+        put(&topic, &[value]).unwrap();
+    }
     let known = topic.bytes(0) - 400;
     drop(topic);
     let whole = fs::read(folder.segment(0)).unwrap();
