@@ -3,6 +3,8 @@
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TABLES := pin geo user
 CRATES := $(TABLES:%=transforms/%)
+# Transforms that only tests use.
+GUESTS := tests/guests/changeling
 # Python with the S3 and Parquet clients that the tests use; inside the build's folder, so that removing it removes all.
 CLIENTS := target/clients
 
@@ -18,7 +20,7 @@ test: setup clients ## everything: lints, unit tests, whole-system tests
 	cargo fmt --all --check --manifest-path transforms/Cargo.toml
 	cargo clippy --workspace --all-targets -- --deny warnings
 	cargo build --workspace
-	target/debug/tidemill transform build $(CRATES)
+	target/debug/tidemill transform build $(CRATES) $(GUESTS)
 	TIDEMILL_CLIENTS=$(CURDIR)/$(CLIENTS)/bin/python cargo test --workspace
 	cargo test --manifest-path transforms/Cargo.toml --workspace
 

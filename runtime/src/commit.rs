@@ -36,6 +36,10 @@ pub struct Epoch {
     pub committed: Timestamp,
     /// The sha256 of the component, in hexadecimal.
     pub digest: String,
+    /// The number of its generation.
+    pub generation: u64,
+    /// The time that the worker spent on it, from decode to the segment's file.
+    pub spent: Duration,
 }
 
 /// A record that could not become a row.

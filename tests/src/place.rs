@@ -24,6 +24,17 @@ pub fn component(table: &str) -> PathBuf {
     file
 }
 
+/// The component of `tests/guests/changeling`, made to behave so; every behaviour has a digest of its own.
+pub fn changeling(behaviour: &str) -> Vec<u8> {
+    let file = root().join("tests/guests/changeling/changeling.wasm");
+    let mut bytes = fs::read(&file).unwrap_or_else(|_| panic!("{} is not built: run `make test`", file.display()));
+    let (old, new) = (format!("{:32}", "behaviour: honest"), format!("{:32}", format!("behaviour: {behaviour}")));
+    assert_eq!(old.len(), new.len(), "a behaviour has at most 21 bytes");
+    let at = bytes.windows(old.len()).position(|window| window == old.as_bytes()).expect("its behaviour");
+    bytes[at..at + new.len()].copy_from_slice(new.as_bytes());
+    bytes
+}
+
 /// Copies the components of all tables into a folder.
 pub fn copy_components(folder: &Path) {
     for table in ["pin", "geo", "user"] {

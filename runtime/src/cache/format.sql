@@ -28,6 +28,8 @@ CREATE TABLE tidemill_ledger (
   watermark INTEGER NOT NULL,
   committed INTEGER NOT NULL,
   digest TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  spent_ns INTEGER NOT NULL,
   PRIMARY KEY (table_name, partition, epoch)
 ) WITHOUT ROWID;
 
@@ -97,8 +99,10 @@ CREATE TABLE tidemill_generations (
   table_name TEXT NOT NULL,
   number INTEGER NOT NULL,
   digest TEXT NOT NULL,
+  version TEXT NOT NULL,
   since INTEGER NOT NULL,
   pinned INTEGER NOT NULL,
+  withdrawn INTEGER NOT NULL,
   PRIMARY KEY (table_name, number)
 ) WITHOUT ROWID;
 

@@ -16,6 +16,7 @@ mod commit;
 mod fault;
 mod file;
 mod group;
+mod history;
 mod latest;
 mod percentile;
 mod row;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use commit::Commit;
 pub use group::{Mark, Marks};
+pub use history::Work;
 pub use latest::Latest;
 pub use layout::{AggregateLayout, Layout, TableLayout, check};
 pub use row::Generation;

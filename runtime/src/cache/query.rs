@@ -16,7 +16,7 @@ use crate::value::Value;
 
 /// A connection that reads, beside the writer or without one.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 /// The answer to a query.
@@ -136,11 +136,11 @@ impl Reader {
         );
         select(&self.connection, &sql, [], |row| {
             Ok(Account {
-                records_in: whole(row, 13)?,
-                out: whole(row, 14)?,
-                dropped: whole(row, 15)?,
-                rejected: whole(row, 16)?,
-                rows: whole(row, 17)?,
+                records_in: whole(row, 15)?,
+                out: whole(row, 16)?,
+                dropped: whole(row, 17)?,
+                rejected: whole(row, 18)?,
+                rows: whole(row, 19)?,
                 last: row::epoch(row)?,
             })
         })

@@ -1,5 +1,7 @@
 //! How the plain values of a commit lie in the file's rows: each written here, and read back here.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::fault::{During, internal};
@@ -16,10 +18,14 @@ pub struct Generation {
     pub number: u64,
     /// The sha256 of the component, in hexadecimal.
     pub digest: String,
+    /// The transform's name and version, as it gives them.
+    pub version: String,
     /// When it took over.
     pub since: Timestamp,
     /// Whether a person chose it, so that a file that differs does not replace it.
     pub pinned: bool,
+    /// Whether it failed its trial in a partition after others had taken it.
+    pub withdrawn: bool,
 }
 
 /// The rows that a SELECT finds, each made into a value.
@@ -40,7 +46,7 @@ pub(super) fn run(connection: &Connection, what: &str, sql: &str, params: impl P
 
 /// The columns that [`epoch`] reads, of a ledger called `l`.
 pub(super) const EPOCH: &str = "l.table_name, l.partition, l.epoch, l.from_offset, l.next_offset, l.records_in, \
-     l.records_out, l.dropped, l.rejected, l.rows, l.watermark, l.committed, l.digest";
+     l.records_out, l.dropped, l.rejected, l.rows, l.watermark, l.committed, l.digest, l.generation, l.spent_ns";
 
 pub(super) fn epoch(row: &Row<'_>) -> rusqlite::Result<Epoch> {
     Ok(Epoch {
@@ -57,6 +63,8 @@ pub(super) fn epoch(row: &Row<'_>) -> rusqlite::Result<Epoch> {
         watermark: time(row, 10)?,
         committed: time(row, 11)?,
         digest: row.get(12)?,
+        generation: whole(row, 13)?,
+        spent: Duration::from_nanos(whole(row, 14)?),
     })
 }
 
@@ -80,7 +88,7 @@ pub(super) fn write_epoch(connection: &Connection, line: &Epoch) -> Result<()> {
     run(
         connection,
         "write the ledger",
-        "INSERT INTO tidemill_ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO tidemill_ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             line.table,
             line.partition,
@@ -95,6 +103,8 @@ pub(super) fn write_epoch(connection: &Connection, line: &Epoch) -> Result<()> {
             line.watermark.0,
             line.committed.0,
             line.digest,
+            int(line.generation),
+            i64::try_from(line.spent.as_nanos()).unwrap_or(i64::MAX),
         ],
     )?;
     let moved = "INSERT INTO tidemill_positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
@@ -196,17 +206,19 @@ pub(super) fn generation(row: &Row<'_>) -> rusqlite::Result<Generation> {
         table: row.get(0)?,
         number: whole(row, 1)?,
         digest: row.get(2)?,
-        since: time(row, 3)?,
-        pinned: row.get(4)?,
+        version: row.get(3)?,
+        since: time(row, 4)?,
+        pinned: row.get(5)?,
+        withdrawn: row.get(6)?,
     })
 }
 
 pub(super) fn write_generation(connection: &Connection, generation: &Generation) -> Result<()> {
-    let Generation { table, number, digest, since, pinned } = generation;
-    let values = params![table, int(*number), digest, since.0, pinned];
-    // The same number again is the same generation, pinned or let go.
-    let sql = "INSERT INTO tidemill_generations VALUES (?, ?, ?, ?, ?) \
-         ON CONFLICT DO UPDATE SET pinned = excluded.pinned WHERE digest = excluded.digest";
+    let Generation { table, number, digest, version, since, pinned, withdrawn } = generation;
+    let values = params![table, int(*number), digest, version, since.0, pinned, withdrawn];
+    // The same number again is the same generation, pinned, let go or withdrawn.
+    let sql = "INSERT INTO tidemill_generations VALUES (?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT DO UPDATE SET pinned = excluded.pinned, withdrawn = excluded.withdrawn WHERE digest = excluded.digest";
     match run(connection, "record a generation", sql, values)? {
         1 => Ok(()),
         _ => Err(internal(format!("generation {number} of {table:?}: it is another component's"))),

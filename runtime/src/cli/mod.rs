@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod emulate;
+mod generations;
 mod progress;
 mod query;
 mod run;
@@ -43,6 +44,12 @@ enum Command {
     Query(query::Query),
     /// Show the state of a running pipeline.
     Status(status::Show),
+    /// Offer a component to a table of a running pipeline.
+    Reload(generations::Reload),
+    /// Go back to the component that was in service before.
+    Rollback(generations::Rollback),
+    /// List the components that were in service of a table.
+    Generations(generations::Generations),
     /// Build or inspect a transform.
     #[command(subcommand)]
     Transform(transform::Transform),
@@ -66,6 +73,9 @@ pub fn main() -> ExitCode {
         Command::Emulate(emulate) => emulate.run(),
         Command::Query(query) => query.run(),
         Command::Status(status) => status.run(),
+        Command::Reload(reload) => reload.run(),
+        Command::Rollback(rollback) => rollback.run(),
+        Command::Generations(generations) => generations.run(),
         Command::Transform(transform) => transform.run(),
     };
     match ended {

@@ -40,6 +40,11 @@ impl Budget {
         self.complaint = None;
     }
 
+    /// The bytes of all its memories.
+    pub(super) fn memory(&self) -> usize {
+        self.memory
+    }
+
     pub(super) fn name(&self) -> &Arc<str> {
         &self.name
     }

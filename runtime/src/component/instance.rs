@@ -63,6 +63,11 @@ impl Instance {
         Ok(output)
     }
 
+    /// The bytes of memory that it has; none between a failure and the next call.
+    pub fn memory(&self) -> usize {
+        self.live.as_ref().map_or(0, |live| live.store.data().memory())
+    }
+
     /// The component that it runs.
     pub fn component(&self) -> &Component {
         &self.component

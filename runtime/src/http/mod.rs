@@ -2,6 +2,7 @@
 
 mod admin;
 mod answer;
+pub mod generations;
 mod placement;
 mod produce;
 mod request;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -57,11 +59,17 @@ pub fn topics(runtime: Arc<Runtime>) -> Router {
 
 /// The operator's routes.
 pub fn admin(runtime: Arc<Runtime>) -> Router {
+    let limits = runtime.pipeline().tables.iter().map(|table| table.limits.component_bytes_max);
+    // One byte more, so that the table's own limit is what refuses.
+    let component_bytes_max = limits.max().unwrap_or(0) + 1;
     Router::new()
         .route("/health", get(admin::health))
         .route("/ready", get(admin::ready))
         .route("/metrics", get(admin::metrics))
         .route("/status", get(admin::status))
+        .route("/tables/{table}/generations", get(generations::generations))
+        .route("/tables/{table}/reload", post(generations::reload).layer(DefaultBodyLimit::max(component_bytes_max)))
+        .route("/tables/{table}/rollback", post(generations::rollback))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .with_state(door(runtime))

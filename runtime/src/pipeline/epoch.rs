@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 
-use super::table::Table;
+use super::table::{Generation, Table};
 use crate::cache::Latest;
 use crate::commit::{DeadLetter, Epoch, Segment};
 use crate::config::plan::EpochBounds;
@@ -67,7 +67,7 @@ struct OpenSegment {
 
 impl OpenEpoch {
     /// The epoch after `before`, without a record.
-    pub(super) fn after(before: &Epoch, digest: &str) -> Self {
+    pub(super) fn after(before: &Epoch, generation: &Generation) -> Self {
         let line = Epoch {
             table: before.table.clone(),
             partition: before.partition,
@@ -75,7 +75,8 @@ impl OpenEpoch {
             from: before.next,
             next: before.next,
             watermark: before.watermark,
-            digest: digest.to_owned(),
+            digest: generation.component.digest().to_owned(),
+            generation: generation.number,
             ..Epoch::default()
         };
         Self {
@@ -116,6 +117,11 @@ impl OpenEpoch {
         self.line.rejected += tally.rejected;
         self.line.next = last.offset + 1;
         self.line.watermark = self.line.watermark.max(last.time);
+    }
+
+    /// Counts time that the worker spent on it.
+    pub(super) fn spend(&mut self, time: Duration) {
+        self.line.spent += time;
     }
 
     /// Puts a record into the dead letters; the caller counts it.

@@ -8,5 +8,6 @@ pub mod shelf;
 pub mod source;
 pub mod table;
 mod transform;
+pub mod trial;
 pub mod uploader;
 pub mod worker;

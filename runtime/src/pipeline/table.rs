@@ -22,6 +22,8 @@ pub struct Generation {
     pub parameters: String,
     /// Counted from 1 in each table.
     pub number: u64,
+    /// Whether a person chose it, so that a file that differs does not replace it.
+    pub pinned: bool,
 }
 
 /// What all workers of a table share.

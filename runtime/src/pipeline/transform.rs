@@ -20,17 +20,30 @@ pub(super) struct Cleaned {
     pub(super) pieces: Vec<Piece>,
     /// Rows of the chunk that were rejected, by rising row, and why.
     pub(super) rejected: Vec<(u32, String)>,
+    /// How many of them it failed on.
+    pub(super) failed: u64,
 }
 
 /// A transform at work in one worker.
 pub(super) struct Transform {
     instance: Instance,
     deadline_hits: u32,
+    deadline_hits_max: u32,
 }
 
 impl Transform {
     pub(super) fn new(instance: Instance) -> Self {
-        Self { instance, deadline_hits: 0 }
+        Self { instance, deadline_hits: 0, deadline_hits_max: DEADLINE_HITS_MAX }
+    }
+
+    /// Whether it is on trial, where the first deadline hit is one too many.
+    pub(super) fn on_trial(&mut self, on_trial: bool) {
+        self.deadline_hits_max = if on_trial { 1 } else { DEADLINE_HITS_MAX };
+    }
+
+    /// The bytes of memory that the guest has.
+    pub(super) fn memory(&self) -> usize {
+        self.instance.memory()
     }
 
     /// Cleans a chunk. An error is a reason to pause: the transform ran out of time again and again.
@@ -54,6 +67,7 @@ impl Transform {
                     let error = self.count(failure)?;
                     if rows == 1 {
                         cleaned.rejected.push((start as u32, error.message().to_owned()));
+                        cleaned.failed += 1;
                     } else {
                         let half = rows / 2;
                         open.push((start + half, rows - half));
@@ -72,6 +86,6 @@ impl Transform {
             return Ok(failure.into_error());
         };
         self.deadline_hits += 1;
-        if self.deadline_hits < DEADLINE_HITS_MAX { Ok(error) } else { Err(error) }
+        if self.deadline_hits < self.deadline_hits_max { Ok(error) } else { Err(error) }
     }
 }

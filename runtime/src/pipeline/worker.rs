@@ -1,22 +1,22 @@
 //! A worker: one thread, one loop, one partition.
 
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod setup;
 
-use serde::Serialize;
+use std::sync::Arc;
+use std::sync::mpsc::TryRecvError;
+use std::time::{Duration, Instant};
 
+pub use self::setup::{Command, Setup, Shown, State};
 use super::committer::Message;
 use super::epoch::{OpenEpoch, Tally, Target};
-use super::table::{Generation, Table};
+use super::table::Generation;
 use super::transform::Transform;
-use crate::commit::Epoch;
+use super::trial::{self, Fared, Outcome, TRIAL_CHUNK_ROWS, TRIAL_QUIET, TRIAL_RECORDS, TRIAL_TIME, Verdict};
 use crate::config::plan::EpochBounds;
 use crate::decode::Decoder;
 use crate::error::{Error, Kind, Result};
-use crate::lake::Profile;
-use crate::record::{Batch, Source};
-use crate::time::{Clock, Timestamp};
+use crate::record::Batch;
+use crate::time::Timestamp;
 use crate::window::Accumulator;
 
 /// Rows that the transform gets in one call: so few that a chunk stays in the L2 cache.
@@ -27,60 +27,6 @@ const BATCH_BYTES: usize = 1 << 20;
 const IDLE_TIME: Duration = Duration::from_millis(500);
 /// How long a worker waits after trouble before it reads the epoch again.
 const RETRY_TIME: Duration = Duration::from_secs(1);
-
-/// What a worker is told; it looks between epochs.
-pub enum Command {
-    /// Take this generation from the next epoch on.
-    Take(Arc<Generation>),
-    /// Hand over and end.
-    Stop,
-}
-
-/// What a worker shows of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct State {
-    /// The offset after the last record that was handed over.
-    pub next: u64,
-    /// The offset after the last that can be read, where it is known.
-    pub end: Option<u64>,
-    /// The sha256 of the component in service.
-    pub digest: String,
-    /// Why it does not go on, where it does not.
-    pub trouble: Option<String>,
-    /// Whether it waits for a new generation or a restart.
-    pub paused: bool,
-}
-
-/// Where a worker leaves its state for whoever asks.
-pub type Shown = Arc<Mutex<State>>;
-
-/// All that a worker needs.
-pub struct Setup {
-    /// Its table.
-    pub table: Arc<Table>,
-    /// Its table's name.
-    pub name: Arc<str>,
-    /// The partition's last committed epoch.
-    pub position: Epoch,
-    /// The partition, as it is read.
-    pub source: Box<dyn Source>,
-    /// The generation to begin with.
-    pub generation: Arc<Generation>,
-    /// What it is told.
-    pub commands: Receiver<Command>,
-    /// When an epoch ends.
-    pub bounds: EpochBounds,
-    /// What is known of how its rows are best encoded.
-    pub profile: Profile,
-    /// How far each aggregate has come in this partition, in their order.
-    pub watermarks: Vec<Timestamp>,
-    /// Where it hands over; full means that it waits.
-    pub committer: SyncSender<Message>,
-    /// Where it shows itself.
-    pub shown: Shown,
-    /// The time.
-    pub clock: Arc<Clock>,
-}
 
 struct Worker {
     setup: Setup,
@@ -95,10 +41,9 @@ struct Worker {
 /// Works until it is told to stop, or until what it hands over to has gone.
 pub fn run(mut setup: Setup) {
     setup.source.wake(std::thread::current());
-    let mut generation = Arc::clone(&setup.generation);
     loop {
-        // Each turn of this loop begins from the last hand-over: at the start, after trouble, with a new generation.
-        let (ended, back) = match Worker::begin(setup, &generation) {
+        // Each turn of this loop begins from the last hand-over: at the start, after trouble, with another generation.
+        let (ended, back) = match Worker::begin(setup) {
             Ok(mut worker) => {
                 let ended = worker.work();
                 (ended, worker.setup)
@@ -106,14 +51,22 @@ pub fn run(mut setup: Setup) {
             Err((error, back)) => (Err(error), *back),
         };
         setup = back;
-        match ended {
-            Ok(Some(next)) => generation = next,
-            Ok(None) => return,
+        let command = match ended {
+            Ok(command) => command,
+            // On trial, a fault of the transform is an answer and no trouble.
+            Err(error) if error.kind() == Kind::Transform && setup.trial.is_some() => {
+                setup.fail_trial(error.message().to_owned());
+                continue;
+            }
             Err(error) => match rest(&mut setup, &error) {
-                Some(Command::Take(next)) => generation = next,
-                Some(Command::Stop) => return,
-                None => {}
+                Some(command) => command,
+                None => continue,
             },
+        };
+        match command {
+            Command::Take(generation, trial) => setup.take(generation, trial),
+            Command::Back(generation) => setup.go_back(generation),
+            Command::Stop => return,
         }
     }
 }
@@ -123,7 +76,7 @@ fn rest(setup: &mut Setup, error: &Error) -> Option<Command> {
     let (table, partition) = (&setup.table.plan.name, setup.position.partition);
     let paused = error.kind() == Kind::Transform;
     tracing::error!(table, partition, paused, error = error.message(), "epoch abandoned");
-    show(&setup.shown, |state| {
+    setup.show(|state| {
         state.trouble = Some(error.message().to_owned());
         state.paused = paused;
     });
@@ -133,13 +86,50 @@ fn rest(setup: &mut Setup, error: &Error) -> Option<Command> {
     setup.commands.recv_timeout(RETRY_TIME).ok()
 }
 
-fn show(shown: &Shown, change: impl FnOnce(&mut State)) {
-    change(&mut shown.lock().unwrap_or_else(PoisonError::into_inner));
+impl Setup {
+    fn take(&mut self, generation: Arc<Generation>, trial: Option<trial::Trial>) {
+        let fared = std::mem::take(&mut self.fared);
+        // One that was never tried here says nothing; the one before it does.
+        if self.trial.is_none() || fared.records > 0 {
+            self.fared_before = fared;
+        }
+        self.generation = generation;
+        self.trial = trial;
+    }
+
+    /// Goes on with a generation as it was before another was tried, or with one that a person chose.
+    fn go_back(&mut self, generation: Arc<Generation>) {
+        let tried = self.trial.take().is_some();
+        self.fared = if tried { std::mem::take(&mut self.fared_before) } else { Fared::default() };
+        self.generation = generation;
+    }
+
+    /// Ends the trial: what was tried did not pass, and the generation before it goes on.
+    fn fail_trial(&mut self, why: String) {
+        let Some(back) = self.trial.as_ref().map(|trial| Arc::clone(&trial.back)) else { return };
+        self.tell(Outcome::Failed(why));
+        self.go_back(back);
+    }
+
+    fn tell(&mut self, outcome: Outcome) {
+        let (table, partition) = (Arc::clone(&self.name), self.position.partition);
+        let verdict = Verdict { table, partition, number: self.generation.number, outcome };
+        self.trial.iter_mut().for_each(|trial| trial.tell(verdict.clone()));
+    }
+
+    /// When an epoch ends; a trial's ends early, so that its verdict comes soon.
+    fn bounds(&self) -> EpochBounds {
+        let EpochBounds { time, records, bytes } = self.bounds;
+        match self.trial {
+            Some(_) => EpochBounds { time: time.min(TRIAL_TIME), records: records.min(TRIAL_RECORDS), bytes },
+            None => EpochBounds { time, records, bytes },
+        }
+    }
 }
 
 impl Worker {
-    fn begin(mut setup: Setup, generation: &Generation) -> Result<Self, (Error, Box<Setup>)> {
-        match Self::prepare(&mut setup, generation) {
+    fn begin(mut setup: Setup) -> Result<Self, (Error, Box<Setup>)> {
+        match Self::prepare(&mut setup) {
             Ok((decoder, transform, accumulators, epoch)) => {
                 Ok(Self { setup, decoder, transform, accumulators, epoch, quiet_since: None })
             }
@@ -147,19 +137,21 @@ impl Worker {
         }
     }
 
-    fn prepare(
-        setup: &mut Setup,
-        generation: &Generation,
-    ) -> Result<(Decoder, Transform, Vec<Accumulator>, OpenEpoch)> {
+    fn prepare(setup: &mut Setup) -> Result<(Decoder, Transform, Vec<Accumulator>, OpenEpoch)> {
         let table = &setup.table;
+        let generation = Arc::clone(&setup.generation);
         let component = &generation.component;
+        if setup.trial.is_some() {
+            setup.fared = Fared::default();
+        }
         let decoder = Decoder::new(&component.description().inputs, setup.position.partition)?;
-        let transform = Transform::new(component.instantiate(&generation.parameters)?);
+        let mut transform = Transform::new(component.instantiate(&generation.parameters)?);
+        transform.on_trial(setup.trial.is_some());
         let accumulators = table.plan.aggregates.iter().zip(&setup.watermarks);
         let accumulators = accumulators.map(|(aggregate, upto)| Accumulator::new(aggregate, &table.fields, *upto));
         let accumulators = accumulators.collect::<Result<_>>()?;
         setup.source.seek(setup.position.next, setup.position.watermark)?;
-        show(&setup.shown, |state| {
+        setup.show(|state| {
             *state = State {
                 next: setup.position.next,
                 end: setup.source.end(),
@@ -168,37 +160,34 @@ impl Worker {
                 paused: false,
             };
         });
-        let epoch = OpenEpoch::after(&setup.position, component.digest());
+        let epoch = OpenEpoch::after(&setup.position, &generation);
         Ok((decoder, transform, accumulators, epoch))
     }
 
-    /// Works until a command ends it: the generation to go on with, or none to stop.
-    fn work(&mut self) -> Result<Option<Arc<Generation>>> {
+    /// Works until a command ends it, which is given back; or until nobody listens any more, which is a command to stop.
+    fn work(&mut self) -> Result<Command> {
         let mut batch = Batch::default();
         loop {
             match self.setup.commands.try_recv() {
-                Ok(Command::Take(generation)) => {
-                    self.leave();
-                    return Ok(Some(generation));
-                }
-                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
-                    self.leave();
-                    return Ok(None);
-                }
+                Ok(Command::Back(generation)) if generation.number == self.setup.generation.number => {}
+                Ok(Command::Back(generation)) => return Ok(Command::Back(generation)),
+                Ok(command) => return Ok(self.leave(command)),
+                Err(TryRecvError::Disconnected) => return Ok(self.leave(Command::Stop)),
                 Err(TryRecvError::Empty) => {}
             }
             batch.clear();
             self.setup.source.read(&mut batch, BATCH_BYTES)?;
             if batch.is_empty() {
                 if !self.idle()? {
-                    return Ok(None);
+                    return Ok(Command::Stop);
                 }
             } else {
                 self.quiet_since = None;
                 self.process(&batch)?;
             }
-            if !self.epoch.is_empty() && self.epoch.left(&self.setup.bounds).is_zero() && !self.hand_over()? {
-                return Ok(None);
+            let ends = !self.epoch.is_empty() && self.epoch.left(&self.setup.bounds()).is_zero();
+            if ends && !self.hand_over()? {
+                return Ok(Command::Stop);
             }
         }
     }
@@ -206,32 +195,39 @@ impl Worker {
     /// Nothing to read: hands over what is worth it, lets time pass for the windows, then waits to be woken. False when nobody listens any more.
     fn idle(&mut self) -> Result<bool> {
         if !self.epoch.is_empty() {
-            if self.epoch.is_worth_a_commit(&self.setup.bounds) {
+            if self.epoch.is_worth_a_commit(&self.setup.bounds()) {
                 return self.hand_over();
             }
-            std::thread::park_timeout(self.epoch.left(&self.setup.bounds).min(IDLE_TIME));
+            std::thread::park_timeout(self.epoch.left(&self.setup.bounds()).min(IDLE_TIME));
             return Ok(true);
         }
         let now = self.setup.clock.now();
-        let quiet_since = *self.quiet_since.get_or_insert(now);
+        let quiet = now.since(*self.quiet_since.get_or_insert(now));
+        if quiet >= TRIAL_QUIET {
+            self.setup.tell(Outcome::Untried);
+        }
         if let Some(settled) = self.setup.source.settled(self.setup.position.next, now) {
             let (table, partition) = (Arc::clone(&self.setup.name), self.setup.position.partition);
-            let message = Message::Settled { table, partition, settled, quiet: now.since(quiet_since) };
+            let message = Message::Settled { table, partition, settled, quiet };
             if self.setup.committer.send(message).is_err() {
                 return Ok(false);
             }
         }
-        std::thread::park_timeout(IDLE_TIME);
+        let waits_for_trial = self.setup.trial.as_ref().is_some_and(|trial| trial.answer.is_some());
+        std::thread::park_timeout(if waits_for_trial { TRIAL_QUIET } else { IDLE_TIME });
         Ok(true)
     }
 
     fn process(&mut self, batch: &Batch) -> Result<()> {
+        let begun = Instant::now();
         let mut start = 0;
         while start < batch.len() {
-            let end = (start + CHUNK_ROWS).min(batch.len());
+            let rows = if self.setup.trial.is_some() { TRIAL_CHUNK_ROWS } else { CHUNK_ROWS };
+            let end = (start + rows).min(batch.len());
             self.process_chunk(batch, start, end)?;
             start = end;
         }
+        self.epoch.spend(begun.elapsed());
         Ok(())
     }
 
@@ -247,6 +243,13 @@ impl Worker {
         for (row, reason) in cleaned.rejected {
             let index = decoded.sources.get(row as usize).copied();
             index.and_then(record).into_iter().for_each(|record| self.epoch.reject(&record, reason.clone()));
+        }
+        let fared = &mut self.setup.fared;
+        fared.records += tally.records;
+        fared.rejected += tally.rejected;
+        fared.failed += cleaned.failed;
+        if self.setup.trial.is_some() {
+            fared.memory.push(self.transform.memory());
         }
         let origin = decoded.sources.iter().filter_map(|&index| record(index));
         let (times, offsets): (Vec<i64>, Vec<i64>) = origin.map(|r| (r.time.0, r.offset as i64)).unzip();
@@ -275,36 +278,58 @@ impl Worker {
         Ok(())
     }
 
-    /// Ends the epoch because a command says so. The command counts also where that fails: the records are read again after it.
-    fn leave(&mut self) {
+    /// Ends the epoch because of a command. The command counts also where that fails: the records are read again after it.
+    fn leave(&mut self, command: Command) -> Command {
         if let Err(error) = self.hand_over() {
+            if error.kind() == Kind::Transform && self.setup.trial.is_some() {
+                self.setup.fail_trial(error.message().to_owned());
+                return command;
+            }
             let (table, partition) = (&self.setup.table.plan.name, self.setup.position.partition);
             tracing::error!(table, partition, error = error.message(), "epoch abandoned");
         }
+        command
     }
 
-    /// Ends the epoch; false when nobody takes it any more.
+    /// Ends the epoch; false when nobody takes it any more. A trial is judged first: an error of kind `Transform` where it did not pass.
     fn hand_over(&mut self) -> Result<bool> {
         if self.epoch.is_empty() {
             return Ok(true);
         }
-        let next = OpenEpoch::after(&self.setup.position, "");
+        if self.setup.trial.is_some()
+            && let Some(fault) = trial::fault(&self.setup.fared, &self.setup.fared_before)
+        {
+            return Err(Error::new(Kind::Transform, fault));
+        }
+        let next = OpenEpoch::after(&self.setup.position, &self.setup.generation);
         let epoch = std::mem::replace(&mut self.epoch, next);
         let partials: Vec<_> = self.accumulators.iter_mut().map(Accumulator::take).collect();
         let watermarks = partials.iter().map(|partial| partial.watermark).collect();
         let mut target = Target { table: &self.setup.table, profile: &mut self.setup.profile };
         let handover = epoch.finish(&mut target, partials, self.setup.clock.now())?;
         let line = handover.epoch.clone();
-        self.epoch = OpenEpoch::after(&line, &line.digest);
+        self.epoch = OpenEpoch::after(&line, &self.setup.generation);
         let taken = self.setup.committer.send(Message::Handover(Box::new(handover))).is_ok();
         let end = self.setup.source.end();
-        show(&self.setup.shown, |state| {
+        self.setup.show(|state| {
             state.next = line.next;
             state.end = end;
             state.trouble = None;
         });
         self.setup.position = line;
         self.setup.watermarks = watermarks;
+        if taken {
+            self.pass_trial();
+        }
         Ok(taken)
+    }
+
+    fn pass_trial(&mut self) {
+        if self.setup.trial.is_some() {
+            self.setup.tell(Outcome::Passed);
+            self.setup.trial = None;
+            self.setup.fared.memory.clear();
+            self.transform.on_trial(false);
+        }
     }
 }

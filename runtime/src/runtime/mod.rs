@@ -1,5 +1,6 @@
 //! The runtime: a pipeline started, watched, and stopped without losing what was taken.
 
+mod offers;
 mod start;
 mod status;
 mod threads;
@@ -15,10 +16,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::cache;
-use crate::component::{self, Host};
+use crate::component::Host;
 use crate::config::plan::Pipeline;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::lake;
 use crate::log::Topic;
 use crate::log::lock::DataLock;
@@ -26,10 +26,11 @@ use crate::metrics::Metrics;
 use crate::pipeline::committer::{Health, Message};
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::table::{Generation, Table};
+use crate::pipeline::trial::Verdict;
 use crate::pipeline::worker::{Command, Shown};
-use crate::reload;
 use crate::time::{Clock, Timestamp};
 
+pub use self::offers::{By, Offer};
 pub use self::start::cache_file;
 pub use self::status::Status;
 
@@ -49,6 +50,8 @@ pub struct Runtime {
     components: PathBuf,
     lake: Option<SocketAddr>,
     started: Timestamp,
+    /// Where workers say that a generation which is in service has failed its trial.
+    failures: Sender<Verdict>,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -57,25 +60,17 @@ struct Running {
     table: Arc<Table>,
     workers: Vec<Worker>,
     generation: Mutex<InService>,
+    /// Held while a component is offered, or a generation withdrawn.
+    offers: Mutex<()>,
 }
 
 /// The generation of a table, and what became of the last one that was offered.
 struct InService {
     generation: Arc<Generation>,
     since: Timestamp,
+    /// The one before it, in this process.
+    before: Option<Arc<Generation>>,
     last_offer: Option<Offer>,
-}
-
-/// A component that was offered for a table, and the answer.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Offer {
-    /// Its sha256.
-    pub digest: String,
-    /// When it was offered.
-    #[serde(serialize_with = "crate::time::as_text")]
-    pub at: Timestamp,
-    /// Why it was refused; none when it was taken.
-    pub refused: Option<String>,
 }
 
 struct Worker {
@@ -145,61 +140,6 @@ impl Runtime {
                 tracing::warn!(topic = name, error = error.message(), "retention failed");
             }
         }
-    }
-
-    /// Offers a component to a table: off the loop it is compiled and checked; only one that passes is taken, between two epochs.
-    pub fn offer(&self, table: &str, bytes: &[u8]) -> Result<()> {
-        let running = self.tables.iter().find(|running| running.table.plan.name == table);
-        let running = running.ok_or_else(|| Error::new(Kind::Missing, format!("table {table:?}: there is none")))?;
-        let digest = component::digest(bytes);
-        if lock(&running.generation).generation.component.digest() == digest {
-            return Ok(());
-        }
-        let taken = self.take(running, bytes);
-        let refused = taken.as_ref().err().map(|error| error.message().to_owned());
-        let result = if refused.is_none() { "taken" } else { "refused" };
-        self.metrics.reloads.with_label_values(&[table, result]).inc();
-        match &refused {
-            None => tracing::info!(table, digest, "generation taken"),
-            Some(reason) => tracing::error!(table, digest, reason, "generation refused, the old one stays"),
-        }
-        lock(&running.generation).last_offer = Some(Offer { digest, at: self.clock.now(), refused });
-        taken
-    }
-
-    fn take(&self, running: &Running, bytes: &[u8]) -> Result<()> {
-        let table = &running.table;
-        let component = self.host.load(bytes, &table.plan.limits)?;
-        table.accepts(component.description())?;
-        let number = lock(&running.generation).generation.number + 1;
-        let generation = Generation { component, parameters: table.plan.parameters.clone(), number };
-        generation.component.instantiate(&generation.parameters)?;
-        reload::keep(&self.components, generation.component.digest(), bytes)?;
-        let generation = Arc::new(generation);
-        self.remember(&table.plan.name, &generation)?;
-        let mut in_service = lock(&running.generation);
-        in_service.generation = Arc::clone(&generation);
-        in_service.since = self.clock.now();
-        for worker in &running.workers {
-            // A worker that has ended is not missed: the generation is remembered for the next start.
-            let _ = worker.commands.send(Command::Take(Arc::clone(&generation)));
-            worker.thread.unpark();
-        }
-        Ok(())
-    }
-
-    /// Has the commit remember which generation a restart begins with.
-    fn remember(&self, table: &str, generation: &Generation) -> Result<()> {
-        let message = Message::Generation(cache::Generation {
-            table: table.to_owned(),
-            number: generation.number,
-            digest: generation.component.digest().to_owned(),
-            since: self.clock.now(),
-            pinned: false,
-        });
-        let messages = lock(&self.threads).as_ref().map(|threads| threads.messages.clone());
-        let ended = || Error::new(Kind::Unavailable, format!("table {table:?}: the pipeline is ending"));
-        messages.ok_or_else(ended)?.send(message).map_err(|_| ended())
     }
 
     /// Ends it: workers hand over what they have, all of that is committed, what can be uploaded is.

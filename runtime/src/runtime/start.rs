@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use hashbrown::HashSet;
 
-use super::{Runtime, Threads, threads};
+use super::{By, Runtime, Threads, threads};
 use crate::cache::query::Reader;
 use crate::cache::{AggregateLayout, Layout, Store};
 use crate::commit::Epoch;
@@ -82,8 +82,7 @@ impl Runtime {
         let health = Arc::new(Health::default());
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);
-        let (running, workers) =
-            threads::workers(&pipeline, &topics, &tables, &positions, &aggregates, &messages, &clock)?;
+        let (running, workers) = threads::workers(&pipeline, &topics, &tables, &store, &aggregates, &messages, &clock)?;
         let committer = committer::Setup {
             store,
             tables: tables.iter().map(|(table, _)| Arc::clone(table)).collect(),
@@ -102,6 +101,7 @@ impl Runtime {
         let threads =
             Threads { workers, lander, uploaders, uploads_end, committer, messages, server, _lock: data_lock };
         let started = clock.now();
+        let (failures, failed) = channel();
         let runtime = Self {
             pipeline,
             clock,
@@ -114,10 +114,13 @@ impl Runtime {
             components: places.components,
             lake,
             started,
+            failures,
             threads: Mutex::new(Some(threads)),
         };
         runtime.remember_all()?;
-        Ok(Arc::new(runtime))
+        let runtime = Arc::new(runtime);
+        runtime.listen_to_trials(failed)?;
+        Ok(runtime)
     }
 
     /// Begins to watch the components' files; a file that differs from what is in service counts as changed.
@@ -128,7 +131,7 @@ impl Runtime {
             let Some(runtime) = runtime.upgrade() else { return };
             for table in runtime.pipeline.tables.iter().filter(|table| table.component == path) {
                 // What was refused has been said by `offer`; the old generation goes on.
-                let _ = runtime.offer(&table.name, bytes);
+                let _ = runtime.offer(&table.name, bytes, By::File);
             }
         };
         reload::watch(files, offer)
@@ -168,12 +171,12 @@ fn open_tables(pipeline: &Pipeline, places: &Places, host: &Host) -> Result<(Tab
         let kept = in_service.map(|generation| reload::kept(&places.components, &generation.digest));
         let component = first_component(host, plan, kept.as_deref(), &places.components)?;
         let table = Table::new(plan, component.description(), pipeline.lake.format, &places.spool)?;
-        let number = match in_service {
-            Some(before) if before.digest == component.digest() => before.number,
-            Some(before) => before.number + 1,
-            None => 1,
+        let (number, pinned) = match in_service {
+            Some(before) if before.digest == component.digest() => (before.number, before.pinned),
+            Some(before) => (before.number + 1, false),
+            None => (1, false),
         };
-        let generation = Generation { component, parameters: plan.parameters.clone(), number };
+        let generation = Generation { component, parameters: plan.parameters.clone(), number, pinned };
         generation
             .component
             .instantiate(&generation.parameters)

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::start::{Tables, partitions};
 use super::{InService, Running, Worker};
+use crate::cache::{Store, Work};
 use crate::commit::Epoch;
 use crate::config::plan::Pipeline;
 use crate::error::{Kind, OrFail, Result};
@@ -21,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
 use crate::pipeline::committer::Message;
 use crate::pipeline::shelf::Shelf;
+use crate::pipeline::trial::Fared;
 use crate::pipeline::{lander, source, uploader, worker};
 use crate::time::{Clock, Timestamp};
 
@@ -29,16 +31,18 @@ pub(super) fn workers(
     pipeline: &Pipeline,
     topics: &BTreeMap<String, Arc<Topic>>,
     tables: &Tables,
-    positions: &[Epoch],
+    store: &Store,
     aggregates: &Aggregates,
     messages: &SyncSender<Message>,
     clock: &Arc<Clock>,
 ) -> Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
+    let positions = store.positions()?;
     let positions: HashMap<(&str, u32), &Epoch> =
         positions.iter().map(|line| ((line.table.as_str(), line.partition), line)).collect();
     let (mut running, mut threads) = (Vec::new(), Vec::new());
     for (table, generation) in tables {
         let name = &table.plan.name;
+        let works = store.works(name, generation.number)?;
         let mut workers = Vec::new();
         for partition in 0..partitions(pipeline, topics, &table.plan.topic) {
             let first = Epoch { table: name.clone(), partition, watermark: Timestamp::MIN, ..Epoch::default() };
@@ -54,6 +58,9 @@ pub(super) fn workers(
                 source: source::open(pipeline, topics, &table.plan.topic, partition, position.next)?,
                 position,
                 generation: Arc::clone(generation),
+                trial: None,
+                fared: fared(&works, partition),
+                fared_before: Fared::default(),
                 commands: told,
                 bounds: pipeline.epoch.clone(),
                 profile: Profile::default(),
@@ -66,10 +73,21 @@ pub(super) fn workers(
             workers.push(Worker { partition, commands, thread: thread.thread().clone(), shown });
             threads.push(thread);
         }
-        let in_service = InService { generation: Arc::clone(generation), since: clock.now(), last_offer: None };
-        running.push(Running { table: Arc::clone(table), workers, generation: Mutex::new(in_service) });
+        let generation = Arc::clone(generation);
+        let in_service = InService { generation, since: clock.now(), before: None, last_offer: None };
+        let (generation, offers) = (Mutex::new(in_service), Mutex::default());
+        running.push(Running { table: Arc::clone(table), workers, generation, offers });
     }
     Ok((running, threads))
+}
+
+fn fared(works: &[Work], partition: u32) -> Fared {
+    let work = works.iter().find(|work| work.partition == partition);
+    work.map_or_else(Fared::default, |work| Fared {
+        records: work.records,
+        rejected: work.rejected,
+        ..Fared::default()
+    })
 }
 
 /// The lander, which takes segments from the shelf.

@@ -204,8 +204,10 @@ fn marks_and_generations_come_back() {
         table: "pin".into(),
         number,
         digest: digest.into(),
+        version: "pin 1.0.0".into(),
         since: Timestamp(1),
         pinned,
+        withdrawn: false,
     };
     for (at, digest) in [(1, "ab"), (2, "cd")] {
         commit(&mut store, |to| {

@@ -117,11 +117,14 @@ fn epoch(partition: u32, number: u64, from: u64, next: u64) -> Epoch {
         next,
         records_in: records,
         out: records,
+        dropped: 0,
+        rejected: 0,
         rows: records,
         watermark: Timestamp(5),
         committed: Timestamp(number as i64),
         digest: "ab".into(),
-        ..Epoch::default()
+        generation: 7,
+        spent: std::time::Duration::from_nanos(9),
     }
 }
 

@@ -71,8 +71,13 @@ impl Client {
     /// Asks once for a page's text.
     pub async fn get(&self, url: &str) -> Result<String> {
         let answer = self.http.get(url).send().await.map_err(|cause| unreachable(url, &cause))?;
-        let (status, text) = (answer.status(), answer.text().await.map_err(|cause| unreachable(url, &cause))?);
-        if status.is_success() { Ok(text) } else { Err(answer::refusal(url, status, &text)) }
+        said(url, answer).await
+    }
+
+    /// Sends bytes once; gives the answer's text.
+    pub async fn send(&self, url: &str, body: Vec<u8>) -> Result<String> {
+        let answer = self.http.post(url).body(body).send().await.map_err(|cause| unreachable(url, &cause))?;
+        said(url, answer).await
     }
 
     /// Posts a body `{"records":[{"value":..}, ..]}` until all of its records are acknowledged.
@@ -136,6 +141,12 @@ impl Client {
         tokio::time::sleep(jitter(self.backoff * 2_u32.pow(*tries))).await;
         *tries += 1;
     }
+}
+
+/// The text of an answer that is no refusal.
+async fn said(url: &str, answer: Response) -> Result<String> {
+    let (status, text) = (answer.status(), answer.text().await.map_err(|cause| unreachable(url, &cause))?);
+    if status.is_success() { Ok(text) } else { Err(answer::refusal(url, status, &text)) }
 }
 
 /// That long or up to half more, so that many who wait do not come back together.

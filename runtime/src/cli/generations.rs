@@ -1,0 +1,149 @@
+//! `tidemill reload`, `rollback`, `generations`: the components of a running pipeline's table.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::{Ended, table};
+use crate::cache::query::Table as Answer;
+use crate::emulate::client::Client;
+use crate::error::{Error, Kind, OrFail, Result};
+use crate::http::generations::{Shown, Taken};
+use crate::value::Value;
+
+/// A table of a running pipeline.
+#[derive(Debug, Args)]
+struct Of {
+    /// The table.
+    table: String,
+    /// The pipeline file.
+    #[arg(long, default_value = "pipelines/pinterest.toml")]
+    pipeline: PathBuf,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Offer a component to a table of a running pipeline: it is checked, tried on the next records, then taken.
+#[derive(Debug, Args)]
+pub(super) struct Reload {
+    #[command(flatten)]
+    of: Of,
+    /// The component; without it, the file that the pipeline names is read again.
+    file: Option<PathBuf>,
+}
+
+/// Go back to the component that was in service before, and stay with it until `reload`.
+#[derive(Debug, Args)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    of: Of,
+}
+
+/// List the components that were in service of a table, and what each did.
+#[derive(Debug, Args)]
+pub(super) struct Generations {
+    #[command(flatten)]
+    of: Of,
+}
+
+impl Reload {
+    pub(super) fn run(self) -> Result<Ended> {
+        let component = match &self.file {
+            Some(file) => std::fs::read(file).or_fail(Kind::Missing, || format!("component {}", file.display()))?,
+            None => Vec::new(),
+        };
+        if self.file.is_some() && component.is_empty() {
+            return Err(Error::new(Kind::Input, "component: the file is empty"));
+        }
+        self.of.change("reload", component)
+    }
+}
+
+impl Rollback {
+    pub(super) fn run(self) -> Result<Ended> {
+        self.of.change("rollback", Vec::new())
+    }
+}
+
+impl Generations {
+    pub(super) fn run(self) -> Result<Ended> {
+        let url = self.of.url("generations")?;
+        let text = super::tokio_runtime()?.block_on(async { Client::new()?.get(&url).await })?;
+        match self.of.json {
+            true => println!("{text}"),
+            false => println!("{}", table::table(&listed(&parsed::<Vec<Shown>>(&url, &text)?))),
+        }
+        Ok(Ended::Well)
+    }
+}
+
+impl Of {
+    fn url(&self, what: &str) -> Result<String> {
+        let pipeline = super::pipeline(&self.pipeline, None)?;
+        Ok(format!("http://{}/tables/{}/{what}", pipeline.listen.admin, self.table))
+    }
+
+    fn change(&self, what: &str, body: Vec<u8>) -> Result<Ended> {
+        let url = self.url(what)?;
+        let text = super::tokio_runtime()?.block_on(async { Client::new()?.send(&url, body).await })?;
+        if self.json {
+            println!("{text}");
+            return Ok(Ended::Well);
+        }
+        let Taken { digest, generation } = parsed(&url, &text)?;
+        println!("table {:?}: generation {generation} is in service, digest {digest}", self.table);
+        Ok(Ended::Well)
+    }
+}
+
+fn parsed<'a, T: Deserialize<'a>>(url: &str, text: &'a str) -> Result<T> {
+    serde_json::from_str(text)
+        .or_fail(Kind::Unavailable, || format!("server {url:?}: its answer is another than expected"))
+}
+
+/// A row for each generation and partition.
+fn listed(generations: &[Shown]) -> Answer {
+    let number = |number: u64| i64::try_from(number).map_or(Value::Null, Value::Int64);
+    let optional = |of: Option<u64>| of.map_or(Value::Null, number);
+    let mut rows = Vec::new();
+    for Shown { number: nth, digest, version, since, pinned, withdrawn, partitions } in generations {
+        let state = match (withdrawn, pinned) {
+            (true, _) => "withdrawn",
+            (false, true) => "pinned",
+            (false, false) => "",
+        };
+        let digest: String = digest.chars().take(12).collect();
+        let texts = [digest.as_str(), version, since, state].map(|text| Value::Text(text.to_owned()));
+        let head: Vec<Value> = std::iter::once(number(*nth)).chain(texts).collect();
+        if partitions.is_empty() {
+            rows.push(head.iter().cloned().chain((0..6).map(|_| Value::Null)).collect());
+        }
+        for part in partitions {
+            let tail = [
+                number(part.partition.into()),
+                number(part.first_offset),
+                optional(part.last_offset),
+                number(part.records),
+                number(part.rejected),
+                optional(part.ns_per_record),
+            ];
+            rows.push(head.iter().cloned().chain(tail).collect());
+        }
+    }
+    let columns = [
+        "number",
+        "digest",
+        "version",
+        "since",
+        "state",
+        "partition",
+        "first",
+        "last",
+        "records",
+        "rejected",
+        "ns/record",
+    ];
+    Answer { columns: columns.map(str::to_owned).to_vec(), rows, more: false }
+}

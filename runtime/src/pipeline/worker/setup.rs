@@ -1,0 +1,84 @@
+//! What a worker is given, what it is told, what it shows.
+
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::commit::Epoch;
+use crate::config::plan::EpochBounds;
+use crate::lake::Profile;
+use crate::pipeline::committer::Message;
+use crate::pipeline::table::{Generation, Table};
+use crate::pipeline::trial::{Fared, Trial};
+use crate::record::Source;
+use crate::time::{Clock, Timestamp};
+
+/// What a worker is told; it looks between epochs.
+pub enum Command {
+    /// Take this generation from the next epoch on, on trial if one is given.
+    Take(Arc<Generation>, Option<Trial>),
+    /// Abandon the open epoch if it is of another generation, and go on with this one.
+    Back(Arc<Generation>),
+    /// Hand over and end.
+    Stop,
+}
+
+/// What a worker shows of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct State {
+    /// The offset after the last record that was handed over.
+    pub next: u64,
+    /// The offset after the last that can be read, where it is known.
+    pub end: Option<u64>,
+    /// The sha256 of the component in service.
+    pub digest: String,
+    /// Why it does not go on, where it does not.
+    pub trouble: Option<String>,
+    /// Whether it waits for a new generation or a restart.
+    pub paused: bool,
+}
+
+/// Where a worker leaves its state for whoever asks.
+pub type Shown = Arc<Mutex<State>>;
+
+/// All that a worker needs.
+pub struct Setup {
+    /// Its table.
+    pub table: Arc<Table>,
+    /// Its table's name.
+    pub name: Arc<str>,
+    /// The partition's last committed epoch.
+    pub position: Epoch,
+    /// The partition, as it is read.
+    pub source: Box<dyn Source>,
+    /// The generation in service here.
+    pub generation: Arc<Generation>,
+    /// Its trial, until it is over.
+    pub trial: Option<Trial>,
+    /// How it has fared since it was taken, and before the start.
+    pub fared: Fared,
+    /// How the one before it had fared.
+    pub fared_before: Fared,
+    /// What it is told.
+    pub commands: Receiver<Command>,
+    /// When an epoch ends.
+    pub bounds: EpochBounds,
+    /// What is known of how its rows are best encoded.
+    pub profile: Profile,
+    /// How far each aggregate has come in this partition, in their order.
+    pub watermarks: Vec<Timestamp>,
+    /// Where it hands over; full means that it waits.
+    pub committer: SyncSender<Message>,
+    /// Where it shows itself.
+    pub shown: Shown,
+    /// The time.
+    pub clock: Arc<Clock>,
+}
+
+impl Setup {
+    /// Changes what the worker shows of itself.
+    pub(super) fn show(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,212 @@
+//! A new version is tried on its first records: one that is bad is rewound by itself, and nothing of it is seen.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use serde_json::Value;
+use tidemill_tests::daemon::{Daemon, query};
+use tidemill_tests::http;
+use tidemill_tests::place::{Folder, changeling, digest, replace};
+
+/// Records of a request.
+const BATCH: u64 = 500;
+
+/// Posts numbers to the topic until it is told to end; gives how many were acknowledged.
+struct Stream(Arc<AtomicBool>, JoinHandle<u64>);
+
+impl Stream {
+    fn start(to: SocketAddr) -> Self {
+        let end = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&end);
+        let post = move || {
+            let mut sent = 0;
+            while !told.load(Ordering::Relaxed) {
+                let values: Vec<String> = (sent..sent + BATCH).map(|ind| format!("{{\"ind\":{ind}}}")).collect();
+                http::post_lines(to, "thing", values.iter().map(String::as_str), BATCH as usize);
+                sent += BATCH;
+            }
+            sent
+        };
+        Self(end, std::thread::spawn(post))
+    }
+
+    fn end(self) -> u64 {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.join().expect("every post was taken")
+    }
+}
+
+/// Starts it, and waits until its file was looked at.
+fn started(house: &House) -> Daemon {
+    let daemon = Daemon::start(&house.pipeline);
+    daemon.wait("its file is looked at", |status| status["tables"]["thing"]["last_offer"]["digest"].is_string());
+    daemon
+}
+
+/// A pipeline of one table whose transform is a file of its own.
+struct House {
+    folder: Folder,
+    pipeline: PathBuf,
+}
+
+impl House {
+    fn new(name: &str, first: &[u8]) -> Self {
+        let folder = Folder::new(name);
+        let text = format!(
+            "[pipeline]\nname = \"things\"\ndata = {:?}\n[listen]\ntopics = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+             [epoch]\ntime = \"50ms\"\n[lake]\nbucket = \"things\"\nendpoint = \"embedded\"\nformat = \"json\"\n\
+             [topics.thing]\npartitions = 2\n[tables.thing]\ntopic = \"thing\"\ntransform = \"thing.wasm\"\n\
+             key = [\"ind\"]\ncache = [\"ind\", \"mark\"]\nwindow = \"1s\"\n[tables.thing.limits]\nmemory = \"32MiB\"\n",
+            folder.path().join("data")
+        );
+        let pipeline = folder.write("things.toml", text);
+        fs::write(folder.path().join("thing.wasm"), first).expect("the component");
+        Self { folder, pipeline }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("thing.wasm")
+    }
+
+    /// Every record is one row in the cache and in the ledger, and the lake has what the ledger has; the marks that were seen.
+    fn audit(&self, sent: u64) -> Vec<String> {
+        let sums = "SELECT (SELECT sum(records_in) FROM tidemill_ledger), (SELECT sum(rows) FROM tidemill_ledger), \
+                    (SELECT count(*) FROM thing), (SELECT sum(rows) FROM tidemill_objects)";
+        assert_eq!(query(&self.pipeline, sums)[1], [sent; 4].map(|n| n.to_string()).join(","));
+        query(&self.pipeline, "SELECT DISTINCT mark FROM thing ORDER BY 1")[1..].to_vec()
+    }
+}
+
+fn post(daemon: &Daemon, path: &str, body: &[u8]) -> (u16, Value) {
+    let answer = http::request(daemon.admin, "POST", path, &[], body);
+    (answer.status, answer.json())
+}
+
+/// Waits until records go on in both partitions.
+fn goes_on(daemon: &Daemon) {
+    let next = |status: &Value, partition: &str| {
+        status["tables"]["thing"]["workers"][partition]["next"].as_u64().expect("an offset")
+    };
+    let before = daemon.status();
+    daemon.wait("records go on", |status| {
+        ["0", "1"].iter().all(|partition| next(status, partition) > next(&before, partition) + BATCH)
+    });
+}
+
+/// A version that behaves so is offered under load: it is refused for `reason`, and nothing of it is seen.
+fn check(behaviour: &str, reason: &str) {
+    let good = changeling("good");
+    let house = House::new(&format!("trial-{behaviour}"), &good);
+    let daemon = started(&house);
+    let stream = Stream::start(daemon.topics);
+    goes_on(&daemon);
+    let (status, answer) = post(&daemon, "/tables/thing/reload", &changeling(behaviour));
+    assert_eq!(status, 409, "{answer}");
+    let said = answer["message"].as_str().expect("a message");
+    assert!(said.contains(reason), "{said}");
+    goes_on(&daemon);
+    assert_eq!(daemon.status()["tables"]["thing"]["digest"], *digest(&good));
+    let sent = stream.end();
+    daemon.settle();
+    daemon.stop();
+    assert_eq!(house.audit(sent), ["good"], "{behaviour}");
+    assert_eq!(query(&house.pipeline, "SELECT count(DISTINCT digest) FROM tidemill_ledger")[1], "1");
+    assert_eq!(query(&house.pipeline, "SELECT count(*) FROM tidemill_dead_letters")[1], "0");
+}
+
+#[test]
+fn a_version_that_fails_on_one_record_of_fifty_is_rewound() {
+    check("traps", "it failed on ");
+}
+
+#[test]
+fn a_version_that_rejects_everything_is_rewound() {
+    check("rejects", "it rejected ");
+}
+
+#[test]
+fn a_version_that_never_ends_is_rewound_at_its_first_call() {
+    check("loops", "out of time");
+}
+
+#[test]
+fn a_version_that_leaks_is_rewound() {
+    check("leaks", "its memory grew call after call");
+}
+
+#[test]
+fn a_version_that_is_bad_where_no_other_worker_saw_it_is_withdrawn() {
+    let (good, bad) = (changeling("good"), changeling("rejects"));
+    let house = House::new("trial-later", &good);
+    let daemon = started(&house);
+    // Nothing to try it on: it is taken, and judged by the first records that come.
+    let (status, answer) = post(&daemon, "/tables/thing/reload", &bad);
+    assert_eq!((status, &answer["generation"]), (200, &Value::from(2)));
+    let stream = Stream::start(daemon.topics);
+    daemon.wait("it is withdrawn", |status| status["tables"]["thing"]["digest"] == *digest(&good));
+    goes_on(&daemon);
+    let sent = stream.end();
+    daemon.settle();
+    daemon.stop();
+    assert_eq!(house.audit(sent), ["good"]);
+    let history = "SELECT number, withdrawn, digest FROM tidemill_generations ORDER BY number";
+    let expected = [(1, 0, &good), (2, 1, &bad), (3, 0, &good)];
+    let expected = expected.map(|(number, withdrawn, bytes)| format!("{number},{withdrawn},{}", digest(bytes)));
+    assert_eq!(query(&house.pipeline, history)[1..], expected);
+}
+
+#[test]
+fn a_person_goes_back_and_stays_there() {
+    let [first, second, third] = ["first", "second", "third"].map(changeling);
+    let house = House::new("trial-back", &first);
+    let live = |work: &dyn Fn(&Daemon)| {
+        let daemon = started(&house);
+        work(&daemon);
+        daemon.settle();
+        daemon.stop();
+    };
+    let serves = |daemon: &Daemon, bytes: &[u8]| {
+        let digest = digest(bytes);
+        daemon.wait("all workers have it", |status| {
+            let table = &status["tables"]["thing"];
+            ["0", "1"].iter().all(|partition| table["workers"][*partition]["digest"] == *digest)
+        });
+    };
+    live(&|daemon| {
+        let (status, answer) = post(daemon, "/tables/thing/rollback", b"");
+        assert_eq!(status, 404, "there is nothing to go back to: {answer}");
+        replace(&house.file(), &second);
+        serves(daemon, &second);
+        let (status, answer) = post(daemon, "/tables/thing/rollback", b"");
+        assert_eq!((status, &answer["digest"]), (200, &Value::from(digest(&first))));
+        serves(daemon, &first);
+        replace(&house.file(), &third);
+        let status = daemon
+            .wait("the file is refused", |status| status["tables"]["thing"]["last_offer"]["digest"] == *digest(&third));
+        let refused = status["tables"]["thing"]["last_offer"]["refused"].as_str().unwrap_or_default();
+        assert!(refused.contains("generation 3 is pinned"), "{refused}");
+    });
+    // A restart keeps the pin, and only a person's word takes the file.
+    live(&|daemon| {
+        serves(daemon, &first);
+        let (status, _) = post(daemon, "/tables/thing/reload", b"");
+        assert_eq!(status, 200);
+        serves(daemon, &third);
+        let answer = http::get(daemon.admin, "/tables/thing/generations").json();
+        let seen: Vec<(u64, String)> = answer
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|one| {
+                (one["number"].as_u64().expect("a number"), one["digest"].as_str().expect("a digest").to_owned())
+            })
+            .collect();
+        let expected = [(1, &first), (2, &second), (3, &first), (4, &third)];
+        assert_eq!(seen[..3], expected.map(|(number, bytes)| (number, digest(bytes)))[..3]);
+    });
+    live(&|daemon| serves(daemon, &third));
+}
