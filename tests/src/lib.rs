@@ -5,3 +5,4 @@ pub mod fill;
 pub mod fluvio;
 pub mod http;
 pub mod place;
+pub mod things;

@@ -1,8 +1,6 @@
 //! A new version is tried on its first records: one that is bad is rewound by itself, and nothing of it is seen.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -10,7 +8,8 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 use tidemill_tests::daemon::{Daemon, query};
 use tidemill_tests::http;
-use tidemill_tests::place::{Folder, changeling, digest, replace};
+use tidemill_tests::place::{changeling, digest, replace};
+use tidemill_tests::things::House;
 
 /// Records of a request.
 const BATCH: u64 = 500;
@@ -45,40 +44,6 @@ fn started(house: &House) -> Daemon {
     let daemon = Daemon::start(&house.pipeline);
     daemon.wait("its file is looked at", |status| status["tables"]["thing"]["last_offer"]["digest"].is_string());
     daemon
-}
-
-/// A pipeline of one table whose transform is a file of its own.
-struct House {
-    folder: Folder,
-    pipeline: PathBuf,
-}
-
-impl House {
-    fn new(name: &str, first: &[u8]) -> Self {
-        let folder = Folder::new(name);
-        let text = format!(
-            "[pipeline]\nname = \"things\"\ndata = {:?}\n[listen]\ntopics = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
-             [epoch]\ntime = \"50ms\"\n[lake]\nbucket = \"things\"\nendpoint = \"embedded\"\nformat = \"json\"\n\
-             [topics.thing]\npartitions = 2\n[tables.thing]\ntopic = \"thing\"\ntransform = \"thing.wasm\"\n\
-             key = [\"ind\"]\ncache = [\"ind\", \"mark\"]\nwindow = \"1s\"\n[tables.thing.limits]\nmemory = \"32MiB\"\n",
-            folder.path().join("data")
-        );
-        let pipeline = folder.write("things.toml", text);
-        fs::write(folder.path().join("thing.wasm"), first).expect("the component");
-        Self { folder, pipeline }
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("thing.wasm")
-    }
-
-    /// Every record is one row in the cache and in the ledger, and the lake has what the ledger has; the marks that were seen.
-    fn audit(&self, sent: u64) -> Vec<String> {
-        let sums = "SELECT (SELECT sum(records_in) FROM tidemill_ledger), (SELECT sum(rows) FROM tidemill_ledger), \
-                    (SELECT count(*) FROM thing), (SELECT sum(rows) FROM tidemill_objects)";
-        assert_eq!(query(&self.pipeline, sums)[1], [sent; 4].map(|n| n.to_string()).join(","));
-        query(&self.pipeline, "SELECT DISTINCT mark FROM thing ORDER BY 1")[1..].to_vec()
-    }
 }
 
 fn post(daemon: &Daemon, path: &str, body: &[u8]) -> (u16, Value) {

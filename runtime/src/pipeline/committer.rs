@@ -254,7 +254,7 @@ impl Setup {
         }
         for (segments, object) in batch.landed {
             segments.iter().for_each(|file| self.forget(file));
-            self.shelf.add_objects([object]);
+            self.shelf.landed(segments.len(), object);
         }
         for object in batch.delivered {
             self.forget(&object.file);

@@ -43,7 +43,7 @@ pub fn run(setup: &Setup) {
             }
             Err(error) => {
                 tracing::error!(error = error.message(), "segments not joined");
-                setup.shelf.add(segments);
+                setup.shelf.put_back(segments);
                 std::thread::park_timeout(RETRY_TIME);
             }
         }

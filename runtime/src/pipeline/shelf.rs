@@ -25,6 +25,9 @@ struct Held {
     segments: HashMap<Place, Vec<Segment>>,
     /// Up to where each partition's lake windows have closed.
     closed: HashMap<(String, u32), Timestamp>,
+    /// Segments that were taken to be joined, by the object that they become: not landed yet.
+    joining: usize,
+    joining_bytes: u64,
     outbox: Vec<Object>,
     uploading: usize,
     ending: bool,
@@ -35,7 +38,7 @@ type Place = (String, u32, Timestamp);
 /// What is on the shelf, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Stock {
-    /// Segments that wait for their window to close.
+    /// Segments that wait for their window to close, or are being joined.
     pub segments: usize,
     /// Their bytes.
     pub segment_bytes: u64,
@@ -63,18 +66,35 @@ impl Shelf {
         self.more_due.notify_all();
     }
 
-    /// Adds committed objects.
+    /// Adds objects that were committed before.
     pub fn add_objects(&self, objects: impl IntoIterator<Item = Object>) {
         self.held().outbox.extend(objects);
         self.more_outbox.notify_one();
+    }
+
+    /// Segments that were taken have become this object, and the commit knows it.
+    pub fn landed(&self, segments: usize, object: Object) {
+        let mut held = self.held();
+        held.joined(segments, object.bytes);
+        held.outbox.push(object);
+        drop(held);
+        self.more_outbox.notify_one();
+    }
+
+    /// Takes segments back that could not be joined.
+    pub fn put_back(&self, segments: Vec<Segment>) {
+        self.held().joined(segments.len(), bytes(&segments));
+        self.add(segments);
     }
 
     /// Waits for segments that are due to become an object, and takes them; none when the shelf ends.
     pub fn take_due(&self) -> Option<Vec<Segment>> {
         let mut held = self.held();
         loop {
-            if let Some(place) = held.due() {
-                return held.segments.remove(&place);
+            if let Some(segments) = held.due().and_then(|place| held.segments.remove(&place)) {
+                held.joining += segments.len();
+                held.joining_bytes += bytes(&segments);
+                return Some(segments);
             }
             if held.ending {
                 return None;
@@ -83,12 +103,13 @@ impl Shelf {
         }
     }
 
-    /// Waits for an object to upload, and takes it; none when the shelf ends and nothing is left.
+    /// Waits for an object to upload, and takes it; none when the shelf ends and nothing is left, nor being joined.
     pub async fn take_object(&self) -> Option<Object> {
         loop {
             {
                 let mut held = self.held();
-                if !held.outbox.is_empty() || held.ending {
+                let ended = held.ending && held.joining == 0;
+                if !held.outbox.is_empty() || ended {
                     // One word wakes one waiter, who passes it on.
                     self.more_outbox.notify_one();
                 }
@@ -96,7 +117,7 @@ impl Shelf {
                     held.uploading += 1;
                     return Some(held.outbox.remove(0));
                 }
-                if held.ending {
+                if ended {
                     return None;
                 }
             }
@@ -121,8 +142,8 @@ impl Shelf {
         let held = self.held();
         let segments = || held.segments.values().flatten();
         Stock {
-            segments: segments().count(),
-            segment_bytes: segments().map(|segment| segment.bytes).sum(),
+            segments: segments().count() + held.joining,
+            segment_bytes: segments().map(|segment| segment.bytes).sum::<u64>() + held.joining_bytes,
             objects: held.outbox.len() + held.uploading,
             object_bytes: held.outbox.iter().map(|object| object.bytes).sum(),
         }
@@ -133,7 +154,17 @@ impl Shelf {
     }
 }
 
+fn bytes(segments: &[Segment]) -> u64 {
+    segments.iter().map(|segment| segment.bytes).sum()
+}
+
 impl Held {
+    fn joined(&mut self, segments: usize, bytes: u64) {
+        self.joining = self.joining.saturating_sub(segments);
+        // An object is about as large as what it is made of; with nothing in hand, there are no bytes.
+        self.joining_bytes = if self.joining == 0 { 0 } else { self.joining_bytes.saturating_sub(bytes) };
+    }
+
     /// The first place whose segments are due: its window has closed, or they are many.
     fn due(&self) -> Option<Place> {
         let due = self.segments.iter().filter(|((table, partition, window), segments)| {
@@ -177,6 +208,8 @@ mod tests {
         let taken: Vec<Vec<u64>> =
             std::iter::from_fn(|| shelf.take_due()).map(|due| due.iter().map(|s| s.bytes).collect()).collect();
         assert_eq!(taken, [vec![OBJECT_BYTES_MAX], vec![1, 3]]);
-        assert_eq!(shelf.stock().segments, 1);
+        assert_eq!(shelf.stock().segments, 4, "one waits, three are being joined");
+        shelf.put_back(vec![segment("pin", 0, 1), segment("pin", 0, 3)]);
+        assert_eq!((shelf.stock().segments, shelf.stock().segment_bytes), (4, 6 + OBJECT_BYTES_MAX));
     }
 }

@@ -37,7 +37,13 @@ pub struct Setup {
 
 /// Uploads objects one after another until the shelf ends or it has to stop; run several for several at a time.
 pub async fn run(mut setup: Setup) {
-    while let Some(object) = setup.shelf.take_object().await {
+    let (shelf, mut stop) = (Arc::clone(&setup.shelf), setup.stop.clone());
+    loop {
+        let taken = tokio::select! {
+            taken = shelf.take_object() => taken,
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        let Some(object) = taken else { return };
         if !upload(&mut setup, &object).await {
             return;
         }

@@ -63,6 +63,7 @@ pub fn run(mut setup: Setup) {
                 None => continue,
             },
         };
+        setup.swap_began = Some(Instant::now());
         match command {
             Command::Take(generation, trial) => setup.take(generation, trial),
             Command::Back(generation) => setup.go_back(generation),
@@ -151,13 +152,17 @@ impl Worker {
         let accumulators = accumulators.map(|(aggregate, upto)| Accumulator::new(aggregate, &table.fields, *upto));
         let accumulators = accumulators.collect::<Result<_>>()?;
         setup.source.seek(setup.position.next, setup.position.watermark)?;
+        let swap = setup.swap_began.take().map(|began| began.elapsed().as_micros());
+        let swap_us = swap.and_then(|micros| u64::try_from(micros).ok());
         setup.show(|state| {
+            let swap_us = swap_us.or(state.swap_us);
             *state = State {
                 next: setup.position.next,
                 end: setup.source.end(),
                 digest: component.digest().to_owned(),
                 trouble: None,
                 paused: false,
+                swap_us,
             };
         });
         let epoch = OpenEpoch::after(&setup.position, &generation);

@@ -61,6 +61,7 @@ pub(super) fn workers(
                 trial: None,
                 fared: fared(&works, partition),
                 fared_before: Fared::default(),
+                swap_began: None,
                 commands: told,
                 bounds: pipeline.epoch.clone(),
                 profile: Profile::default(),

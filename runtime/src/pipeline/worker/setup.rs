@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -37,6 +38,8 @@ pub struct State {
     pub trouble: Option<String>,
     /// Whether it waits for a new generation or a restart.
     pub paused: bool,
+    /// How long the last change of its generation kept it, in microseconds: from the hand-over before to the next read.
+    pub swap_us: Option<u64>,
 }
 
 /// Where a worker leaves its state for whoever asks.
@@ -60,6 +63,8 @@ pub struct Setup {
     pub fared: Fared,
     /// How the one before it had fared.
     pub fared_before: Fared,
+    /// Since when it is being changed.
+    pub swap_began: Option<Instant>,
     /// What it is told.
     pub commands: Receiver<Command>,
     /// When an epoch ends.
