@@ -10,6 +10,8 @@ mod query;
 mod run;
 mod status;
 mod table;
+mod tap;
+mod test;
 mod transform;
 
 use std::io::IsTerminal;
@@ -38,6 +40,12 @@ enum Command {
     Run(run::Run),
     /// Check a pipeline file: every fault at once, or a picture of the plan.
     Check(check::Check),
+    /// Play the test cases of a pipeline's tables through their transforms.
+    ///
+    /// A case is a folder `cases/TABLE/NAME` beside the pipeline file: `input.jsonl` has the value of a record a line,
+    /// `expected.jsonl` the rows, `rejected.jsonl` the lines that become none and why. Each case is played in batches of
+    /// one record, of seven and of all. The exit code is 1 where something is not as expected.
+    Test(test::Test),
     /// Post generated or given rows to a pipeline, as the original emulators did.
     Emulate(emulate::Emulate),
     /// Ask the cache: a query's name or a SELECT.
@@ -50,6 +58,8 @@ enum Command {
     Rollback(generations::Rollback),
     /// List the components that were in service of a table.
     Generations(generations::Generations),
+    /// See the last records of a table with what its transform makes of them, or keep them as a test case.
+    Tap(tap::Tap),
     /// Build or inspect a transform.
     #[command(subcommand)]
     Transform(transform::Transform),
@@ -70,12 +80,14 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
+        Command::Test(test) => test.run(),
         Command::Emulate(emulate) => emulate.run(),
         Command::Query(query) => query.run(),
         Command::Status(status) => status.run(),
         Command::Reload(reload) => reload.run(),
         Command::Rollback(rollback) => rollback.run(),
         Command::Generations(generations) => generations.run(),
+        Command::Tap(tap) => tap.run(),
         Command::Transform(transform) => transform.run(),
     };
     match ended {

@@ -38,6 +38,16 @@ pub(super) fn transform(folder: &Path, written: &str) -> Result<(PathBuf, Option
     Ok((path.join(format!("{name}.wasm")), Some(path)))
 }
 
+/// A folder that is there.
+pub(super) fn folder(folder: &Path, written: &str) -> Result<PathBuf> {
+    let path = absolute(folder, written);
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Ok(path),
+        Ok(_) => Err(wrong(format!("{written:?} is not a folder"))),
+        Err(_) => Err(absent(written, &path)),
+    }
+}
+
 /// The text of a query's file.
 pub(super) fn sql(folder: &Path, written: &str) -> Result<(PathBuf, String)> {
     let path = absolute(folder, written);

@@ -119,6 +119,8 @@ pub struct Table {
     pub key: Vec<String>,
     /// The columns that the cache keeps of the latest row of each key.
     pub cache: Vec<String>,
+    /// The folder of its test cases, which may not be there.
+    pub cases: PathBuf,
     /// The size of its lake windows, over append time.
     pub window: Duration,
     /// Its aggregates, in the file's order.

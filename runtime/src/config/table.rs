@@ -33,6 +33,8 @@ pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, topics: &[T
     let transform = section.text("transform");
     let transform = transform.and_then(|written| section.judge("transform", paths::transform(folder, &written)));
     let (component, source) = transform.unwrap_or_default();
+    let cases = section.text("cases").and_then(|written| section.judge("cases", paths::folder(folder, &written)));
+    let cases = cases.unwrap_or_else(|| folder.join("cases").join(name));
     let parameters = section.section("parameters").json().to_string();
     let limits = limits(&section.section("limits"));
     let (key, cache) = (columns(section, "key"), columns(section, "cache"));
@@ -43,7 +45,7 @@ pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, topics: &[T
     }
     let aggregates = section.items("aggregates").iter().map(aggregate).collect();
     section.finish();
-    Table { name: name.to_owned(), topic, component, source, parameters, limits, key, cache, window, aggregates }
+    Table { name: name.to_owned(), topic, component, source, parameters, limits, key, cache, cases, window, aggregates }
 }
 
 fn topic(section: &Section<'_>, topics: &[Topic]) -> String {

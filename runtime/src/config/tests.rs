@@ -138,6 +138,7 @@ fn a_good_file_is_a_plan() {
     let table = &pipeline.tables[0];
     assert_eq!(inside(&table.component), "transforms/clean/clean.wasm");
     assert_eq!(inside(table.source.as_deref().unwrap()), "transforms/clean");
+    assert_eq!(inside(&table.cases), "cases/orders");
     assert_eq!(table.parameters, r#"{"currency":"EUR","rates":[1.5,2]}"#);
     assert_eq!((table.limits.memory_bytes_max, table.limits.deadline.as_secs()), (16 << 20, 1));
     assert_eq!(

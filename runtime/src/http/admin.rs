@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 use super::Door;
+use super::answer::Refusal;
+use crate::error::{Error, Kind};
 
 /// `GET /health`: the process answers.
 pub(super) async fn health() -> Response {
@@ -33,4 +36,35 @@ pub(super) async fn metrics(State(door): State<Arc<Door>>) -> Response {
 /// `GET /status`: topics, tables, lake, as JSON.
 pub(super) async fn status(State(door): State<Arc<Door>>) -> Response {
     axum::Json(door.runtime.status()).into_response()
+}
+
+/// What a tap may ask for.
+#[derive(Deserialize)]
+pub(super) struct Tap {
+    /// How many records.
+    n: Option<usize>,
+    /// The fields to replace, between commas.
+    #[serde(default)]
+    mask: String,
+}
+
+/// `GET /tables/{table}/tap?n=20&mask=a,b`: the last records of its topic, with what its transform makes of them.
+pub(super) async fn tap(State(door): State<Arc<Door>>, Path(table): Path<String>, Query(tap): Query<Tap>) -> Response {
+    let masks: Vec<String> = tap.mask.split(',').filter(|mask| !mask.is_empty()).map(str::to_owned).collect();
+    let tapped = tokio::task::spawn_blocking(move || door.runtime.tap(&table, tap.n.unwrap_or(20), &masks)).await;
+    let ended = |cause| Error::new(Kind::Internal, format!("tap: {cause}"));
+    match tapped.map_err(ended).and_then(|tapped| tapped) {
+        Ok(tapped) => axum::Json(tapped).into_response(),
+        Err(error) => Refusal::plain(status_of(error.kind()), error.message()).into_response(),
+    }
+}
+
+fn status_of(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Input => StatusCode::BAD_REQUEST,
+        Kind::Missing => StatusCode::NOT_FOUND,
+        Kind::Conflict | Kind::Transform => StatusCode::CONFLICT,
+        Kind::Busy | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Corrupt | Kind::Storage | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }

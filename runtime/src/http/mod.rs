@@ -70,6 +70,7 @@ pub fn admin(runtime: Arc<Runtime>) -> Router {
         .route("/tables/{table}/generations", get(generations::generations))
         .route("/tables/{table}/reload", post(generations::reload).layer(DefaultBodyLimit::max(component_bytes_max)))
         .route("/tables/{table}/rollback", post(generations::rollback))
+        .route("/tables/{table}/tap", get(admin::tap))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .with_state(door(runtime))

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, OrFail, Result};
 use crate::time::Timestamp;
 
 /// Appends the rows to `out`, a line each. Times are RFC 3339, bytes base64, `json` fields stand as they are (or
@@ -26,6 +26,13 @@ pub(super) fn write(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
         out.extend_from_slice(b"}\n");
     }
     Ok(())
+}
+
+/// The rows as text, in the lake's own form.
+pub fn json_lines(rows: &RecordBatch) -> Result<String> {
+    let mut out = Vec::new();
+    write(rows, &mut out)?;
+    String::from_utf8(out).or_fail(Kind::Internal, || "rows as JSON")
 }
 
 struct Column<'a> {

@@ -16,6 +16,7 @@ mod tests;
 pub use bucket::{Bucket, Delivered, Listed};
 pub use encoding::Profile;
 pub use join::{Joined, join};
+pub use json::json_lines;
 pub use key::object_key;
 pub use retry::{Backoff, retry};
 pub use segment::{Finished, SegmentWriter};

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 use crate::window::Accumulator;
 
 /// Rows that the transform gets in one call: so few that a chunk stays in the L2 cache.
-const CHUNK_ROWS: usize = 512;
+pub(super) const CHUNK_ROWS: usize = 512;
 /// Bytes that are read from the topic at a time.
 const BATCH_BYTES: usize = 1 << 20;
 /// How long a worker waits when there is nothing to read; it is woken earlier when there is.

@@ -3,6 +3,7 @@
 mod offers;
 mod start;
 mod status;
+mod tap;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::time::{Clock, Timestamp};
 pub use self::offers::{By, Offer};
 pub use self::start::cache_file;
 pub use self::status::Status;
+pub use self::tap::TAP_RECORDS_MAX;
 
 /// How long an end waits for the outbox to empty; what is left is uploaded after the next start.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);

@@ -193,6 +193,11 @@ fn dangling_references() {
         "transforms",
         &[r#"21:1: tables.orders.transform: "transforms" is neither a crate (it has no Cargo.toml) nor a .wasm file"#],
     );
+    let cases = |written: &str| format!("window = \"10s\"\ncases = \"{written}\"");
+    let absent = r#"25:1: tables.orders.cases: "transform" does not exist; did you mean "transforms"?"#;
+    swap("window = \"10s\"", &cases("transform"), &[absent]);
+    let file = r#"25:1: tables.orders.cases: "best.sql" is not a folder"#;
+    swap("window = \"10s\"", &cases("best.sql"), &[file]);
     swap("best.sql", "bset.sql", &[r#"35:1: queries.best.sql: "bset.sql" does not exist; did you mean "best.sql"?"#]);
     swap("best.sql", "empty.sql", &["35:1: queries.best.sql: the SQL is empty"]);
     swap(

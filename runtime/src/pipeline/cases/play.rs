@@ -1,0 +1,241 @@
+//! A case played: its records through decoder, component and windows, in batches of three sizes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::case::{AGGREGATES, Case, Files, Line, REJECTED, ROWS};
+use super::difference::{Difference, differences};
+use super::input::{Given, Step};
+use crate::commit::Group;
+use crate::component::Component;
+use crate::config::plan;
+use crate::decode::Decoder;
+use crate::error::{Error, Kind, Result};
+use crate::lake;
+use crate::lake::options::Format;
+use crate::pipeline::aggregates::Aggregates;
+use crate::pipeline::table::Table;
+use crate::pipeline::transform::{Piece, Transform};
+use crate::pipeline::worker::CHUNK_ROWS;
+use crate::record::{Batch, Record};
+use crate::schema::Field;
+use crate::time::Timestamp;
+use crate::value::Value;
+use crate::window::{self, Accumulator};
+
+/// Batches so small that a transform which remembers shows it; the first size is all that a worker gives in one call.
+const OTHER_ROWS: [usize; 2] = [1, 7];
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub struct Played {
+    files: Files,
+    /// What came otherwise in smaller batches: the transform remembers what it was given before.
+    pub unsteady: Vec<Difference>,
+}
+
+/// Plays a case through a table's component, each time in a fresh instance, in batches of one record, of seven, and of all.
+/// After each batch an epoch ends.
+///
+/// Errors where the component cannot be used for the table, or runs out of time again and again.
+pub fn play(plan: &plan::Table, component: &Component, case: &Case) -> Result<Played> {
+    let table = table(plan, component)?;
+    let files = Run::begin(&table, component)?.all(&case.input, CHUNK_ROWS)?;
+    let mut unsteady = Vec::new();
+    for rows in OTHER_ROWS {
+        let others = Run::begin(&table, component)?.all(&case.input, rows)?;
+        unsteady.extend(differences(&files, &others, Some(rows)));
+    }
+    Ok(Played { files, unsteady })
+}
+
+/// What comes of an input with all in one batch.
+pub(super) fn once(plan: &plan::Table, component: &Component, input: &[Step]) -> Result<Files> {
+    Run::begin(&table(plan, component)?, component)?.all(input, CHUNK_ROWS)
+}
+
+/// The table, of which nothing is ever written.
+fn table(plan: &plan::Table, component: &Component) -> Result<Arc<Table>> {
+    Table::new(plan, component.description(), Format::Json, Path::new("")).map(Arc::new)
+}
+
+impl Played {
+    /// Where it is not what the case expects.
+    ///
+    /// Errors where the case has no expected rows, or expects groups of an aggregate that the table does not have.
+    pub fn differences(&self, case: &Case) -> Result<Vec<Difference>> {
+        if !case.files.contains_key(ROWS) {
+            let error = Error::new(Kind::Missing, format!("there is no {ROWS}"));
+            return Err(
+                error.hint("`tidemill test PIPELINE --update` writes what comes now; read it before you trust it")
+            );
+        }
+        if let Some(unknown) = case.files.keys().find(|file| !self.files.contains_key(*file)) {
+            let error = Error::new(Kind::Missing, format!("{unknown}: the table has no aggregate of this name"));
+            return Err(error.hint("remove the file, or name it after an aggregate"));
+        }
+        let mut actual = self.files.clone();
+        actual.retain(|file, _| file == REJECTED || case.files.contains_key(file));
+        Ok(differences(&case.files, &actual, None))
+    }
+
+    /// Makes it what the case expects: writes the files that differ, and returns those that it wrote or removed.
+    pub fn update(&self, case: &Case) -> Result<Vec<PathBuf>> {
+        case.rewrite(&self.files)
+    }
+}
+
+/// A table at work on one case, in batches of one size.
+struct Run {
+    table: Arc<Table>,
+    decoder: Decoder,
+    transform: Transform,
+    accumulators: Vec<Accumulator>,
+    aggregates: Aggregates,
+    groups: Vec<Groups>,
+    rows: Vec<Line>,
+    rejected: BTreeMap<u64, String>,
+    /// When the last record came.
+    last: Timestamp,
+}
+
+/// The groups of one aggregate, by window and key.
+struct Groups {
+    name: String,
+    output: Vec<Field>,
+    open: BTreeMap<(Timestamp, Vec<Value>), Group>,
+    closed: BTreeMap<(Timestamp, Vec<Value>), Group>,
+    late: u64,
+}
+
+impl Run {
+    fn begin(table: &Arc<Table>, component: &Component) -> Result<Self> {
+        let (mut accumulators, mut groups) = (Vec::new(), Vec::new());
+        for aggregate in &table.plan.aggregates {
+            accumulators.push(Accumulator::new(aggregate, &table.fields, Timestamp::MIN)?);
+            let output = window::output_fields(aggregate, &table.fields)?;
+            let (open, closed) = (BTreeMap::new(), BTreeMap::new());
+            groups.push(Groups { name: aggregate.name.clone(), output, open, closed, late: 0 });
+        }
+        let mut aggregates = Aggregates::default();
+        aggregates.add(table, 1, |_| Ok((Vec::new(), None)))?;
+        Ok(Self {
+            table: Arc::clone(table),
+            decoder: Decoder::new(&component.description().inputs, 0)?,
+            transform: Transform::new(component.instantiate(&table.plan.parameters)?),
+            accumulators,
+            aggregates,
+            groups,
+            rows: Vec::new(),
+            rejected: BTreeMap::new(),
+            last: Timestamp::MIN,
+        })
+    }
+
+    /// Plays all steps, in batches of at most so many records.
+    fn all(mut self, steps: &[Step], batch_rows: usize) -> Result<Files> {
+        let mut offset = 0;
+        for stretch in steps.chunk_by(|one, next| one.record().is_some() && next.record().is_some()) {
+            if let [Step::Quiet(now)] = stretch {
+                self.aggregates.advance(&self.table.plan.name, 0, *now, now.since(self.last));
+                self.store_groups();
+                continue;
+            }
+            let records: Vec<&Given> = stretch.iter().filter_map(Step::record).collect();
+            for records in records.chunks(batch_rows) {
+                self.epoch(records, offset)?;
+                offset += records.len() as u64;
+            }
+        }
+        self.files()
+    }
+
+    /// One batch, and the end of its epoch; as [`crate::pipeline::worker`] and [`crate::pipeline::committer`] do it.
+    fn epoch(&mut self, records: &[&Given], first: u64) -> Result<()> {
+        let mut batch = Batch::default();
+        for (offset, given) in (first..).zip(records) {
+            let Given { time, key, value, headers, .. } = given;
+            batch.push(Record { offset, time: *time, key: key.as_deref(), value: value.as_deref(), headers });
+            self.last = *time;
+        }
+        let line = |index: u32| records.get(index as usize).map(|given| given.line);
+        let decoded = self.decoder.decode(&batch, 0..batch.len())?;
+        let cleaned = self.transform.apply(&decoded.rows)?;
+        let undecoded = decoded.rejected.into_iter().filter_map(|(index, reason)| Some((line(index)?, reason)));
+        let place = |row: u32| decoded.sources.get(row as usize).copied();
+        let refused = cleaned.rejected.into_iter().filter_map(|(row, reason)| Some((line(place(row)?)?, reason)));
+        self.rejected.extend(undecoded.chain(refused));
+        for piece in cleaned.pieces {
+            let origin = piece.sources.iter().filter_map(|&source| batch.get(place(source)? as usize));
+            let (times, offsets): (Vec<i64>, Vec<i64>) =
+                origin.map(|record| (record.time.0, record.offset as i64)).unzip();
+            for accumulator in &mut self.accumulators {
+                accumulator.add(&piece.rows, &times)?;
+            }
+            let lines: Vec<_> = piece.sources.iter().filter_map(|&source| line(place(source)?)).collect();
+            self.keep_rows(&piece, &times, &offsets, &lines)?;
+        }
+        let partials = self.accumulators.iter_mut().map(Accumulator::take).collect();
+        self.aggregates.merge(&self.table.plan.name, 0, partials)?;
+        self.store_groups();
+        Ok(())
+    }
+
+    /// Writes rows as the lake does, with their origin to compare and without it to show.
+    fn keep_rows(&mut self, piece: &Piece, times: &[i64], offsets: &[i64], lines: &[u64]) -> Result<()> {
+        let with_origin = self.table.with_origin(&piece.rows, &piece.sources, 0, times, offsets)?;
+        let (plain, whole) = (lake::json_lines(&piece.rows)?, lake::json_lines(&with_origin)?);
+        for ((plain, whole), line) in plain.lines().zip(whole.lines()).zip(lines) {
+            let row = Line::parse(self.rows.len() as u64 + 1, whole)?;
+            self.rows.push(Line { text: plain.to_owned(), input: Some(*line), ..row });
+        }
+        Ok(())
+    }
+
+    /// Takes over what the aggregates would have stored.
+    fn store_groups(&mut self) {
+        for change in self.aggregates.take_changes() {
+            let Some(groups) = self.groups.iter_mut().find(|groups| groups.name == change.aggregate) else { continue };
+            groups.late += change.late;
+            let named = |group: Group| ((group.window, group.key.clone()), group);
+            for (id, group) in change.closed.into_iter().map(named) {
+                groups.open.remove(&id);
+                groups.closed.insert(id, group);
+            }
+            groups.open.extend(change.changed.into_iter().map(named));
+        }
+    }
+
+    fn files(self) -> Result<Files> {
+        let mut rejected = Vec::new();
+        for (line, reason) in self.rejected {
+            let written = json!({ "line": line, "reason": reason }).to_string();
+            rejected.push(Line { input: Some(line), ..Line::parse(rejected.len() as u64 + 1, &written)? });
+        }
+        let mut files = Files::from([(ROWS.to_owned(), self.rows), (REJECTED.to_owned(), rejected)]);
+        for groups in self.groups {
+            files.insert(format!("{AGGREGATES}/{}.jsonl", groups.name), groups.lines()?);
+        }
+        Ok(files)
+    }
+}
+
+impl Groups {
+    /// A line for each group, those of closed windows first; then the number of late rows, where there are any.
+    fn lines(self) -> Result<Vec<Line>> {
+        let mut written = Vec::new();
+        for (closed, groups) in [(true, self.closed), (false, self.open)] {
+            let groups: Vec<Group> = groups.into_values().collect();
+            let rows = lake::json_lines(&window::rows(&self.output, &groups)?)?;
+            let mark = |row: &str| format!("{{\"@closed\":{closed},{}", row.strip_prefix('{').unwrap_or(row));
+            written.extend(rows.lines().map(mark));
+        }
+        if self.late > 0 {
+            written.push(json!({ "@late": Json::from(self.late) }).to_string());
+        }
+        (1..).zip(written).map(|(number, text)| Line::parse(number, &text)).collect()
+    }
+}
