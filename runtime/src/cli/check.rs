@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Ended;
-use crate::component::Host;
+use crate::component::{Component, Host};
 use crate::config::plan::Table;
 use crate::config::{self, Described, Descriptions};
 use crate::error::{Error, Kind, Result};
@@ -28,10 +28,24 @@ impl Check {
         let mut descriptions = Descriptions::default();
         let mut faults = Vec::new();
         for table in &declared.pipeline.tables {
-            match describe(&host, table) {
-                Ok(described) => drop(descriptions.insert(table.name.clone(), described)),
-                Err(error) => faults.push(declared.places.fault(&format!("tables.{}.transform", table.name), &error)),
+            let fault = |key, error| declared.places.fault(&format!("tables.{}.{key}", table.name), &error);
+            let component = match load(&host, table) {
+                Ok(component) => component,
+                Err(error) => {
+                    faults.push(fault("transform", error));
+                    continue;
+                }
+            };
+            let description = component.description();
+            let unfit = config::check_parameters(&declared, table, &description.parameters);
+            // What the schema does not say, the transform does when it is configured.
+            if unfit.is_empty()
+                && let Err(error) = component.instantiate(&table.parameters)
+            {
+                faults.push(fault(if table.parameters == "{}" { "transform" } else { "parameters" }, error));
             }
+            faults.extend(unfit);
+            descriptions.insert(table.name.clone(), described(&component));
         }
         faults.extend(config::check(&declared, &descriptions));
         faults.sort_by_key(|fault| (fault.line, fault.column));
@@ -51,7 +65,7 @@ fn show(faults: &[config::Fault]) -> Ended {
     Ended::NotWell
 }
 
-fn describe(host: &Host, table: &Table) -> Result<Described> {
+fn load(host: &Host, table: &Table) -> Result<Component> {
     let bytes = fs::read(&table.component).map_err(|cause| {
         let error = Error::new(Kind::Missing, format!("component {}: {cause}", table.component.display()));
         match &table.source {
@@ -59,14 +73,16 @@ fn describe(host: &Host, table: &Table) -> Result<Described> {
             None => error,
         }
     })?;
-    let component = host.load(&bytes, &table.limits)?;
-    component.instantiate(&table.parameters)?;
+    host.load(&bytes, &table.limits)
+}
+
+fn described(component: &Component) -> Described {
     let description = component.description();
-    Ok(Described {
+    Described {
         name: description.name.clone(),
         version: description.version.clone(),
         digest: component.digest().to_owned(),
         inputs: description.inputs.clone(),
         outputs: description.outputs.clone(),
-    })
+    }
 }

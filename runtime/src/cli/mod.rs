@@ -60,7 +60,7 @@ enum Command {
     Generations(generations::Generations),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
-    /// Build or inspect a transform.
+    /// Begin, build, inspect, try or measure a transform.
     #[command(subcommand)]
     Transform(transform::Transform),
 }

@@ -1,36 +1,42 @@
-//! `tidemill transform`: build a transform's crate into a component, look into a component.
+//! `tidemill transform`: begin a transform's crate, build it, look into a component, try it, measure it.
 
-use std::path::PathBuf;
+mod bench;
+mod inspect;
+mod new;
+mod run;
+
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use super::{Ended, table};
-use crate::cache::query::Table as Answer;
 use crate::component::limits::Limits;
-use crate::component::{Host, build};
-use crate::error::{Kind, OrFail, Result};
-use crate::schema::Field;
-use crate::value::Value;
+use crate::component::{Component, Host, build};
+use crate::error::{Error, Result, io_kind};
 
-/// Build or inspect a transform.
+/// Begin, build, inspect, try or measure a transform.
 #[derive(Debug, Subcommand)]
 pub(super) enum Transform {
+    /// Begin a transform: a crate with a test, a sample and a pipeline.
+    New(new::New),
     /// Build crates into components, each written beside its crate.
     Build {
         /// The crates' folders.
         #[arg(default_value = ".")]
         crates: Vec<PathBuf>,
     },
-    /// Show what a component is: name, digest, fields in and out, size.
-    Inspect {
-        /// The component's file.
-        file: PathBuf,
-    },
+    /// Show what a component is: name, digest, fields in and out, parameters, size.
+    Inspect(inspect::Inspect),
+    /// Clean lines of standard input: rows on standard output, what was rejected on standard error.
+    Run(run::Run),
+    /// Measure what a component costs per record; with `--against`, refuse one that got dearer.
+    Bench(bench::Bench),
 }
 
 impl Transform {
     pub(super) fn run(self) -> Result<Ended> {
         match self {
+            Self::New(new) => new.run(),
             Self::Build { crates } => {
                 for folder in crates {
                     let component = build::build(&folder, |line| println!("{line}"))?;
@@ -38,33 +44,29 @@ impl Transform {
                 }
                 Ok(Ended::Well)
             }
-            Self::Inspect { file } => {
-                let bytes = std::fs::read(&file).or_fail(Kind::Missing, || format!("component {}", file.display()))?;
-                let component = Host::new(None)?.load(&bytes, &Limits::default())?;
-                let description = component.description();
-                println!("{} {}: {}", description.name, description.version, description.summary);
-                println!("digest {}, {} bytes", component.digest(), bytes.len());
-                println!("in\n{}", table::table(&fields(&description.inputs)));
-                println!("out\n{}", table::table(&fields(&description.outputs)));
-                println!("parameters {}", description.parameters);
-                Ok(Ended::Well)
-            }
+            Self::Inspect(inspect) => inspect.run(),
+            Self::Run(run) => run.run(),
+            Self::Bench(bench) => bench.run(),
         }
     }
 }
 
-fn fields(fields: &[Field]) -> Answer {
-    let row = |field: &Field| {
-        vec![
-            Value::Text(field.name.clone()),
-            Value::Text(field.kind.word().to_owned()),
-            Value::Boolean(field.nullable),
-            Value::Text(field.aliases.join(", ")),
-        ]
-    };
-    Answer {
-        columns: ["name", "type", "nullable", "also called"].map(str::to_owned).to_vec(),
-        rows: fields.iter().map(row).collect(),
-        more: false,
+/// Loads the component at `path`, its own file or the folder of its crate; its size in bytes is told too.
+fn load(host: &Host, path: &Path) -> Result<(Component, usize)> {
+    let file = component_file(path);
+    let bytes = std::fs::read(&file).map_err(|cause| {
+        let error = Error::new(io_kind(&cause), format!("component {}: {cause}", file.display()));
+        if path.is_dir() { error.hint(format!("build it: tidemill transform build {}", path.display())) } else { error }
+    })?;
+    let component = host.load(&bytes, &Limits::default()).map_err(|fault| fault.within(file.display()))?;
+    Ok((component, bytes.len()))
+}
+
+/// Where `tidemill transform build` leaves the component of a crate's folder; a file is one itself.
+fn component_file(path: &Path) -> PathBuf {
+    let folder = path.canonicalize().ok().filter(|path| path.is_dir());
+    match folder.as_ref().and_then(|folder| folder.file_name()) {
+        Some(name) => path.join(format!("{}.wasm", name.to_string_lossy())),
+        None => path.to_owned(),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use super::bindings::{self, FieldType};
 use super::failure::{TEXT_BYTES_MAX, plain};
 use crate::error::{Error, Kind, Result};
@@ -148,9 +150,23 @@ fn check_parameters(schema: &str) -> Result<()> {
     if schema.len() > PARAMETERS_BYTES_MAX {
         return Err(wrong(format!("parameters: their schema is longer than {PARAMETERS_BYTES_MAX} bytes")));
     }
-    match serde_json::from_str::<serde_json::Value>(schema) {
-        Ok(serde_json::Value::Object(_)) => Ok(()),
+    match serde_json::from_str::<Value>(schema) {
+        Ok(schema @ Value::Object(_)) if has_control(&schema) => {
+            Err(wrong("parameters: their schema has a control character"))
+        }
+        Ok(Value::Object(_)) => Ok(()),
         Ok(_) => Err(wrong("parameters: their schema is not a JSON object")),
         Err(cause) => Err(wrong(format!("parameters: their schema is not JSON: {cause}"))),
+    }
+}
+
+/// Whether any text in it, of which people are shown some, would do more to a terminal than break a line.
+fn has_control(value: &Value) -> bool {
+    let odd = |text: &str| text.contains(|c: char| c.is_control() && c != '\n' && c != '\t');
+    match value {
+        Value::String(text) => odd(text),
+        Value::Array(items) => items.iter().any(has_control),
+        Value::Object(entries) => entries.iter().any(|(key, value)| odd(key) || has_control(value)),
+        _ => false,
     }
 }

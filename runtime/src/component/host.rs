@@ -25,6 +25,8 @@ const STACK_BYTES: usize = 512 << 10;
 pub struct Host {
     pub(super) engine: Engine,
     pub(super) linker: Arc<Linker<Budget>>,
+    /// Whether it counts the instructions of guests.
+    pub(super) metered: bool,
     // Dropped with the last host, component and instance; the clock's thread then ends.
     _clock: Arc<SyncSender<()>>,
 }
@@ -33,8 +35,17 @@ impl Host {
     /// Starts the engine. `cache` is the folder that keeps compiled code; it is made readable to its owner alone,
     /// because what lies in it is run.
     pub fn new(cache: Option<&Path>) -> Result<Self> {
+        Self::start(&config(cache.map(open_cache).transpose()?), false)
+    }
+
+    /// Starts an engine that counts the instructions of guests, which makes them slower: for measurements.
+    pub fn metered() -> Result<Self> {
+        Self::start(config(None).consume_fuel(true), true)
+    }
+
+    fn start(config: &Config, metered: bool) -> Result<Self> {
         let broken = || "WebAssembly engine";
-        let engine = Engine::new(&config(cache.map(open_cache).transpose()?)).or_fail(Kind::Internal, broken)?;
+        let engine = Engine::new(config).or_fail(Kind::Internal, broken)?;
         let mut linker = Linker::new(&engine);
         Transform::add_to_linker::<_, HasSelf<Budget>>(&mut linker, |budget| budget).or_fail(Kind::Internal, broken)?;
         let (clock, ended) = sync_channel(0);
@@ -43,7 +54,7 @@ impl Host {
             .name("deadlines".into())
             .spawn(move || tick(&weak, &ended))
             .or_fail(Kind::Internal, || "thread \"deadlines\"")?;
-        Ok(Self { engine, linker: Arc::new(linker), _clock: Arc::new(clock) })
+        Ok(Self { engine, linker: Arc::new(linker), metered, _clock: Arc::new(clock) })
     }
 
     /// Compiles a component, asks it what it is, and checks the answer.

@@ -18,6 +18,8 @@ use crate::error::{Error, Kind, Result};
 
 /// Handles to resources; the contract has none.
 const HANDLES_MAX: usize = 16;
+/// What an instance may use where instructions are counted: never short, as time is what bounds it.
+const FUEL: u64 = u64::MAX;
 
 /// A component's instance. After a failure that broke it, the next call starts a fresh one.
 pub struct Instance {
@@ -68,6 +70,12 @@ impl Instance {
         self.live.as_ref().map_or(0, |live| live.store.data().memory())
     }
 
+    /// The instructions that the live instance has run, on a host that counts them.
+    pub fn instructions(&self) -> Option<u64> {
+        let live = self.live.as_ref().filter(|_| self.component.inner.host.metered)?;
+        live.store.get_fuel().ok().map(|left| FUEL - left)
+    }
+
     /// The component that it runs.
     pub fn component(&self) -> &Component {
         &self.component
@@ -114,6 +122,10 @@ pub(super) fn store(host: &Host, name: &Arc<str>, limits: &Limits) -> Store<Budg
     store.limiter(|budget| budget);
     store.set_hostcall_fuel(limits.output_bytes_max);
     store.set_max_component_handles(HANDLES_MAX);
+    if host.metered {
+        // It fails on an engine that does not count, which this one does.
+        let _ = store.set_fuel(FUEL);
+    }
     store
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod fault;
 mod names;
+mod parameters;
 mod paths;
 mod picture;
 pub mod plan;
@@ -21,6 +22,8 @@ use crate::schema::Field;
 
 pub use check::check;
 pub use fault::{Fault, Place, Places};
+pub use names::table as check_name;
+pub use parameters::check_parameters;
 pub use picture::picture;
 pub use read::read;
 

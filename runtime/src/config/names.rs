@@ -10,7 +10,7 @@ const TABLE_BYTES_MAX: usize = 63;
 const TOPIC_BYTES_MAX: usize = 249;
 
 /// Checks the name of a table, an aggregate or a query: it becomes a name in SQLite, beside those of the cache's own.
-pub(super) fn table(name: &str) -> Result<()> {
+pub fn table(name: &str) -> Result<()> {
     length(name)?;
     if is_table(name) {
         return Ok(());

@@ -168,7 +168,10 @@ fn draw_query(pipeline: &Pipeline, query: &Query) -> Vec<String> {
 /// A path as the pipeline's file would write it, where it lies beside or below that.
 fn shown(pipeline: &Pipeline, path: &Path) -> String {
     let below = pipeline.file.parent().and_then(|folder| path.strip_prefix(folder).ok());
-    below.unwrap_or(path).display().to_string()
+    match below.unwrap_or(path) {
+        here if here.as_os_str().is_empty() => ".".to_owned(),
+        path => path.display().to_string(),
+    }
 }
 
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {

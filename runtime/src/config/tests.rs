@@ -1,6 +1,7 @@
 //! Pipeline files over a folder that holds what they name.
 
 mod faults;
+mod parameters;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ pub mod lander;
 pub mod shelf;
 pub mod source;
 pub mod table;
-mod transform;
+pub mod transform;
 pub mod trial;
 pub mod uploader;
 pub mod worker;

@@ -9,30 +9,36 @@ use crate::error::Error;
 pub(super) const DEADLINE_HITS_MAX: u32 = 3;
 
 /// Rows that came out of one call, and for each the row of the chunk that it came from.
-pub(super) struct Piece {
-    pub(super) rows: RecordBatch,
-    pub(super) sources: Vec<u32>,
+#[derive(Debug)]
+pub struct Piece {
+    /// The rows, with the fields of the transform's outputs.
+    pub rows: RecordBatch,
+    /// For each, the row of the chunk; never falling.
+    pub sources: Vec<u32>,
 }
 
 /// What came of a chunk.
-#[derive(Default)]
-pub(super) struct Cleaned {
-    pub(super) pieces: Vec<Piece>,
+#[derive(Debug, Default)]
+pub struct Cleaned {
+    /// The rows that came out, in order.
+    pub pieces: Vec<Piece>,
     /// Rows of the chunk that were rejected, by rising row, and why.
-    pub(super) rejected: Vec<(u32, String)>,
+    pub rejected: Vec<(u32, String)>,
     /// How many of them it failed on.
-    pub(super) failed: u64,
+    pub failed: u64,
 }
 
 /// A transform at work in one worker.
-pub(super) struct Transform {
+#[derive(Debug)]
+pub struct Transform {
     instance: Instance,
     deadline_hits: u32,
     deadline_hits_max: u32,
 }
 
 impl Transform {
-    pub(super) fn new(instance: Instance) -> Self {
+    /// One that calls this instance.
+    pub fn new(instance: Instance) -> Self {
         Self { instance, deadline_hits: 0, deadline_hits_max: DEADLINE_HITS_MAX }
     }
 
@@ -47,7 +53,7 @@ impl Transform {
     }
 
     /// Cleans a chunk. An error is a reason to pause: the transform ran out of time again and again.
-    pub(super) fn apply(&mut self, chunk: &RecordBatch) -> Result<Cleaned, Error> {
+    pub fn apply(&mut self, chunk: &RecordBatch) -> Result<Cleaned, Error> {
         let mut cleaned = Cleaned::default();
         // The stretches that are still to do, the next one last: a stack in place of a recursion.
         let mut open = vec![(0, chunk.num_rows())];

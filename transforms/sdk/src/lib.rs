@@ -38,6 +38,34 @@
 //!
 //! `#[field(name = "@offset")]` gives a field another name than the struct's; `#[field(alias = "..")]`, as often as
 //! needed, gives an input further names, tried in order.
+//!
+//! What a pipeline file may set is a struct with `#[derive(Parameters)]`, taken as a second argument:
+//!
+//! ```
+//! use tidemill_sdk::{Input, Output, Parameters, Verdict, drop, emit, transform};
+//! # #[derive(Input)]
+//! # pub struct Raw { price: f64 }
+//! # #[derive(Output)]
+//! # pub struct Price { price: f64 }
+//!
+//! #[derive(Parameters)]
+//! pub struct Settings {
+//!     /// Cheaper records are dropped.
+//!     #[parameter(default = 0, minimum = 0)]
+//!     price_min: f64,
+//! }
+//!
+//! #[transform]
+//! fn clean(raw: Raw, settings: &Settings) -> Verdict<Price> {
+//!     if raw.price < settings.price_min { drop() } else { emit(Price { price: raw.price }) }
+//! }
+//! # fn main() -> Result<(), String> {
+//! configure(r#"{"price_min": 2}"#)?;
+//! let outcome = tidemill_sdk::testing::run(&describe(), apply, &[r#"{"price": 1.5}"#])?;
+//! assert_eq!(outcome.dropped, [0]);
+//! # Ok(())
+//! # }
+//! ```
 
 // What the macros write names the crate from outside; its own tests use them too.
 #[cfg(test)]
@@ -46,6 +74,7 @@ extern crate self as tidemill_sdk;
 mod input;
 mod log;
 mod output;
+pub mod parameters;
 mod read;
 pub mod run;
 #[cfg(not(target_arch = "wasm32"))]
@@ -61,9 +90,10 @@ mod write;
 pub use input::{Columns, Input};
 pub use log::{debug, error, info, warn};
 pub use output::{Output, finish};
+pub use parameters::Parameters;
 pub use read::{InputField, Readable, TextList};
 pub use text::{Concat, Json, present};
-pub use tidemill_sdk_macros::{Input, Output, transform};
+pub use tidemill_sdk_macros::{Input, Output, Parameters, transform};
 pub use time::Timestamp;
 pub use verdict::{Verdict, drop, emit, emit_all, reject};
 pub use write::{OutputField, Writable};

@@ -2,6 +2,7 @@
 
 use crate::input::Input;
 use crate::output::Output;
+use crate::parameters::Parameters;
 use crate::verdict::Verdict;
 use crate::wit::{self, Batch, Description, Rejection};
 
@@ -19,6 +20,22 @@ where
         outputs: O::fields(),
         parameters: "{}".to_owned(),
     }
+}
+
+/// Describes the transform whose function is `clean` and takes parameters.
+pub fn describe_with<'a, I, P, O>(
+    _clean: impl Fn(I, &'a P) -> Verdict<O>,
+    name: &str,
+    version: &str,
+    summary: &str,
+) -> Description
+where
+    I: Input<'a>,
+    P: Parameters + 'a,
+    O: Output,
+{
+    let unused = |_: I| -> Verdict<O> { crate::drop() };
+    Description { parameters: P::SCHEMA.to_owned(), ..describe(unused, name, version, summary) }
 }
 
 /// Takes the parameters of a transform that has none: `{}`.

@@ -185,3 +185,22 @@ fn components_cross_threads() {
         }
     });
 }
+
+#[test]
+fn instructions_are_counted_where_a_host_is_asked_to() {
+    let bytes = Guest::honest().bytes();
+    let input = title(&["a", "b"]);
+    let mut plain = Guest::honest().load(&limits()).unwrap().instantiate("{}").unwrap();
+    plain.apply(&input).unwrap();
+    assert_eq!(plain.instructions(), None);
+    let metered = || Host::metered().unwrap().load(&bytes, &limits()).unwrap().instantiate("{}").unwrap();
+    let counted = |calls: u32| {
+        let mut instance = metered();
+        (0..calls).for_each(|_| drop(instance.apply(&input).unwrap()));
+        instance.instructions().unwrap()
+    };
+    let (none, one, two) = (counted(0), counted(1), counted(2));
+    assert!(none < one && one < two, "{none} {one} {two}");
+    assert_eq!(two - one, one - none, "the same work costs the same");
+    assert_eq!(counted(2), two);
+}

@@ -133,6 +133,10 @@ fn descriptions_that_make_no_sense() {
     outputs(vec![alias("a", "b")], "outputs: field \"a\" has aliases, which only inputs have");
     check(&Guest { parameters: "[]".into(), ..Guest::honest() }, "parameters: their schema is not a JSON object");
     check(&Guest { parameters: "{".into(), ..Guest::honest() }, "parameters: their schema is not JSON");
+    for schema in [r#"{"a": ["\u001b[2J"]}"#, r#"{"\u009b": {}}"#] {
+        let odd = Guest { parameters: schema.into(), ..Guest::honest() };
+        check(&odd, "parameters: their schema has a control character");
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod derive;
 mod fields;
 mod function;
+mod literal;
+mod parameters;
 
 use proc_macro::TokenStream;
 
@@ -23,7 +25,18 @@ pub fn output(item: TokenStream) -> TokenStream {
     answer(syn::parse(item).and_then(derive::output))
 }
 
-/// Makes a function from an input to a `Verdict` of an output the transform of its crate.
+/// Makes a struct the parameters of a transform: each field is one, its doc comment its description.
+///
+/// A field is a `bool`, `i64`, `f64` or `String`, or an `Option` or a `Vec` of one. `#[parameter(default = ..)]` gives the
+/// value where none is given; without it, what is no `Option` has to be given. `minimum = ..`, `maximum = ..` and
+/// `one_of = [..]` bound the value, of a list each item.
+#[proc_macro_derive(Parameters, attributes(parameter))]
+pub fn parameters(item: TokenStream) -> TokenStream {
+    answer(syn::parse(item).and_then(|item| parameters::parameters(&item)))
+}
+
+/// Makes a function from an input to a `Verdict` of an output the transform of its crate. It may take a reference to
+/// its parameters as a second argument.
 ///
 /// Beside the function there are then `describe`, `configure` and `apply`, as the contract has them; a build for
 /// WebAssembly exports them.
