@@ -9,8 +9,10 @@ use super::start::cache_file;
 use super::{Running, Runtime, Worker, lock, threads};
 use crate::cache;
 use crate::cache::query::Reader;
-use crate::component;
+use crate::component::{self, Component};
+use crate::config::plan;
 use crate::error::{Error, Kind, OrFail, Result};
+use crate::pipeline::cases::{self, Case};
 use crate::pipeline::committer::Message;
 use crate::pipeline::table::Generation;
 use crate::pipeline::trial::{Outcome, Trial, Verdict};
@@ -133,6 +135,7 @@ impl Runtime {
         let (number, parameters) = (back.number + 1, table.plan.parameters.clone());
         let generation = Arc::new(Generation { component, parameters, number, pinned: false });
         generation.component.instantiate(&generation.parameters)?;
+        play_cases(&table.plan, &generation.component)?;
         reload::keep(&self.components, generation.component.digest(), bytes)?;
         let scout = self.try_out(running, &generation, &back)?;
         self.put_in_service(running, &generation)?;
@@ -263,6 +266,20 @@ impl Runtime {
         lock(&running.generation).last_offer = Some(offer);
         Ok(())
     }
+}
+
+/// Plays the table's test cases with a component that is offered; the first that does not pass refuses it.
+fn play_cases(plan: &plan::Table, component: &Component) -> Result<()> {
+    for folder in cases::list(&plan.cases)? {
+        let case = Case::read(&folder)?;
+        let played = cases::play(plan, component, &case)?;
+        let differs = played.differences(&case)?;
+        if let Some(difference) = played.unsteady.iter().chain(&differs).next() {
+            let what = format!("case {}: {difference}", folder.display());
+            return Err(Error::new(Kind::Transform, what).hint("`tidemill test` shows all that differs"));
+        }
+    }
+    Ok(())
 }
 
 impl Worker {
