@@ -3,6 +3,7 @@
 pub mod daemon;
 pub mod fill;
 pub mod fluvio;
+pub mod guest;
 pub mod http;
 pub mod place;
 pub mod things;

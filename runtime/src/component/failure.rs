@@ -90,7 +90,7 @@ impl Failure {
         let why = payload.downcast_ref::<&str>().copied();
         let why = why.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
         let message = format!("transform {name:?}: quarantined, because the WebAssembly runtime panicked: {why}");
-        Self::Quarantined(Error::new(Kind::Internal, message).hint("put another version of the component in service"))
+        Self::Quarantined(Error::new(Kind::Transform, message).hint("put another version of the component in service"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use wasmparser::WasmFeatures;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Engine, EngineWeak, OptLevel};
 
@@ -13,6 +14,7 @@ use super::bindings::Transform;
 use super::budget::Budget;
 use super::limits::Limits;
 use super::load::{self, Component};
+use super::patience::Patience;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 
 /// The clock's step; a deadline is counted in these.
@@ -27,6 +29,7 @@ pub struct Host {
     pub(super) linker: Arc<Linker<Budget>>,
     /// Whether it counts the instructions of guests.
     pub(super) metered: bool,
+    pub(super) patience: Arc<Patience>,
     // Dropped with the last host, component and instance; the clock's thread then ends.
     _clock: Arc<SyncSender<()>>,
 }
@@ -35,7 +38,7 @@ impl Host {
     /// Starts the engine. `cache` is the folder that keeps compiled code; it is made readable to its owner alone,
     /// because what lies in it is run.
     pub fn new(cache: Option<&Path>) -> Result<Self> {
-        Self::start(&config(cache.map(open_cache).transpose()?), false)
+        Self::start(&mut config(cache.map(open_cache).transpose()?), false)
     }
 
     /// Starts an engine that counts the instructions of guests, which makes them slower: for measurements.
@@ -43,8 +46,10 @@ impl Host {
         Self::start(config(None).consume_fuel(true), true)
     }
 
-    fn start(config: &Config, metered: bool) -> Result<Self> {
+    fn start(config: &mut Config, metered: bool) -> Result<Self> {
         let broken = || "WebAssembly engine";
+        let patience = Arc::new(Patience::default());
+        config.enable_incremental_compilation(patience.clone()).or_fail(Kind::Internal, broken)?;
         let engine = Engine::new(config).or_fail(Kind::Internal, broken)?;
         let mut linker = Linker::new(&engine);
         Transform::add_to_linker::<_, HasSelf<Budget>>(&mut linker, |budget| budget).or_fail(Kind::Internal, broken)?;
@@ -54,12 +59,12 @@ impl Host {
             .name("deadlines".into())
             .spawn(move || tick(&weak, &ended))
             .or_fail(Kind::Internal, || "thread \"deadlines\"")?;
-        Ok(Self { engine, linker: Arc::new(linker), metered, _clock: Arc::new(clock) })
+        Ok(Self { engine, linker: Arc::new(linker), metered, patience, _clock: Arc::new(clock) })
     }
 
     /// Compiles a component, asks it what it is, and checks the answer.
     ///
-    /// Errors when it is too large, precompiled, no component, imports or exports other things than the contract
+    /// Errors when it is too large or too costly to compile, precompiled, no component, imports or exports other things than the contract
     /// names, or describes itself wrongly; each says what to do.
     pub fn load(&self, bytes: &[u8], limits: &Limits) -> Result<Component> {
         load::load(self, bytes, limits)
@@ -76,6 +81,7 @@ fn config(cache: Option<Cache>) -> Config {
         .max_wasm_stack(STACK_BYTES)
         .concurrency_support(false)
         .wasm_memory64(false)
+        .wasm_features(WasmFeatures::FUNCTION_REFERENCES, false)
         .wasm_multi_memory(false)
         .wasm_relaxed_simd(false)
         .wasm_tail_call(false);

@@ -1,4 +1,4 @@
-//! What a transform may use: memory, time, output, the size of its component.
+//! What a transform may use: memory, time, output, the size of its component and what compiling it costs.
 
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub struct Limits {
     pub memory_bytes_max: usize,
     /// Time for one call.
     pub deadline: Duration,
+    /// Time for all the calls that one chunk of rows takes, with those for the halves of a chunk that fails.
+    pub budget: Duration,
     /// Bytes that one call may return.
     pub output_bytes_max: usize,
     /// Rows that one call may return for each row given.
@@ -23,6 +25,14 @@ pub struct Limits {
     pub component_bytes_max: usize,
     /// Bytes that one call may log.
     pub log_bytes_max: usize,
+    /// Time for compiling the component.
+    pub compile: Duration,
+    /// Functions in the component.
+    pub functions_max: usize,
+    /// Weight of one function, in bytes of plain code; what branches and calls weighs more by the values that it carries.
+    pub function_bytes_max: usize,
+    /// Bytes of the component that are neither code nor data: types, imports, exports, elements.
+    pub declarations_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -30,12 +40,17 @@ impl Default for Limits {
         Self {
             memory_bytes_max: 64 << 20,
             deadline: Duration::from_millis(250),
+            budget: Duration::from_secs(2),
             output_bytes_max: 64 << 20,
             rows_out_per_row_max: 64,
             table_elements_max: 10_000,
             instances_max: 4,
             component_bytes_max: 8 << 20,
             log_bytes_max: 64 << 10,
+            compile: Duration::from_secs(10),
+            functions_max: 50_000,
+            function_bytes_max: 1 << 20,
+            declarations_bytes_max: 256 << 10,
         }
     }
 }
@@ -45,12 +60,17 @@ impl Default for Limits {
 pub(super) enum Limit {
     Memory,
     Deadline,
+    Budget,
     Output,
     RowsOutPerRow,
     TableElements,
     Instances,
     Component,
     Log,
+    Compile,
+    Functions,
+    Function,
+    Declarations,
 }
 
 impl Limits {
@@ -66,12 +86,17 @@ impl Limits {
         match limit {
             Limit::Memory => bytes_text(self.memory_bytes_max),
             Limit::Deadline => format!("{} ms", self.deadline.as_millis()),
+            Limit::Budget => format!("{} ms", self.budget.as_millis()),
             Limit::Output => bytes_text(self.output_bytes_max),
             Limit::RowsOutPerRow => self.rows_out_per_row_max.to_string(),
             Limit::TableElements => self.table_elements_max.to_string(),
             Limit::Instances => self.instances_max.to_string(),
             Limit::Component => bytes_text(self.component_bytes_max),
             Limit::Log => bytes_text(self.log_bytes_max),
+            Limit::Compile => format!("{} ms", self.compile.as_millis()),
+            Limit::Functions => self.functions_max.to_string(),
+            Limit::Function => bytes_text(self.function_bytes_max),
+            Limit::Declarations => bytes_text(self.declarations_bytes_max),
         }
     }
 }
@@ -82,12 +107,17 @@ impl Limit {
         match self {
             Self::Memory => "memory",
             Self::Deadline => "deadline",
+            Self::Budget => "budget",
             Self::Output => "output",
             Self::RowsOutPerRow => "rows_out_per_row",
             Self::TableElements => "table_elements",
             Self::Instances => "instances",
             Self::Component => "component",
             Self::Log => "log",
+            Self::Compile => "compile",
+            Self::Functions => "functions",
+            Self::Function => "function",
+            Self::Declarations => "declarations",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A component that was compiled, asked what it is, and found in order.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use sha2::{Digest, Sha256};
@@ -13,6 +14,8 @@ use super::failure::{Failure, plain};
 use super::host::Host;
 use super::instance::{self, Instance};
 use super::limits::{Limit, Limits};
+use super::patience::Ended;
+use super::shape;
 use crate::error::{Error, Kind, Result};
 use crate::schema;
 
@@ -52,6 +55,17 @@ impl Component {
         &self.inner.description
     }
 
+    /// The time that the calls for one chunk of rows may take together.
+    pub fn budget(&self) -> Duration {
+        self.inner.limits.budget
+    }
+
+    /// The error of rows that were given up because their chunk's budget was used up; `last` is what failed at the end.
+    pub fn over_budget(&self, last: &Error) -> Error {
+        let what = format!("the budget of its chunk was used up: {last}");
+        self.inner.limits.exceeded(Limit::Budget, &what).within(format!("transform {:?}", self.inner.name))
+    }
+
     /// An instance of its own memory, configured with `parameters`, a JSON object.
     ///
     /// Errors when it traps, takes too long, or refuses the parameters.
@@ -75,7 +89,11 @@ pub(super) fn load(host: &Host, bytes: &[u8], limits: &Limits) -> Result<Compone
     check_bytes(bytes, limits)?;
     let digest = digest(bytes);
     let unnamed: Arc<str> = digest.get(..12).unwrap_or_default().into();
-    let pre = instance::guarded(&unnamed, || compile(host, bytes)).map_err(Failure::into_error)??;
+    shape::check(bytes, limits)?;
+    let pre = host.patience.compile(limits.compile, || compile(host, bytes)).map_err(|ended| match ended {
+        Ended::TimeUp => limits.exceeded(Limit::Compile, "component: it takes too long to compile"),
+        Ended::Panicked(payload) => Failure::panicked(&unnamed, payload.as_ref()).into_error(),
+    })??;
     let described = describe(host, &pre, &unnamed, limits).map_err(Failure::into_error)?;
     let description = description::checked(described).map_err(|fault| fault.within("component: description"))?;
     Ok(Component {
@@ -115,11 +133,8 @@ fn check_bytes(bytes: &[u8], limits: &Limits) -> Result<()> {
 }
 
 fn compile(host: &Host, bytes: &[u8]) -> Result<TransformPre<Budget>> {
-    let invalid = |cause: wasmtime::Error| {
-        let why = plain(&format!("{cause:#}"), 1_000);
-        Error::new(Kind::Input, format!("component: it is not valid: {why}")).hint("build it again")
-    };
-    let component = wasmtime::component::Component::from_binary(&host.engine, bytes).map_err(invalid)?;
+    let component = wasmtime::component::Component::from_binary(&host.engine, bytes);
+    let component = component.map_err(|cause| shape::unreadable(&cause))?;
     let world = component.component_type();
     let foreign = world.imports(&host.engine).map(|(name, _)| name).find(|name| !IMPORTS.contains(name));
     if let Some(name) = foreign {

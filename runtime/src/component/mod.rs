@@ -13,6 +13,8 @@ mod instance;
 mod lend;
 pub mod limits;
 mod load;
+mod patience;
+mod shape;
 
 pub use check::Output;
 pub use description::Description;
@@ -22,4 +24,4 @@ pub use instance::Instance;
 pub use load::{Component, digest};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! Honest components, hostile ones, and what the host makes of each.
 
-mod guest;
+pub(crate) mod guest;
 mod honest;
 mod hostile;
 mod refused;

@@ -65,12 +65,17 @@ fn limits(section: &Section<'_>) -> Limits {
     let limits = Limits {
         memory_bytes_max: bytes("memory", MEMORY_BYTES_MAX).unwrap_or(default.memory_bytes_max),
         deadline: section.duration("deadline", Duration::from_millis(1)).unwrap_or(default.deadline),
+        budget: section.duration("budget", Duration::from_millis(1)).unwrap_or(default.budget),
         output_bytes_max: bytes("output", MEMORY_BYTES_MAX).unwrap_or(default.output_bytes_max),
         rows_out_per_row_max: count("rows_out_per_row", 1_000_000).unwrap_or(default.rows_out_per_row_max),
         table_elements_max: count("table_elements", 10_000_000).unwrap_or(default.table_elements_max),
         instances_max: count("instances", 1_000).unwrap_or(default.instances_max),
         component_bytes_max: bytes("component", 1 << 30).unwrap_or(default.component_bytes_max),
         log_bytes_max: bytes("log", 1 << 30).unwrap_or(default.log_bytes_max),
+        compile: section.duration("compile", Duration::from_millis(1)).unwrap_or(default.compile),
+        functions_max: count("functions", 1_000_000).unwrap_or(default.functions_max),
+        function_bytes_max: bytes("function", 1 << 30).unwrap_or(default.function_bytes_max),
+        declarations_bytes_max: bytes("declarations", 1 << 30).unwrap_or(default.declarations_bytes_max),
     };
     section.finish();
     limits

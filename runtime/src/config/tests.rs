@@ -6,9 +6,11 @@ mod parameters;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::plan::{Backend, Pipeline};
 use super::{Declared, Described, Descriptions, Fault, check, picture, read};
+use crate::component::limits::Limits;
 use crate::schema::{Field, Type};
 
 const GOOD: &str = r#"[pipeline]
@@ -148,6 +150,34 @@ fn a_good_file_is_a_plan() {
     );
     let queries: Vec<_> = pipeline.queries.iter().map(|query| (query.name.as_str(), query.sql.as_str())).collect();
     assert_eq!(queries, [("best", "SELECT 1"), ("all_orders", "SELECT * FROM orders")]);
+}
+
+#[test]
+fn every_limit_can_be_set() {
+    let keys = r#"{ memory = "1MiB", deadline = "2ms", budget = "3ms", output = "4MiB", rows_out_per_row = 5,
+        table_elements = 6, instances = 7, component = "8MiB", log = "9kB", compile = "10ms", functions = 11,
+        function = "12kB", declarations = "13kB" }"#
+        .replace('\n', " ");
+    let text = GOOD.replace(r#"{ memory = "16MiB", deadline = "1s" }"#, &keys);
+    let pipeline = Folder::new().declare(&text).unwrap().pipeline;
+    assert_eq!(
+        pipeline.tables[0].limits,
+        Limits {
+            memory_bytes_max: 1 << 20,
+            deadline: Duration::from_millis(2),
+            budget: Duration::from_millis(3),
+            output_bytes_max: 4 << 20,
+            rows_out_per_row_max: 5,
+            table_elements_max: 6,
+            instances_max: 7,
+            component_bytes_max: 8 << 20,
+            log_bytes_max: 9_000,
+            compile: Duration::from_millis(10),
+            functions_max: 11,
+            function_bytes_max: 12_000,
+            declarations_bytes_max: 13_000,
+        }
+    );
 }
 
 #[test]

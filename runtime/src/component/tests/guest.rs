@@ -11,11 +11,11 @@ use crate::error::Result;
 use crate::schema::{self, Field, Type};
 
 /// The contract.
-pub(super) const WIT: &str = include_str!("../../../../transforms/wit/transform.wit");
+pub(crate) const WIT: &str = include_str!("../../../../transforms/wit/transform.wit");
 /// Where a guest's data begins.
 const BASE: u32 = 1024;
 /// Returns the input's columns as they came, each row from itself.
-pub(super) const IDENTITY: &str = "
+pub(crate) const IDENTITY: &str = "
     (i32.store (global.get $answer) (i32.const 0))
     (i32.store offset=4 (global.get $answer) (local.get $rows))
     (i32.store offset=8 (global.get $answer) (local.get $columns))
@@ -26,73 +26,73 @@ pub(super) const IDENTITY: &str = "
     (i32.store offset=28 (global.get $answer) (i32.const 0))
     (global.get $answer)";
 /// Returns the answer that was laid out.
-pub(super) const ANSWER: &str = "(global.get $answer)";
+pub(crate) const ANSWER: &str = "(global.get $answer)";
 
 /// A guest to be.
-pub(super) struct Guest {
-    pub(super) wit: String,
-    pub(super) inputs: Vec<Field>,
-    pub(super) outputs: Vec<Field>,
-    pub(super) parameters: String,
+pub(crate) struct Guest {
+    pub(crate) wit: String,
+    pub(crate) inputs: Vec<Field>,
+    pub(crate) outputs: Vec<Field>,
+    pub(crate) parameters: String,
     /// The bodies of its functions, and whatever else stands in its module.
-    pub(super) describe: String,
-    pub(super) configure: String,
-    pub(super) apply: String,
-    pub(super) realloc: String,
-    pub(super) imports: String,
-    pub(super) more: String,
+    pub(crate) describe: String,
+    pub(crate) configure: String,
+    pub(crate) apply: String,
+    pub(crate) realloc: String,
+    pub(crate) imports: String,
+    pub(crate) more: String,
     /// What `apply` returns with [`ANSWER`].
-    pub(super) answer: Answer,
+    pub(crate) answer: Answer,
 }
 
 /// An answer, as wrong as one likes.
 #[derive(Clone)]
-pub(super) struct Answer {
-    pub(super) rows: u32,
-    pub(super) columns: Vec<Column>,
-    pub(super) sources: Vec<u32>,
-    pub(super) rejected: Vec<(u32, Vec<u8>)>,
-    pub(super) refusal: Option<&'static str>,
+pub(crate) struct Answer {
+    pub(crate) rows: u32,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) sources: Vec<u32>,
+    pub(crate) rejected: Vec<(u32, Vec<u8>)>,
+    pub(crate) refusal: Option<&'static str>,
 }
 
 /// A column: validity, the case of `values`, and that case's lists as (bytes, count).
 #[derive(Clone)]
-pub(super) struct Column {
-    pub(super) validity: Option<Vec<u8>>,
-    pub(super) case: u32,
-    pub(super) lists: Vec<(Vec<u8>, u32)>,
+pub(crate) struct Column {
+    pub(crate) validity: Option<Vec<u8>>,
+    pub(crate) case: u32,
+    pub(crate) lists: Vec<(Vec<u8>, u32)>,
 }
 
 impl Column {
-    pub(super) fn texts(offsets: &[u32], bytes: &[u8]) -> Self {
+    pub(crate) fn texts(offsets: &[u32], bytes: &[u8]) -> Self {
         Self { validity: None, case: 4, lists: vec![u32s(offsets), (bytes.to_vec(), bytes.len() as u32)] }
     }
 
-    pub(super) fn of(case: u32, lists: Vec<(Vec<u8>, u32)>) -> Self {
+    pub(crate) fn of(case: u32, lists: Vec<(Vec<u8>, u32)>) -> Self {
         Self { validity: None, case, lists }
     }
 
-    pub(super) fn valid(mut self, bits: &[u8]) -> Self {
+    pub(crate) fn valid(mut self, bits: &[u8]) -> Self {
         self.validity = Some(bits.to_vec());
         self
     }
 }
 
-pub(super) fn u32s(values: &[u32]) -> (Vec<u8>, u32) {
+pub(crate) fn u32s(values: &[u32]) -> (Vec<u8>, u32) {
     (values.iter().flat_map(|value| value.to_le_bytes()).collect(), values.len() as u32)
 }
 
-pub(super) fn i64s(values: &[i64]) -> (Vec<u8>, u32) {
+pub(crate) fn i64s(values: &[i64]) -> (Vec<u8>, u32) {
     (values.iter().flat_map(|value| value.to_le_bytes()).collect(), values.len() as u32)
 }
 
-pub(super) fn field(name: &str, kind: Type, nullable: bool) -> Field {
+pub(crate) fn field(name: &str, kind: Type, nullable: bool) -> Field {
     Field { name: name.into(), aliases: Vec::new(), kind, nullable }
 }
 
 impl Guest {
     /// One that returns its only input, a text.
-    pub(super) fn honest() -> Self {
+    pub(crate) fn honest() -> Self {
         Self {
             wit: WIT.into(),
             inputs: vec![field("title", Type::Text, true)],
@@ -109,12 +109,12 @@ impl Guest {
     }
 
     /// One that returns `answer` whatever it is given, for outputs of these `fields`.
-    pub(super) fn answering(fields: Vec<Field>, answer: Answer) -> Self {
+    pub(crate) fn answering(fields: Vec<Field>, answer: Answer) -> Self {
         Self { outputs: fields, apply: ANSWER.into(), answer, ..Self::honest() }
     }
 
     /// The component's bytes.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut module = wat::parse_str(self.module()).unwrap();
         let mut contract = wit_parser::Resolve::default();
         let package = contract.push_str("transform.wit", &self.wit).unwrap();
@@ -124,7 +124,7 @@ impl Guest {
         build::encode(&module).unwrap()
     }
 
-    pub(super) fn load(&self, limits: &Limits) -> Result<Component> {
+    pub(crate) fn load(&self, limits: &Limits) -> Result<Component> {
         host().load(&self.bytes(), limits)
     }
 
@@ -254,16 +254,16 @@ const KINDS: [Type; 9] = [
 ];
 
 /// The engine of all these tests.
-pub(super) fn host() -> &'static Host {
+pub(crate) fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
     HOST.get_or_init(|| Host::new(None).unwrap())
 }
 
 /// Limits with a deadline that a machine under load keeps as well.
-pub(super) fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits { deadline: Duration::from_secs(20), ..Limits::default() }
 }
 
-pub(super) fn batch(fields: &[Field], columns: Vec<ArrayRef>) -> RecordBatch {
+pub(crate) fn batch(fields: &[Field], columns: Vec<ArrayRef>) -> RecordBatch {
     RecordBatch::try_new(schema::arrow_schema(fields), columns).unwrap()
 }

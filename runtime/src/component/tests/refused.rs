@@ -1,6 +1,7 @@
 //! Files that are not taken in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::StringArray;
 
@@ -48,6 +49,18 @@ fn noise_never_loads_into_a_panic() {
         bytes[at] ^= 0x55;
         let _ = host().load(&bytes, &limits());
     }
+}
+
+#[test]
+fn what_takes_too_long_to_compile() {
+    let function = "(func (param i32) (result i32) (i32.add (local.get 0) (i32.popcnt (local.get 0))))";
+    let guest = Guest { more: function.repeat(40_000), ..Guest::honest() };
+    let impatient = Limits { compile: Duration::from_millis(5), ..limits() };
+    let fault = guest.load(&impatient).unwrap_err();
+    assert_eq!(fault.message(), "component: it takes too long to compile (limit compile = 5 ms)");
+    assert!(fault.next_step().unwrap().contains("raise compile in [tables.<table>.limits]"));
+    // Nothing goes on in the background that would be in the way of another.
+    Guest::honest().load(&limits()).unwrap();
 }
 
 #[test]
@@ -103,7 +116,7 @@ fn features_that_are_switched_off() {
 fn instances_that_do_not_start() {
     let start = |body: &str| Guest { more: format!("(func $start {body}) (start $start)"), ..Guest::honest() };
     check(&start("unreachable"), "unreachable");
-    let soon = Limits { deadline: std::time::Duration::from_millis(30), ..limits() };
+    let soon = Limits { deadline: Duration::from_millis(30), ..limits() };
     check_fault(&start("(loop $l (br $l))").load(&soon).unwrap_err(), "out of time (limit deadline = 30 ms)");
     let small = Limits { memory_bytes_max: 64 << 10, ..limits() };
     check_fault(&Guest::honest().load(&small).unwrap_err(), "out of memory");
