@@ -12,11 +12,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tidemill_tests::daemon::{Daemon, query};
 use tidemill_tests::http;
-use tidemill_tests::place::{changeling, digest};
+use tidemill_tests::place::{changeling, digest, replace};
 use tidemill_tests::things::House;
 
-/// Records of a request.
+/// Records of a request, one of which is sent in so much time: 200,000 records a second at most.
 const BATCH: u64 = 2_000;
+const BATCH_TIME: Duration = Duration::from_millis(10);
+/// Distinct keys.
+const KEYS: u64 = 1_000_000;
 /// Between two kills.
 const SWAPS_PER_KILL: u64 = 50;
 
@@ -38,9 +41,11 @@ impl Stream {
 
 fn post(to: &Mutex<SocketAddr>, end: &AtomicBool, acknowledged: &AtomicU64) {
     let mut first = 0;
+    let mut next = Instant::now();
     while !end.load(Ordering::Relaxed) {
+        next += BATCH_TIME;
         let records: Vec<String> =
-            (first..first + BATCH).map(|ind| format!("{{\"value\":{{\"ind\":{ind}}}}}")).collect();
+            (first..first + BATCH).map(|ind| format!("{{\"value\":{{\"ind\":{}}}}}", ind % KEYS)).collect();
         let to = *to.lock().expect("an address");
         match http::post(to, "thing", &format!("{{\"records\":[{}]}}", records.join(","))).status {
             200 => acknowledged.fetch_add(BATCH, Ordering::Relaxed),
@@ -51,6 +56,8 @@ fn post(to: &Mutex<SocketAddr>, end: &AtomicBool, acknowledged: &AtomicU64) {
             status => panic!("a post was answered with {status}"),
         };
         first += BATCH;
+        std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
+        next = next.max(Instant::now() - BATCH_TIME);
     }
 }
 
@@ -70,7 +77,7 @@ fn every_row_once_and_by_the_version_that_the_ledger_names() {
     let house = House::new("swaps", &version(0));
     let mut daemon = Daemon::start(&house.pipeline);
     let stream = Stream::start(daemon.topics);
-    let (mut took, mut pauses, begun) = (Vec::new(), Vec::new(), Instant::now());
+    let (mut took, mut files, mut pauses, begun) = (Vec::new(), Vec::new(), Vec::new(), Instant::now());
     for nth in 1..=swaps() {
         let bytes = version(nth);
         if nth.is_multiple_of(SWAPS_PER_KILL) {
@@ -85,6 +92,16 @@ fn every_row_once_and_by_the_version_that_the_ledger_names() {
             continue;
         }
         let offered = Instant::now();
+        if nth.is_multiple_of(10) {
+            let digest = digest(&bytes);
+            replace(&house.file(), &bytes);
+            daemon.wait("the file is in service", |status| {
+                let workers = status["tables"]["thing"]["workers"].as_object().expect("workers");
+                workers.values().all(|worker| worker["digest"] == *digest)
+            });
+            files.push(offered.elapsed());
+            continue;
+        }
         let answer = http::request(daemon.admin, "POST", "/tables/thing/reload", &[], &bytes);
         assert_eq!(answer.status, 200, "{answer:?}");
         took.push(offered.elapsed());
@@ -98,14 +115,17 @@ fn every_row_once_and_by_the_version_that_the_ledger_names() {
     daemon.settle();
     daemon.stop();
     let acknowledged = stream.acknowledged.load(Ordering::Relaxed);
-    println!("{:.0} records/s, offers {}, pauses {}", acknowledged as f64 / seconds, spread(took), spread(pauses));
+    let rate = acknowledged as f64 / seconds;
+    println!("{rate:.0} records/s; by request {}; by file {}; pauses {}", spread(took), spread(files), spread(pauses));
     audit(&house, acknowledged, &marks);
 }
 
 fn spread(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
-    let at = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1))).copied();
-    format!("{}: median {:?}, p99 {:?}, most {:?}", times.len(), at(50), at(99), times.last())
+    let at = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1)));
+    let ms = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1e3);
+    let (median, p99, most) = (ms(at(50)), ms(at(99)), ms(times.last()));
+    format!("{} median {median:.1} ms, p99 {p99:.1} ms, most {most:.1} ms", times.len())
 }
 
 /// The lake has every offset once, each row with the mark of the version that the ledger names for its epoch; the cache agrees.

@@ -15,8 +15,8 @@ use crate::record::Record;
 use crate::time::Timestamp;
 use crate::window::Partial;
 
-/// How often a kept row is in memory before it is committed: as it came, sorted, and waiting for the committer.
-const KEPT_WEIGHT: u64 = 4;
+/// What a kept row weighs for each of its bytes: it is in memory as it came, sorted, and with those of other epochs before it is committed.
+const KEPT_WEIGHT: u64 = 6;
 
 /// An epoch that holds this part of a bound is worth a commit although there is time left.
 const WORTH_A_COMMIT: u64 = 4;

@@ -54,25 +54,24 @@ impl Runtime {
         let _one_at_a_time = lock(&running.offers);
         let digest = component::digest(bytes);
         let current = Arc::clone(&lock(&running.generation).generation);
-        let taken = if current.component.digest() == digest {
-            self.let_go(running, current, by)
-        } else if current.pinned && by == By::File {
+        if current.component.digest() == digest {
+            let generation = self.let_go(running, current, by)?.number;
+            return Ok(self.answered(running, digest, Ok(generation)));
+        }
+        let taken = if current.pinned && by == By::File {
             let pinned = format!("table {table:?}: generation {} is pinned", current.number);
             Err(Error::new(Kind::Conflict, pinned).hint(format!("take the file with `tidemill reload {table}`")))
         } else {
             self.take(running, bytes)
         };
-        let refused = taken.as_ref().err().map(ToString::to_string);
-        let result = if refused.is_none() { "taken" } else { "refused" };
+        let result = if taken.is_ok() { "taken" } else { "refused" };
         self.metrics.reloads.with_label_values(&[table, result]).inc();
-        match &refused {
-            None => tracing::info!(table, digest, "generation taken"),
-            Some(reason) => tracing::error!(table, digest, reason, "generation refused, the old one stays"),
+        match &taken {
+            Ok(_) => tracing::info!(table, digest, "generation taken"),
+            Err(reason) => tracing::error!(table, digest, %reason, "generation refused, the old one stays"),
         }
-        let generation = taken.ok().map(|generation| generation.number);
-        let offer = Offer { digest, at: self.clock.now(), generation, refused };
-        lock(&running.generation).last_offer = Some(offer.clone());
-        Ok(offer)
+        let answer = taken.map(|generation| generation.number).map_err(|error| error.to_string());
+        Ok(self.answered(running, digest, answer))
     }
 
     /// Offers what the table's file holds now.
@@ -96,15 +95,24 @@ impl Runtime {
         }
         let digest = back.component.digest().to_owned();
         tracing::info!(table, digest, "rolled back, and pinned");
-        let offer = Offer { digest, at: self.clock.now(), generation: Some(back.number), refused: None };
-        lock(&running.generation).last_offer = Some(offer.clone());
-        Ok(offer)
+        Ok(self.answered(running, digest, Ok(back.number)))
     }
 
     /// The generations of a table, oldest first, each with what it did in each partition.
     pub fn generations(&self, table: &str) -> Result<Vec<(cache::Generation, Vec<cache::Work>)>> {
         self.running(table)?;
         Reader::open(&cache_file(&self.pipeline.data))?.history(table)
+    }
+
+    /// Keeps the answer to the last offer: the number of its generation, or why it was refused.
+    fn answered(&self, running: &Running, digest: String, answer: Result<u64, String>) -> Offer {
+        let (generation, refused) = match answer {
+            Ok(number) => (Some(number), None),
+            Err(refused) => (None, Some(refused)),
+        };
+        let offer = Offer { digest, at: self.clock.now(), generation, refused };
+        lock(&running.generation).last_offer = Some(offer.clone());
+        offer
     }
 
     fn running(&self, table: &str) -> Result<&Running> {
@@ -261,9 +269,7 @@ impl Runtime {
         let (table, partition, digest) = (&*verdict.table, verdict.partition, current.component.digest());
         tracing::error!(table, partition, digest, reason = why, "generation withdrawn, the one before it goes on");
         self.metrics.reloads.with_label_values(&[table, "withdrawn"]).inc();
-        let refused = Some(format!("partition {partition}: on trial {why}; withdrawn"));
-        let offer = Offer { digest: digest.to_owned(), at: self.clock.now(), generation: None, refused };
-        lock(&running.generation).last_offer = Some(offer);
+        self.answered(running, digest.to_owned(), Err(format!("partition {partition}: on trial {why}; withdrawn")));
         Ok(())
     }
 }
