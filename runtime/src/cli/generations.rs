@@ -18,7 +18,7 @@ struct Of {
     /// The table.
     table: String,
     /// The pipeline file.
-    #[arg(long, default_value = "pipelines/pinterest.toml")]
+    #[arg(long, short, default_value = "pipelines/pinterest.toml")]
     pipeline: PathBuf,
     /// Print the answer as JSON.
     #[arg(long)]

@@ -70,7 +70,10 @@ impl Runtime {
             Ok(_) => tracing::info!(table, digest, "generation taken"),
             Err(reason) => tracing::error!(table, digest, %reason, "generation refused, the old one stays"),
         }
-        let answer = taken.map(|generation| generation.number).map_err(|error| error.to_string());
+        let answer = taken.map(|generation| generation.number).map_err(|error| match error.next_step() {
+            Some(hint) => format!("{error}; {hint}"),
+            None => error.to_string(),
+        });
         Ok(self.answered(running, digest, answer))
     }
 

@@ -79,6 +79,20 @@ pub(super) fn remaining(url: &str, body: &[u8], receipts: &Receipts) -> Result<V
     serde_json::to_vec(&Body { records }).or_fail(Kind::Internal, || "records to post again")
 }
 
+/// What an operator's page says instead of an answer, in its own words where it has some.
+pub(super) fn plain_refusal(url: &str, status: StatusCode, text: &str) -> Error {
+    let kind = match status {
+        StatusCode::NOT_FOUND => Kind::Missing,
+        StatusCode::CONFLICT => Kind::Conflict,
+        StatusCode::UNPROCESSABLE_ENTITY => Kind::Input,
+        _ => Kind::Unavailable,
+    };
+    match serde_json::from_str::<Refusal>(text) {
+        Ok(Refusal { message, .. }) => Error::new(kind, message),
+        Err(_) => Error::new(kind, format!("server {url:?}: refused with {status}")),
+    }
+}
+
 /// A refusal of the whole request, in the server's words.
 pub(super) fn refusal(url: &str, status: StatusCode, text: &str) -> Error {
     let said = match serde_json::from_str(text) {

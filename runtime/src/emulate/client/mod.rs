@@ -146,7 +146,7 @@ impl Client {
 /// The text of an answer that is no refusal.
 async fn said(url: &str, answer: Response) -> Result<String> {
     let (status, text) = (answer.status(), answer.text().await.map_err(|cause| unreachable(url, &cause))?);
-    if status.is_success() { Ok(text) } else { Err(answer::refusal(url, status, &text)) }
+    if status.is_success() { Ok(text) } else { Err(answer::plain_refusal(url, status, &text)) }
 }
 
 /// That long or up to half more, so that many who wait do not come back together.
