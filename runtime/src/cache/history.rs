@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, Row};
+use rusqlite::Row;
 
 use super::query::Reader;
 use super::row::{self, Generation, int, select, whole};
@@ -47,14 +47,10 @@ impl Reader {
 impl Store {
     /// What a generation of a table has done so far, by rising partition.
     pub fn works(&self, table: &str, number: u64) -> Result<Vec<Work>> {
-        works(&self.connection, table, number)
+        let sql = format!("{WORK} AND generation = ?2 GROUP BY 1, 2 ORDER BY 2");
+        let works = select(&self.connection, &sql, (table, int(number)), work)?;
+        Ok(works.into_iter().map(|(_, work)| work).collect())
     }
-}
-
-fn works(connection: &Connection, table: &str, number: u64) -> Result<Vec<Work>> {
-    let sql = format!("{WORK} AND generation = ?2 GROUP BY 1, 2 ORDER BY 2");
-    let works = select(connection, &sql, (table, int(number)), work)?;
-    Ok(works.into_iter().map(|(_, work)| work).collect())
 }
 
 fn work(row: &Row<'_>) -> rusqlite::Result<(u64, Work)> {

@@ -1,6 +1,5 @@
 //! `tidemill check`: every fault of a pipeline file at once, or a picture of the plan.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,7 +8,8 @@ use super::Ended;
 use crate::component::{Component, Host};
 use crate::config::plan::Table;
 use crate::config::{self, Described, Descriptions};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
+use crate::pipeline::table::read_component;
 
 /// Check a pipeline file: every fault at once, or a picture of the plan.
 #[derive(Debug, Args)]
@@ -66,13 +66,7 @@ fn show(faults: &[config::Fault]) -> Ended {
 }
 
 fn load(host: &Host, table: &Table) -> Result<Component> {
-    let bytes = fs::read(&table.component).map_err(|cause| {
-        let error = Error::new(Kind::Missing, format!("component {}: {cause}", table.component.display()));
-        match &table.source {
-            Some(source) => error.hint(format!("build it: tidemill transform build {}", source.display())),
-            None => error,
-        }
-    })?;
+    let bytes = read_component(table)?;
     host.load(&bytes, &table.limits)
 }
 

@@ -12,6 +12,7 @@ use crate::component::{Component, Host};
 use crate::config::plan::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::cases::{self, Case, Difference};
+use crate::pipeline::table::read_component;
 
 /// Play the test cases of a pipeline's tables through their transforms.
 #[derive(Debug, Args)]
@@ -172,14 +173,6 @@ impl Test {
 
 /// A table's component, as its file has it now.
 fn component(host: &Host, table: &plan::Table) -> Result<Component> {
-    let subject = || format!("table {:?}", table.name);
-    let bytes = std::fs::read(&table.component).map_err(|cause| {
-        let file = table.component.display();
-        let error = Error::new(Kind::Missing, format!("{}: component {file}: {cause}", subject()));
-        match &table.source {
-            Some(source) => error.hint(format!("build it: tidemill transform build {}", source.display())),
-            None => error,
-        }
-    })?;
-    host.load(&bytes, &table.limits).map_err(|error| error.within(subject()))
+    let loaded = read_component(table).and_then(|bytes| host.load(&bytes, &table.limits));
+    loaded.map_err(|error| error.within(format!("table {:?}", table.name)))
 }

@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::Door;
+use super::admin::{in_background, refused};
 use super::answer::Refusal;
 use crate::cache::{Generation, Work};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::runtime::{By, Offer, Runtime};
 
 /// A generation as it is shown.
@@ -81,15 +82,6 @@ pub(super) async fn generations(State(door): State<Arc<Door>>, Path(table): Path
     }
 }
 
-/// Runs what compiles or waits for a worker where it holds nobody up.
-async fn in_background<T: Send + 'static>(
-    door: Arc<Door>,
-    run: impl FnOnce(&Runtime) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let ended = tokio::task::spawn_blocking(move || run(&door.runtime)).await;
-    ended.unwrap_or_else(|cause| Err(Error::new(Kind::Internal, format!("request: {cause}"))))
-}
-
 fn answered(offer: Result<Offer>) -> Response {
     match offer {
         Ok(offer) if offer.refused.is_none() => axum::Json(offer).into_response(),
@@ -99,17 +91,6 @@ fn answered(offer: Result<Offer>) -> Response {
         }
         Err(error) => refused(&error),
     }
-}
-
-fn refused(error: &Error) -> Response {
-    let status = match error.kind() {
-        Kind::Missing => StatusCode::NOT_FOUND,
-        Kind::Input | Kind::Transform => StatusCode::UNPROCESSABLE_ENTITY,
-        Kind::Conflict => StatusCode::CONFLICT,
-        Kind::Busy | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::Corrupt | Kind::Storage | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    Refusal::plain(status, error.to_string()).into_response()
 }
 
 fn shown((generation, works): (Generation, Vec<Work>)) -> Shown {

@@ -49,6 +49,17 @@ pub struct Table {
 pub const ORIGIN: [(&str, Type); 4] =
     [("_time", Type::Timestamp), ("_partition", Type::Int64), ("_offset", Type::Int64), ("_row", Type::Int64)];
 
+/// The bytes of a table's component; where there are none, the hint says how to build it from its crate.
+pub fn read_component(plan: &plan::Table) -> Result<Vec<u8>> {
+    std::fs::read(&plan.component).map_err(|cause| {
+        let error = Error::new(Kind::Missing, format!("component {}: {cause}", plan.component.display()));
+        match &plan.source {
+            Some(source) => error.hint(format!("build it: tidemill transform build {}", source.display())),
+            None => error,
+        }
+    })
+}
+
 impl Table {
     /// Joins a plan with the outputs that its transform declares.
     pub fn new(plan: &plan::Table, description: &Description, format: Format, spool: &Path) -> Result<Self> {

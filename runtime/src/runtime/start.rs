@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
 use crate::pipeline::committer::{self, HANDOVERS_MAX, Health};
 use crate::pipeline::shelf::Shelf;
-use crate::pipeline::table::{Generation, Table};
+use crate::pipeline::table::{Generation, Table, read_component};
 use crate::reload;
 use crate::time::{Clock, Timestamp};
 use crate::window;
@@ -195,13 +195,9 @@ fn first_component(host: &Host, plan: &plan::Table, in_service: Option<&Path>, c
     {
         return host.load(&bytes, &plan.limits).map_err(|error| error.within(subject()));
     }
-    let bytes = fs::read(&plan.component).map_err(|cause| {
-        let error =
-            Error::new(Kind::Missing, format!("{}: component {}: {cause}", subject(), plan.component.display()));
-        match &plan.source {
-            Some(source) => error.hint(format!("build it: tidemill transform build {}", source.display())),
-            None => error.hint("correct the path in the pipeline file"),
-        }
+    let bytes = read_component(plan).map_err(|error| {
+        let error = error.within(subject());
+        if plan.source.is_some() { error } else { error.hint("correct the path in the pipeline file") }
     })?;
     let component = host.load(&bytes, &plan.limits).map_err(|error| error.within(subject()))?;
     reload::keep(components, component.digest(), &bytes)?;

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fluvio_protocol::api::{RequestHeader, ResponseMessage};
+use fluvio_protocol::api::{Request, RequestHeader, ResponseMessage};
 use fluvio_protocol::link::versions::{ApiVersionKey, ApiVersionsResponse, PlatformVersion};
 use fluvio_protocol::{Decoder, Encoder, Version};
 
@@ -85,6 +85,11 @@ pub(super) fn read_frame(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> 
     let mut frame = vec![0; len];
     stream.read_exact(&mut frame)?;
     Ok(Some(frame))
+}
+
+/// A request's key with its least and greatest version.
+pub(super) fn range<R: Request>() -> (u16, Version, Version) {
+    (R::API_KEY, R::MIN_API_VERSION, R::MAX_API_VERSION)
 }
 
 /// What a server says it can do: each request's key with its least and greatest version.

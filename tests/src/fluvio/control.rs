@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use fluvio_controlplane_metadata::partition::{PartitionResolution, PartitionStatus, ReplicaStatus};
 use fluvio_controlplane_metadata::spu::{IngressPort, SpuStatus};
 use fluvio_controlplane_metadata::topic::{TopicResolution, TopicStatus};
-use fluvio_protocol::api::{ApiMessage, Request, RequestHeader, RequestMessage};
+use fluvio_protocol::api::{ApiMessage, RequestHeader, RequestMessage};
 use fluvio_protocol::link::ErrorCode;
 use fluvio_protocol::link::versions::ApiVersionsRequest;
 use fluvio_protocol::{Decoder, Encoder};
@@ -21,7 +21,7 @@ use fluvio_sc_schema::spu::SpuSpec;
 use fluvio_sc_schema::topic::TopicSpec;
 use fluvio_sc_schema::{AdminPublicDecodedRequest, AdminSpec, Status, TryEncodableFrom};
 
-use super::connection::{Connection, read_frame, versions};
+use super::connection::{Connection, range, read_frame, versions};
 use super::script::spend;
 use super::topic::Partition;
 use super::{Shared, State};
@@ -55,9 +55,6 @@ pub(super) fn serve(shared: &Arc<Shared>, connection: &Arc<Connection>, mut stre
 }
 
 fn able() -> io::Result<fluvio_protocol::link::versions::ApiVersionsResponse> {
-    fn range<R: Request>() -> (u16, i16, i16) {
-        (R::API_KEY, R::MIN_API_VERSION, R::MAX_API_VERSION)
-    }
     versions(&[
         range::<ApiVersionsRequest>(),
         range::<ObjectApiListRequest>(),

@@ -19,7 +19,7 @@ use fluvio_spu_schema::server::fetch_offset::{
 use fluvio_spu_schema::server::stream_fetch::{DefaultStreamFetchRequest, StreamFetchResponse};
 use fluvio_spu_schema::server::update_offset::{UpdateOffsetsRequest, UpdateOffsetsResponse};
 
-use super::connection::{Connection, read_frame, versions};
+use super::connection::{Connection, range, read_frame, versions};
 use super::script::spend;
 use super::topic::Partition;
 use super::{Shared, State};
@@ -71,9 +71,6 @@ pub(super) fn serve(shared: &Arc<Shared>, connection: &Arc<Connection>, mut stre
 }
 
 fn able() -> io::Result<fluvio_protocol::link::versions::ApiVersionsResponse> {
-    fn range<R: Request>() -> (u16, i16, i16) {
-        (R::API_KEY, R::MIN_API_VERSION, R::MAX_API_VERSION)
-    }
     versions(&[
         range::<ApiVersionsRequest>(),
         range::<DefaultProduceRequest>(),
