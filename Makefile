@@ -4,7 +4,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 TABLES := pin geo user
 CRATES := $(TABLES:%=transforms/%)
 # Transforms that only tests use.
-GUESTS := tests/guests/changeling
+GUESTS := tests/guests/changeling tests/guests/wider
 # Python with the S3 and Parquet clients that the tests use; inside the build's folder, so that removing it removes all.
 CLIENTS := target/clients
 

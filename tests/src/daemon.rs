@@ -28,7 +28,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts a pipeline and waits until it listens.
     pub fn start(pipeline: &Path) -> Self {
-        Self::spawn(Command::new(place::command()).arg("run").arg(pipeline))
+        Self::start_with(pipeline, &[])
+    }
+
+    /// The same, with more on its command line.
+    pub fn start_with(pipeline: &Path, more: &[&str]) -> Self {
+        Self::spawn(Command::new(place::command()).arg("run").arg(pipeline).args(more))
     }
 
     /// Starts a pipeline whose disk can be made full by [`Daemon::fill_disk`]; its log goes to `log` beside the file.

@@ -24,6 +24,12 @@ pub fn component(table: &str) -> PathBuf {
     file
 }
 
+/// The component of `tests/guests/wider`, which writes a field more than the changeling.
+pub fn wider() -> Vec<u8> {
+    let file = root().join("tests/guests/wider/wider.wasm");
+    fs::read(&file).unwrap_or_else(|_| panic!("{} is not built: run `make test`", file.display()))
+}
+
 /// The component of `tests/guests/changeling`, made to behave so; every behaviour has a digest of its own.
 pub fn changeling(behaviour: &str) -> Vec<u8> {
     let file = root().join("tests/guests/changeling/changeling.wasm");

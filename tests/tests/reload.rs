@@ -225,7 +225,7 @@ fn what_is_no_component_is_refused_and_the_old_one_goes_on() {
     flow.refused(b"", "the file is empty", &good);
     flow.refused(b"\0asm\x01\0\0\0", "it is a core module, not a component", &good);
     flow.refused(&good[..good.len() / 3], "it is not valid", &good);
-    let other = "its transform would write other fields: now (ind int64, unique_id text?";
+    let other = "a field that the pipeline file names would change: ";
     flow.refused(&of("geo"), other, &good);
     flow.end(&[&good]);
 }

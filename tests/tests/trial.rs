@@ -1,73 +1,17 @@
 //! A new version is tried on its first records: one that is bad is rewound by itself, and nothing of it is seen.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-
 use serde_json::Value;
 use tidemill_tests::daemon::{Daemon, query};
 use tidemill_tests::http;
 use tidemill_tests::place::{changeling, digest, replace};
-use tidemill_tests::things::House;
-
-/// Records of a request.
-const BATCH: u64 = 500;
-
-/// Posts numbers to the topic until it is told to end; gives how many were acknowledged.
-struct Stream(Arc<AtomicBool>, JoinHandle<u64>);
-
-impl Stream {
-    fn start(to: SocketAddr) -> Self {
-        let end = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&end);
-        let post = move || {
-            let mut sent = 0;
-            while !told.load(Ordering::Relaxed) {
-                let values: Vec<String> = (sent..sent + BATCH).map(|ind| format!("{{\"ind\":{ind}}}")).collect();
-                http::post_lines(to, "thing", values.iter().map(String::as_str), BATCH as usize);
-                sent += BATCH;
-            }
-            sent
-        };
-        Self(end, std::thread::spawn(post))
-    }
-
-    fn end(self) -> u64 {
-        self.0.store(true, Ordering::Relaxed);
-        self.1.join().expect("every post was taken")
-    }
-}
-
-/// Starts it, and waits until its file was looked at.
-fn started(house: &House) -> Daemon {
-    let daemon = Daemon::start(&house.pipeline);
-    daemon.wait("its file is looked at", |status| status["tables"]["thing"]["last_offer"]["digest"].is_string());
-    daemon
-}
-
-fn post(daemon: &Daemon, path: &str, body: &[u8]) -> (u16, Value) {
-    let answer = http::request(daemon.admin, "POST", path, &[], body);
-    (answer.status, answer.json())
-}
-
-/// Waits until records go on in both partitions.
-fn goes_on(daemon: &Daemon) {
-    let next = |status: &Value, partition: &str| {
-        status["tables"]["thing"]["workers"][partition]["next"].as_u64().expect("an offset")
-    };
-    let before = daemon.status();
-    daemon.wait("records go on", |status| {
-        ["0", "1"].iter().all(|partition| next(status, partition) > next(&before, partition) + BATCH)
-    });
-}
+use tidemill_tests::things::{House, Stream, goes_on, post};
 
 /// A version that behaves so is offered under load: it is refused for `reason`, and nothing of it is seen.
 fn check(behaviour: &str, reason: &str) {
     let good = changeling("good");
     let house = House::new(&format!("trial-{behaviour}"), &good);
-    let daemon = started(&house);
-    let stream = Stream::start(daemon.topics);
+    let daemon = house.start();
+    let stream = Stream::start(daemon.topics, 0);
     goes_on(&daemon);
     let (status, answer) = post(&daemon, "/tables/thing/reload", &changeling(behaviour));
     assert_eq!(status, 409, "{answer}");
@@ -107,11 +51,11 @@ fn a_version_that_leaks_is_rewound() {
 fn a_version_that_is_bad_where_no_other_worker_saw_it_is_withdrawn() {
     let (good, bad) = (changeling("good"), changeling("rejects"));
     let house = House::new("trial-later", &good);
-    let daemon = started(&house);
+    let daemon = house.start();
     // Nothing to try it on: it is taken, and judged by the first records that come.
     let (status, answer) = post(&daemon, "/tables/thing/reload", &bad);
     assert_eq!((status, &answer["generation"]), (200, &Value::from(2)));
-    let stream = Stream::start(daemon.topics);
+    let stream = Stream::start(daemon.topics, 0);
     daemon.wait("it is withdrawn", |status| status["tables"]["thing"]["digest"] == *digest(&good));
     goes_on(&daemon);
     let sent = stream.end();
@@ -129,7 +73,7 @@ fn a_person_goes_back_and_stays_there() {
     let [first, second, third] = ["first", "second", "third"].map(changeling);
     let house = House::new("trial-back", &first);
     let live = |work: &dyn Fn(&Daemon)| {
-        let daemon = started(&house);
+        let daemon = house.start();
         work(&daemon);
         daemon.settle();
         daemon.stop();

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::Ended;
 use crate::component::{Component, Host};
-use crate::config::plan::Table;
-use crate::config::{self, Described, Descriptions};
+use crate::config::plan::{Table, Transform};
+use crate::config::{self, Declared, Described, Descriptions, Fault};
 use crate::error::Result;
-use crate::pipeline::table::read_component;
+use crate::pipeline::generation::{load_component, read_component};
 
 /// Check a pipeline file: every fault at once, or a picture of the plan.
 #[derive(Debug, Args)]
@@ -28,24 +28,20 @@ impl Check {
         let mut descriptions = Descriptions::default();
         let mut faults = Vec::new();
         for table in &declared.pipeline.tables {
-            let fault = |key, error| declared.places.fault(&format!("tables.{}.{key}", table.name), &error);
-            let component = match load(&host, table) {
-                Ok(component) => component,
-                Err(error) => {
-                    faults.push(fault("transform", error));
-                    continue;
+            let loaded: Vec<_> = table.transforms.iter().map(|one| describe(&host, &declared, table, one)).collect();
+            let mut all = Vec::new();
+            for result in loaded {
+                match result {
+                    Ok((described, unfit)) => {
+                        faults.extend(unfit);
+                        all.push(described);
+                    }
+                    Err(fault) => faults.push(fault),
                 }
-            };
-            let description = component.description();
-            let unfit = config::check_parameters(&declared, table, &description.parameters);
-            // What the schema does not say, the transform does when it is configured.
-            if unfit.is_empty()
-                && let Err(error) = component.instantiate(&table.parameters)
-            {
-                faults.push(fault(if table.parameters == "{}" { "transform" } else { "parameters" }, error));
             }
-            faults.extend(unfit);
-            descriptions.insert(table.name.clone(), described(&component));
+            if all.len() == table.transforms.len() {
+                descriptions.insert(table.name.clone(), all);
+            }
         }
         faults.extend(config::check(&declared, &descriptions));
         faults.sort_by_key(|fault| (fault.line, fault.column));
@@ -57,7 +53,7 @@ impl Check {
     }
 }
 
-fn show(faults: &[config::Fault]) -> Ended {
+fn show(faults: &[Fault]) -> Ended {
     for fault in faults {
         eprintln!("{fault}");
     }
@@ -65,9 +61,25 @@ fn show(faults: &[config::Fault]) -> Ended {
     Ended::NotWell
 }
 
-fn load(host: &Host, table: &Table) -> Result<Component> {
-    let bytes = read_component(table)?;
-    host.load(&bytes, &table.limits)
+/// What a transform says of itself, with the faults of its parameters; a fault where it cannot be loaded.
+fn describe(
+    host: &Host,
+    declared: &Declared,
+    table: &Table,
+    transform: &Transform,
+) -> Result<(Described, Vec<Fault>), Fault> {
+    let fault = |place: &str, error| declared.places.fault(&format!("tables.{}.{place}", table.name), &error);
+    let component = read_component(transform).and_then(|bytes| load_component(host, transform, &bytes));
+    let component = component.map_err(|error| fault(&transform.place, error))?;
+    let mut unfit = config::check_parameters(declared, &table.name, transform, &component.description().parameters);
+    // What the schema does not say, the transform does when it is configured.
+    if unfit.is_empty()
+        && let Err(error) = component.instantiate(&transform.parameters)
+    {
+        let silent = transform.parameters == "{}";
+        unfit.push(fault(&if silent { transform.place.clone() } else { transform.parameters_place() }, error));
+    }
+    Ok((described(&component), unfit))
 }
 
 fn described(component: &Component) -> Described {

@@ -12,7 +12,7 @@ use crate::config::plan::Pipeline;
 use crate::emulate::population::Population;
 use crate::emulate::post::{Order, Plan, Rows};
 use crate::error::{Error, Kind, OrFail, Result};
-use crate::runtime::cache_file;
+use crate::runtime::{Options, cache_file};
 
 /// How long the windows and the outbox may take to empty after the last post.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(60);
@@ -63,7 +63,7 @@ impl Demo {
     async fn show(&self, pipeline: Pipeline) -> Result<Ended> {
         let begun = Instant::now();
         println!("1. start {:?}: its topics, its transforms, its lake, its cache", pipeline.name);
-        let running = Running::start(pipeline).await?;
+        let running = Running::start(pipeline, Options::default()).await?;
         println!("   posts go to http://{}/topics/pin, geo and user\n", running.topics);
 
         println!("2. post: {} times a pin, a geo and a user over HTTP", self.posts);

@@ -1,6 +1,6 @@
 //! `tidemill reload`, `rollback`, `generations`: the components of a running pipeline's table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
@@ -14,15 +14,15 @@ use crate::value::Value;
 
 /// A table of a running pipeline.
 #[derive(Debug, Args)]
-struct Of {
+pub(super) struct Of {
     /// The table.
-    table: String,
+    pub(super) table: String,
     /// The pipeline file.
     #[arg(long, short, default_value = "pipelines/pinterest.toml")]
     pipeline: PathBuf,
     /// Print the answer as JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Offer a component to a table of a running pipeline: it is checked, tried on the next records, then taken.
@@ -30,8 +30,14 @@ struct Of {
 pub(super) struct Reload {
     #[command(flatten)]
     of: Of,
-    /// The component; without it, the file that the pipeline names is read again.
+    /// The component; without it, the files that the pipeline names are read again.
     file: Option<PathBuf>,
+    /// Of a table with several transforms, the one that the component is for: its name, or its number from 1.
+    #[arg(long, requires = "file")]
+    transform: Option<String>,
+    /// Take it although fields of the table go or become others, where the pipeline file does not name them.
+    #[arg(long)]
+    accept_breaking: bool,
 }
 
 /// Go back to the component that was in service before, and stay with it until `reload`.
@@ -50,20 +56,16 @@ pub(super) struct Generations {
 
 impl Reload {
     pub(super) fn run(self) -> Result<Ended> {
-        let component = match &self.file {
-            Some(file) => std::fs::read(file).or_fail(Kind::Missing, || format!("component {}", file.display()))?,
-            None => Vec::new(),
-        };
-        if self.file.is_some() && component.is_empty() {
-            return Err(Error::new(Kind::Input, "component: the file is empty"));
-        }
-        self.of.change("reload", component)
+        let component = self.file.as_deref().map(component).transpose()?.unwrap_or_default();
+        let transform = self.transform.iter().map(|transform| ("transform", transform.as_str()));
+        let accept = self.accept_breaking.then_some(("accept_breaking", "true"));
+        self.of.change("reload", &transform.chain(accept).collect::<Vec<_>>(), component)
     }
 }
 
 impl Rollback {
     pub(super) fn run(self) -> Result<Ended> {
-        self.of.change("rollback", Vec::new())
+        self.of.change("rollback", &[], Vec::new())
     }
 }
 
@@ -79,26 +81,36 @@ impl Generations {
     }
 }
 
+/// The bytes of a component's file.
+pub(super) fn component(file: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(file).or_fail(Kind::Missing, || format!("component {}", file.display()))?;
+    if bytes.is_empty() {
+        return Err(Error::new(Kind::Input, "component: the file is empty"));
+    }
+    Ok(bytes)
+}
+
 impl Of {
-    fn url(&self, what: &str) -> Result<String> {
+    pub(super) fn url(&self, what: &str) -> Result<String> {
         let pipeline = super::pipeline(&self.pipeline, None)?;
         Ok(format!("http://{}/tables/{}/{what}", pipeline.listen.admin, self.table))
     }
 
-    fn change(&self, what: &str, body: Vec<u8>) -> Result<Ended> {
+    pub(super) fn change(&self, what: &str, asked: &[(&str, &str)], body: Vec<u8>) -> Result<Ended> {
         let url = self.url(what)?;
-        let text = super::tokio_runtime()?.block_on(async { Client::new()?.send(&url, body).await })?;
+        let text = super::tokio_runtime()?.block_on(async { Client::new()?.send(&url, asked, body).await })?;
         if self.json {
             println!("{text}");
             return Ok(Ended::Well);
         }
-        let Taken { digest, generation } = parsed(&url, &text)?;
+        let Taken { digest, generation, changes } = parsed(&url, &text)?;
         println!("table {:?}: generation {generation} is in service, digest {digest}", self.table);
+        changes.iter().for_each(|change| println!("field {change}"));
         Ok(Ended::Well)
     }
 }
 
-fn parsed<'a, T: Deserialize<'a>>(url: &str, text: &'a str) -> Result<T> {
+pub(super) fn parsed<'a, T: Deserialize<'a>>(url: &str, text: &'a str) -> Result<T> {
     serde_json::from_str(text)
         .or_fail(Kind::Unavailable, || format!("server {url:?}: its answer is another than expected"))
 }

@@ -8,6 +8,7 @@ mod generations;
 mod progress;
 mod query;
 mod run;
+mod shadow;
 mod status;
 mod table;
 mod tap;
@@ -58,6 +59,12 @@ enum Command {
     Rollback(generations::Rollback),
     /// List the components that were in service of a table.
     Generations(generations::Generations),
+    /// Run a component beside the live one on the same records, and show how their rows differ.
+    Shadow(shadow::Shadow),
+    /// Take the component that runs as a shadow.
+    Promote(shadow::Promote),
+    /// End a shadow.
+    Discard(shadow::Discard),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
     /// Begin, build, inspect, try or measure a transform.
@@ -87,6 +94,9 @@ pub fn main() -> ExitCode {
         Command::Reload(reload) => reload.run(),
         Command::Rollback(rollback) => rollback.run(),
         Command::Generations(generations) => generations.run(),
+        Command::Shadow(shadow) => shadow.run(),
+        Command::Promote(promote) => promote.run(),
+        Command::Discard(discard) => discard.run(),
         Command::Tap(tap) => tap.run(),
         Command::Transform(transform) => transform.run(),
     };

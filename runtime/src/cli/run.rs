@@ -15,7 +15,7 @@ use crate::config::plan::Pipeline;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::http::{self, Listener};
 use crate::reload::Watch;
-use crate::runtime::Runtime;
+use crate::runtime::{Options, Runtime};
 use crate::time::Clock;
 
 /// How often it is looked whether the process has to end.
@@ -31,6 +31,9 @@ pub(super) struct Run {
     /// Keep everything in this folder instead of the one that the file names.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Begin with the files' components although fields of a table go or become others; what SQLite has of those begins anew.
+    #[arg(long)]
+    accept_breaking: bool,
 }
 
 /// A pipeline that runs and answers, until it is ended.
@@ -50,7 +53,8 @@ impl Run {
         super::log_to_stderr("info");
         let pipeline = super::pipeline(&self.pipeline, self.data)?;
         super::tokio_runtime()?.block_on(async {
-            let running = Running::start(pipeline).await?;
+            let options = Options { accept_breaking: self.accept_breaking };
+            let running = Running::start(pipeline, options).await?;
             // Before the first word: who reads it may ask for the end at once.
             let asked = Asked::listen()?;
             println!("pipeline {:?} is running; ctrl-c ends it", running.runtime.pipeline().name);
@@ -86,11 +90,11 @@ impl Asked {
 
 impl Running {
     /// Binds the listeners first, so that an occupied port is said before anything is touched.
-    pub(super) async fn start(pipeline: Pipeline) -> Result<Self> {
+    pub(super) async fn start(pipeline: Pipeline, options: Options) -> Result<Self> {
         let topics = Listener::bind(pipeline.listen.topics, "listen.topics").await?;
         let admin = Listener::bind(pipeline.listen.admin, "listen.admin").await?;
         let (topics_at, admin_at) = (topics.addr(), admin.addr());
-        let runtime = Runtime::start(pipeline, Arc::new(Clock::System)).await?;
+        let runtime = Runtime::start(pipeline, options, Arc::new(Clock::System)).await?;
         let (end, ends) = watch::channel(false);
         let listeners = [
             tokio::spawn(topics.serve(http::topics(Arc::clone(&runtime)), ends.clone())),

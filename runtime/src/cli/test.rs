@@ -8,11 +8,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Ended;
-use crate::component::{Component, Host};
+use crate::component::Host;
 use crate::config::plan::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::cases::{self, Case, Difference};
-use crate::pipeline::table::read_component;
+use crate::pipeline::generation::Chain;
 
 /// Play the test cases of a pipeline's tables through their transforms.
 #[derive(Debug, Args)]
@@ -70,9 +70,9 @@ impl Test {
         let host = Host::new(None)?;
         let mut all = Vec::new();
         for (table, folders) in self.chosen(&pipeline)? {
-            let component = component(&host, table)?;
+            let chain = Chain::read(&host, table)?;
             for folder in folders {
-                let tested = self.test(table, &component, &folder);
+                let tested = self.test(table, &chain, &folder);
                 if !self.json {
                     print!("{}", show::case(&tested));
                 }
@@ -135,7 +135,7 @@ impl Test {
         }
     }
 
-    fn test(&self, table: &plan::Table, component: &Component, folder: &Path) -> Tested {
+    fn test(&self, table: &plan::Table, chain: &Chain, folder: &Path) -> Tested {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut tested = Tested {
             table: table.name.clone(),
@@ -146,7 +146,7 @@ impl Test {
         };
         let result = Case::read(folder).and_then(|case| {
             tested.records = case.records();
-            self.judge(table, component, &case)
+            self.judge(table, chain, &case)
         });
         tested.result = result.unwrap_or_else(|error| Verdict::Failed {
             error: error.message().to_owned(),
@@ -155,8 +155,8 @@ impl Test {
         tested
     }
 
-    fn judge(&self, table: &plan::Table, component: &Component, case: &Case) -> Result<Verdict> {
-        let played = cases::play(table, component, case)?;
+    fn judge(&self, table: &plan::Table, chain: &Chain, case: &Case) -> Result<Verdict> {
+        let played = cases::play(table, chain, case)?;
         // Of a transform that remembers, no rows are the expected ones.
         if self.update && played.unsteady.is_empty() {
             let files = played.update(case)?;
@@ -169,10 +169,4 @@ impl Test {
         let count = differences.len();
         Ok(if count == 0 { Verdict::Passed } else { Verdict::Differs { count, differences } })
     }
-}
-
-/// A table's component, as its file has it now.
-fn component(host: &Host, table: &plan::Table) -> Result<Component> {
-    let loaded = read_component(table).and_then(|bytes| host.load(&bytes, &table.limits));
-    loaded.map_err(|error| error.within(format!("table {:?}", table.name)))
 }

@@ -1,9 +1,10 @@
 //! What a pipeline asks of its transforms, held against what they write.
 
-use crate::schema::{Field, Type};
+use crate::error::Error;
+use crate::schema::{self, Field, Type};
 use crate::window::spec::{Aggregate, Measure, Time};
 
-use super::fault::{Fault, Places, join, wrong};
+use super::fault::{Fault, join, wrong};
 use super::plan::Table;
 use super::{Declared, Descriptions, names};
 
@@ -29,28 +30,41 @@ const ALL: [Type; 9] = [
 
 /// Checks that the columns which a pipeline names are written by its transforms, with types that fit.
 ///
-/// A table without a description is passed over: why it has none was told where its component was loaded.
+/// Of several transforms, each has to read what the one before it writes. A table without descriptions is passed over:
+/// why it has none was told where its components were loaded.
 /// The faults come by their places.
 pub fn check(declared: &Declared, described: &Descriptions) -> Vec<Fault> {
     let mut faults = Vec::new();
     for table in &declared.pipeline.tables {
-        if let Some(described) = described.get(&table.name) {
-            let path = join("tables", &table.name);
-            let mut columns =
-                Columns { outputs: &described.outputs, places: &declared.places, path, faults: &mut faults };
-            columns.table(table);
+        let Some(described) = described.get(&table.name) else { continue };
+        let path = join("tables", &table.name);
+        for (transform, pair) in table.transforms.iter().skip(1).zip(described.windows(2)) {
+            let [before, after] = pair else { continue };
+            let misfits = schema::links(&before.outputs, &after.inputs).err().unwrap_or_default();
+            let place = format!("{path}.{}", transform.place);
+            faults.extend(misfits.iter().map(|misfit| declared.places.fault(&place, misfit)));
+        }
+        if let Some(last) = described.last() {
+            let unfit = unfit(table, &last.outputs).into_iter();
+            faults.extend(unfit.map(|(place, wrong)| declared.places.fault(&format!("{path}.{place}"), &wrong)));
         }
     }
     faults.sort_by_key(|fault| (fault.line, fault.column));
     faults
 }
 
-/// The columns of one table, and what was found wrong with how they are used.
+/// What a table names that is not among `outputs`, what its last transform writes, or not of a type that fits: the entry as
+/// seen from the table, and what is wrong.
+pub fn unfit(table: &Table, outputs: &[Field]) -> Vec<(String, Error)> {
+    let mut columns = Columns { outputs, unfit: Vec::new() };
+    columns.table(table);
+    columns.unfit
+}
+
+/// The columns that a table has, and what was found wrong with how they are used.
 struct Columns<'a> {
     outputs: &'a [Field],
-    places: &'a Places,
-    path: String,
-    faults: &'a mut Vec<Fault>,
+    unfit: Vec<(String, Error)>,
 }
 
 impl Columns<'_> {
@@ -94,7 +108,7 @@ impl Columns<'_> {
                 wrong(format!("the transform writes no column {column:?}")).hint(names::meant(column, known))
             }
         };
-        self.faults.push(self.places.fault(&format!("{}.{path}", self.path), &wrong));
+        self.unfit.push((path.to_owned(), wrong));
     }
 }
 

@@ -11,6 +11,7 @@ mod read;
 mod section;
 mod table;
 mod topic;
+mod transform;
 pub mod units;
 
 #[cfg(test)]
@@ -20,7 +21,7 @@ use std::collections::HashMap;
 
 use crate::schema::Field;
 
-pub use check::check;
+pub use check::{check, unfit};
 pub use fault::{Fault, Place, Places};
 pub use names::table as check_name;
 pub use parameters::check_parameters;
@@ -36,7 +37,7 @@ pub struct Declared {
     pub places: Places,
 }
 
-/// What a table's transform says of itself, so far as a plan needs it.
+/// What a transform says of itself, so far as a plan needs it.
 #[derive(Clone, Debug)]
 pub struct Described {
     /// The transform's name.
@@ -51,5 +52,5 @@ pub struct Described {
     pub outputs: Vec<Field>,
 }
 
-/// Descriptions by the table's name; a table whose component could not be loaded has none.
-pub type Descriptions = HashMap<String, Described>;
+/// Descriptions by the table's name, one for each of its transforms; a table of which one could not be loaded has none.
+pub type Descriptions = HashMap<String, Vec<Described>>;

@@ -1,22 +1,22 @@
-//! A table's parameters, held against the JSON Schema that its transform declares.
+//! A transform's parameters, held against the JSON Schema that it declares.
 
 use serde_json::{Map, Value};
 
 use crate::error::Error;
 
 use super::fault::{Fault, Places, join, wrong};
-use super::plan::Table;
+use super::plan::Transform;
 use super::{Declared, names};
 
-/// Checks the parameters of a table; `schema` is what its transform says of them, `{}` where it takes none.
+/// Checks the parameters of a table's transform; `schema` is what that says of them, `{}` where it takes none.
 ///
 /// What is checked is the type of a value, `enum`, `minimum` and `maximum`, the items of a list, and of an object its
 /// `properties`, what is `required` and whether there may be more. Other words of a schema are left to the transform
 /// itself, when it is configured. The faults come by their places.
-pub fn check_parameters(declared: &Declared, table: &Table, schema: &str) -> Vec<Fault> {
+pub fn check_parameters(declared: &Declared, table: &str, transform: &Transform, schema: &str) -> Vec<Fault> {
     let parse = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
-    let (schema, given) = (parse(schema), parse(&table.parameters));
-    let path = join(&join("tables", &table.name), "parameters");
+    let (schema, given) = (parse(schema), parse(&transform.parameters));
+    let path = format!("{}.{}", join("tables", table), transform.parameters_place());
     let mut check = Check { places: &declared.places, faults: Vec::new() };
     if schema.is_empty() {
         let none = wrong("unknown key").hint("the transform takes no parameters");

@@ -7,7 +7,7 @@ use crate::lake::options::Endpoint;
 use crate::schema::Field;
 use crate::window::spec::{Aggregate, Kind, Time};
 
-use super::plan::{Backend, Pipeline, Query, Table, Topic};
+use super::plan::{Backend, Pipeline, Query, Table, Topic, Transform};
 use super::units::{show_duration, show_size};
 use super::{Described, Descriptions};
 
@@ -86,19 +86,16 @@ fn draw_topic(topic: &Topic) -> Vec<String> {
     }
 }
 
-fn draw_table(pipeline: &Pipeline, table: &Table, described: Option<&Described>) -> Vec<String> {
+fn draw_table(pipeline: &Pipeline, table: &Table, described: Option<&Vec<Described>>) -> Vec<String> {
     let mut lines = vec![format!("table {}", table.name)];
-    let from = shown(pipeline, table.source.as_ref().unwrap_or(&table.component));
-    let made_of = match described {
-        None => from,
-        Some(described) => {
-            let digest = described.digest.get(..DIGEST_SHOWN).unwrap_or(&described.digest);
-            format!("{} {} ({digest}) from {from}", described.name, described.version)
+    let described = described.map_or(&[][..], Vec::as_slice);
+    let mut facts = vec![row(["topic", &table.topic])];
+    for (index, transform) in table.transforms.iter().enumerate() {
+        let head = if index == 0 { "transform" } else { "then" };
+        facts.push(row([head, &made_of(pipeline, transform, described.get(index))]));
+        if transform.parameters != "{}" {
+            facts.push(row(["parameters", &transform.parameters]));
         }
-    };
-    let mut facts = vec![row(["topic", &table.topic]), row(["transform", &made_of])];
-    if table.parameters != "{}" {
-        facts.push(row(["parameters", &table.parameters]));
     }
     let cached = match table.key.as_slice() {
         [] => "nothing".to_owned(),
@@ -107,14 +104,26 @@ fn draw_table(pipeline: &Pipeline, table: &Table, described: Option<&Described>)
     facts.push(row(["cache", &cached]));
     facts.push(row(["lake", &objects(pipeline, table)]));
     lines.extend(aligned("  ", &facts));
-    if let Some(described) = described {
-        lines.extend(aligned("  ", &fields(table, described)));
+    for (index, one) in described.iter().enumerate() {
+        let last = index + 1 == described.len();
+        lines.extend(aligned("  ", &fields(one, |field| if last { role(table, field) } else { "" })));
     }
     for aggregate in &table.aggregates {
         lines.push(format!("  aggregate {}", aggregate.name));
         lines.extend(aligned("    ", &draw_aggregate(aggregate)));
     }
     lines
+}
+
+fn made_of(pipeline: &Pipeline, transform: &Transform, described: Option<&Described>) -> String {
+    let from = shown(pipeline, transform.source.as_ref().unwrap_or(&transform.component));
+    match described {
+        None => from,
+        Some(described) => {
+            let digest = described.digest.get(..DIGEST_SHOWN).unwrap_or(&described.digest);
+            format!("{} {} ({digest}) from {from}", described.name, described.version)
+        }
+    }
 }
 
 fn objects(pipeline: &Pipeline, table: &Table) -> String {
@@ -125,20 +134,24 @@ fn objects(pipeline: &Pipeline, table: &Table) -> String {
     format!("windows of {}, up to {objects} objects an hour", show_duration(table.window))
 }
 
-fn fields(table: &Table, described: &Described) -> Vec<Vec<String>> {
+fn fields(described: &Described, role: impl Fn(&Field) -> &'static str) -> Vec<Vec<String>> {
     let mut rows = vec![row(["reads", "", "->", "writes", "", ""])];
     for index in 0..described.inputs.len().max(described.outputs.len()) {
         let [input, kind] = described.inputs.get(index).map(field).unwrap_or_default();
         let written = described.outputs.get(index);
         let [output, output_kind] = written.map(field).unwrap_or_default();
-        let role = written.map_or("", |field| match field {
-            field if table.key.contains(&field.name) => "key",
-            field if table.cache.contains(&field.name) => "cached",
-            _ => "",
-        });
+        let role = written.map_or("", &role);
         rows.push(row([&format!("  {input}"), &kind, "", &format!("  {output}"), &output_kind, role]));
     }
     rows
+}
+
+fn role(table: &Table, field: &Field) -> &'static str {
+    match field {
+        field if table.key.contains(&field.name) => "key",
+        field if table.cache.contains(&field.name) => "cached",
+        _ => "",
+    }
 }
 
 fn field(field: &Field) -> [String; 2] {

@@ -100,21 +100,40 @@ impl Backend {
     }
 }
 
-/// A table: a topic's records, cleaned by a transform, kept in lake and cache.
+/// A transform of a table.
+#[derive(Clone, Debug)]
+pub struct Transform {
+    /// The component's file.
+    pub component: PathBuf,
+    /// The crate that the component is built from, where the file names a crate.
+    pub source: Option<PathBuf>,
+    /// Its parameters as JSON.
+    pub parameters: String,
+    /// Its limits.
+    pub limits: Limits,
+    /// The entry of the file that names it, as seen from its table: `transform`, or `transforms[1]`.
+    pub place: String,
+}
+
+impl Transform {
+    /// The entry of the file that sets its parameters, as seen from its table.
+    pub fn parameters_place(&self) -> String {
+        match self.place.strip_suffix(']') {
+            Some(_) => format!("{}.parameters", self.place),
+            None => "parameters".to_owned(),
+        }
+    }
+}
+
+/// A table: a topic's records, cleaned by its transforms, kept in lake and cache.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// Its name.
     pub name: String,
     /// The topic that it reads.
     pub topic: String,
-    /// The component's file.
-    pub component: PathBuf,
-    /// The crate that the component is built from, where the file names a crate.
-    pub source: Option<PathBuf>,
-    /// The transform's parameters as JSON.
-    pub parameters: String,
-    /// The transform's limits.
-    pub limits: Limits,
+    /// Its transforms, at least one, in the order in which its records pass them.
+    pub transforms: Vec<Transform>,
     /// The columns whose values tell rows apart; none where the cache keeps no rows.
     pub key: Vec<String>,
     /// The columns that the cache keeps of the latest row of each key.

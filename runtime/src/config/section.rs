@@ -20,6 +20,14 @@ pub(super) struct Section<'a> {
     asked: RefCell<Vec<&'static str>>,
 }
 
+/// An item of an array that has texts and tables.
+pub(super) enum Item<'a> {
+    /// A text, with the dotted path of its place.
+    Text { path: String, text: String },
+    /// A table.
+    Section(Section<'a>),
+}
+
 impl<'a> Section<'a> {
     /// The whole file.
     pub(super) fn root(table: &'a DeTable<'a>, faults: &'a Faults) -> Self {
@@ -185,20 +193,38 @@ impl<'a> Section<'a> {
 
     /// The tables in an array of tables.
     pub(super) fn items(&self, key: &'static str) -> Vec<Section<'a>> {
-        let mut sections = Vec::new();
-        let Some(value) = self.get(key) else { return sections };
-        let DeValue::Array(items) = value.get_ref() else {
-            self.type_fault::<()>(key, value, "an array of tables");
-            return sections;
-        };
-        for (index, item) in items.iter().enumerate() {
-            let path = format!("{}[{index}]", self.path_of(key));
-            match item.get_ref() {
-                DeValue::Table(table) => sections.push(Section::new(path, Some(table), self.faults)),
-                other => self.faults.add(&path, &not_a("a table", other)),
+        let items = self.array(key, "an array of tables").into_iter();
+        items.filter_map(|(path, item)| self.item(path, item, "a table")).collect()
+    }
+
+    /// The items of an array, each a text or a table.
+    pub(super) fn texts_or_items(&self, key: &'static str) -> Vec<Item<'a>> {
+        let mut found = Vec::new();
+        for (path, item) in self.array(key, "a list of texts or tables") {
+            match item {
+                DeValue::String(text) => found.push(Item::Text { path, text: text.clone().into_owned() }),
+                other => found.extend(self.item(path, other, "a text or a table").map(Item::Section)),
             }
         }
-        sections
+        found
+    }
+
+    fn array(&self, key: &'static str, what: &str) -> Vec<(String, &'a DeValue<'a>)> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let DeValue::Array(items) = value.get_ref() else {
+            self.type_fault::<()>(key, value, what);
+            return Vec::new();
+        };
+        let path = |index| format!("{}[{index}]", self.path_of(key));
+        items.iter().enumerate().map(|(index, item)| (path(index), item.get_ref())).collect()
+    }
+
+    fn item(&self, path: String, item: &'a DeValue<'a>, what: &str) -> Option<Section<'a>> {
+        if let DeValue::Table(table) = item {
+            return Some(Section::new(path, Some(table), self.faults));
+        }
+        self.faults.add(&path, &not_a(what, item));
+        None
     }
 
     /// The tables in this one by their names, in the file's order: `[topics.pin]`, `[topics.geo]`.

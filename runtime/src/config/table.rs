@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::component::limits::Limits;
 use crate::window::spec::{self, Aggregate, Kind, Measure, Time, Window};
 
 use super::fault::wrong;
 use super::plan::{Table, Topic};
 use super::section::Section;
-use super::{names, paths};
+use super::{names, paths, transform};
 
 /// The size of a lake window where the file is silent.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -20,8 +19,6 @@ const IDLE: Duration = Duration::from_secs(30);
 const AGGREGATE_WINDOW_MIN: Duration = Duration::from_millis(1);
 /// The smallest span of which something can come.
 const MICROSECOND: Duration = Duration::from_micros(1);
-/// WebAssembly's own bound on memory.
-const MEMORY_BYTES_MAX: u64 = 4 << 30;
 /// The columns that every aggregate has besides its own.
 const AGGREGATE_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 
@@ -29,14 +26,9 @@ const AGGREGATE_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, topics: &[Topic]) -> Table {
     section.judge_name(names::table(name));
     let topic = topic(section, topics);
-    section.need("transform", "transform = \"FOLDER\" of a crate, or a .wasm file");
-    let transform = section.text("transform");
-    let transform = transform.and_then(|written| section.judge("transform", paths::transform(folder, &written)));
-    let (component, source) = transform.unwrap_or_default();
+    let transforms = transform::read(section, folder);
     let cases = section.text("cases").and_then(|written| section.judge("cases", paths::folder(folder, &written)));
     let cases = cases.unwrap_or_else(|| folder.join("cases").join(name));
-    let parameters = section.section("parameters").json().to_string();
-    let limits = limits(&section.section("limits"));
     let (key, cache) = (columns(section, "key"), columns(section, "cache"));
     keep(section, &key, &cache);
     let window = section.duration("window", Duration::from_secs(1)).unwrap_or(WINDOW);
@@ -45,7 +37,7 @@ pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, topics: &[T
     }
     let aggregates = section.items("aggregates").iter().map(aggregate).collect();
     section.finish();
-    Table { name: name.to_owned(), topic, component, source, parameters, limits, key, cache, cases, window, aggregates }
+    Table { name: name.to_owned(), topic, transforms, key, cache, cases, window, aggregates }
 }
 
 fn topic(section: &Section<'_>, topics: &[Topic]) -> String {
@@ -56,29 +48,6 @@ fn topic(section: &Section<'_>, topics: &[Topic]) -> String {
         section.astray("topic", &wrong(format!("the topic {topic:?} is not declared")).hint(meant));
     }
     topic
-}
-
-fn limits(section: &Section<'_>) -> Limits {
-    let default = Limits::default();
-    let count = |key, max| section.number(key, 1..=max).and_then(|n| usize::try_from(n).ok());
-    let bytes = |key, max| section.memory(key, 1..=max);
-    let limits = Limits {
-        memory_bytes_max: bytes("memory", MEMORY_BYTES_MAX).unwrap_or(default.memory_bytes_max),
-        deadline: section.duration("deadline", Duration::from_millis(1)).unwrap_or(default.deadline),
-        budget: section.duration("budget", Duration::from_millis(1)).unwrap_or(default.budget),
-        output_bytes_max: bytes("output", MEMORY_BYTES_MAX).unwrap_or(default.output_bytes_max),
-        rows_out_per_row_max: count("rows_out_per_row", 1_000_000).unwrap_or(default.rows_out_per_row_max),
-        table_elements_max: count("table_elements", 10_000_000).unwrap_or(default.table_elements_max),
-        instances_max: count("instances", 1_000).unwrap_or(default.instances_max),
-        component_bytes_max: bytes("component", 1 << 30).unwrap_or(default.component_bytes_max),
-        log_bytes_max: bytes("log", 1 << 30).unwrap_or(default.log_bytes_max),
-        compile: section.duration("compile", Duration::from_millis(1)).unwrap_or(default.compile),
-        functions_max: count("functions", 1_000_000).unwrap_or(default.functions_max),
-        function_bytes_max: bytes("function", 1 << 30).unwrap_or(default.function_bytes_max),
-        declarations_bytes_max: bytes("declarations", 1 << 30).unwrap_or(default.declarations_bytes_max),
-    };
-    section.finish();
-    limits
 }
 
 fn columns(section: &Section<'_>, key: &'static str) -> Vec<String> {

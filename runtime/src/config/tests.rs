@@ -1,5 +1,6 @@
 //! Pipeline files over a folder that holds what they name.
 
+mod chain;
 mod faults;
 mod parameters;
 
@@ -113,7 +114,7 @@ fn described(outputs: &[(&str, Type)]) -> Descriptions {
     ];
     let (name, version) = ("clean".to_owned(), "0.1.0".to_owned());
     let digest = "0123456789abcdef".to_owned();
-    Descriptions::from([("orders".to_owned(), Described { name, version, digest, inputs, outputs })])
+    Descriptions::from([("orders".to_owned(), vec![Described { name, version, digest, inputs, outputs }])])
 }
 
 const OUTPUTS: [(&str, Type); 4] =
@@ -139,11 +140,12 @@ fn a_good_file_is_a_plan() {
     let Backend::Embedded(options) = &orders.backend else { panic!("{orders:?}") };
     assert_eq!((options.partitions, options.retention_bytes), (3, Some(10 << 30)));
     let table = &pipeline.tables[0];
-    assert_eq!(inside(&table.component), "transforms/clean/clean.wasm");
-    assert_eq!(inside(table.source.as_deref().unwrap()), "transforms/clean");
+    let [transform] = table.transforms.as_slice() else { panic!("{:?}", table.transforms) };
+    assert_eq!(inside(&transform.component), "transforms/clean/clean.wasm");
+    assert_eq!(inside(transform.source.as_deref().unwrap()), "transforms/clean");
     assert_eq!(inside(&table.cases), "cases/orders");
-    assert_eq!(table.parameters, r#"{"currency":"EUR","rates":[1.5,2]}"#);
-    assert_eq!((table.limits.memory_bytes_max, table.limits.deadline.as_secs()), (16 << 20, 1));
+    assert_eq!(transform.parameters, r#"{"currency":"EUR","rates":[1.5,2]}"#);
+    assert_eq!((transform.limits.memory_bytes_max, transform.limits.deadline.as_secs()), (16 << 20, 1));
     assert_eq!(
         format!("{:?}", table.aggregates[0]),
         r#"Aggregate { name: "sales", by: ["country"], window: Window { kind: Tumbling { size: 60s }, time: Column("placed"), lateness: 3600s, idle: 30s }, measures: [("rows", Count(None)), ("total", Sum("total"))] }"#
@@ -161,7 +163,7 @@ fn every_limit_can_be_set() {
     let text = GOOD.replace(r#"{ memory = "16MiB", deadline = "1s" }"#, &keys);
     let pipeline = Folder::new().declare(&text).unwrap().pipeline;
     assert_eq!(
-        pipeline.tables[0].limits,
+        pipeline.tables[0].transforms[0].limits,
         Limits {
             memory_bytes_max: 1 << 20,
             deadline: Duration::from_millis(2),

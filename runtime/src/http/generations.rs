@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::admin::{in_background, refused};
 use super::answer::Refusal;
 use crate::cache::{Generation, Work};
 use crate::error::Result;
-use crate::runtime::{By, Offer, Runtime};
+use crate::runtime::{By, Offer, Offered, Runtime};
 
 /// A generation as it is shown.
 #[derive(Debug, Deserialize, Serialize)]
@@ -54,17 +54,40 @@ pub struct Part {
 /// What came of an offer that was taken.
 #[derive(Debug, Deserialize)]
 pub struct Taken {
-    /// The sha256 of the component.
+    /// The digest of the chain.
     pub digest: String,
     /// The number of its generation.
     pub generation: u64,
+    /// What the table's fields became, a sentence each.
+    #[serde(default)]
+    pub changes: Vec<String>,
 }
 
-/// `POST /tables/{table}/reload`: the body is a component, or empty for what the table's file holds. 409 where it is refused.
-pub(super) async fn reload(State(door): State<Arc<Door>>, Path(table): Path<String>, body: Bytes) -> Response {
-    let offer = move |runtime: &Runtime| match body.is_empty() {
-        true => runtime.offer_file(&table),
-        false => runtime.offer(&table, &body, By::Hand),
+/// What an offer may say besides its body.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    /// The transform that the body is for: its name, or its number from 1.
+    transform: Option<String>,
+    /// Whether fields may go or become others.
+    #[serde(default)]
+    accept_breaking: bool,
+}
+
+/// `POST /tables/{table}/reload?transform=NAME&accept_breaking=true`: the body is a component, or empty for what the table's
+/// files hold. 409 where it is refused.
+pub(super) async fn reload(
+    State(door): State<Arc<Door>>,
+    Path(table): Path<String>,
+    Query(asked): Query<Asked>,
+    body: Bytes,
+) -> Response {
+    let by = By::Hand { accept_breaking: asked.accept_breaking };
+    let offer = move |runtime: &Runtime| {
+        if body.is_empty() {
+            return runtime.offer_files(&table, by);
+        }
+        let place = runtime.place(&table, asked.transform.as_deref())?;
+        runtime.offer(&table, &[Offered { place, bytes: (&body[..]).into() }], by)
     };
     answered(in_background(door, offer).await)
 }
@@ -82,7 +105,7 @@ pub(super) async fn generations(State(door): State<Arc<Door>>, Path(table): Path
     }
 }
 
-fn answered(offer: Result<Offer>) -> Response {
+pub(super) fn answered(offer: Result<Offer>) -> Response {
     match offer {
         Ok(offer) if offer.refused.is_none() => axum::Json(offer).into_response(),
         Ok(offer) => {

@@ -7,6 +7,7 @@ mod placement;
 mod produce;
 mod request;
 mod server;
+mod shadow;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -59,7 +60,8 @@ pub fn topics(runtime: Arc<Runtime>) -> Router {
 
 /// The operator's routes.
 pub fn admin(runtime: Arc<Runtime>) -> Router {
-    let limits = runtime.pipeline().tables.iter().map(|table| table.limits.component_bytes_max);
+    let transforms = runtime.pipeline().tables.iter().flat_map(|table| &table.transforms);
+    let limits = transforms.map(|transform| transform.limits.component_bytes_max);
     // One byte more, so that the table's own limit is what refuses.
     let component_bytes_max = limits.max().unwrap_or(0) + 1;
     Router::new()
@@ -69,6 +71,12 @@ pub fn admin(runtime: Arc<Runtime>) -> Router {
         .route("/status", get(admin::status))
         .route("/tables/{table}/generations", get(generations::generations))
         .route("/tables/{table}/reload", post(generations::reload).layer(DefaultBodyLimit::max(component_bytes_max)))
+        .route(
+            "/tables/{table}/shadow",
+            get(shadow::look).post(shadow::begin).layer(DefaultBodyLimit::max(component_bytes_max)),
+        )
+        .route("/tables/{table}/promote", post(shadow::promote))
+        .route("/tables/{table}/discard", post(shadow::discard))
         .route("/tables/{table}/rollback", post(generations::rollback))
         .route("/tables/{table}/tap", get(admin::tap))
         .fallback(not_found)

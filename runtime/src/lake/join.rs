@@ -21,6 +21,8 @@ use crate::error::{Error, Kind, OrFail, Result};
 /// What a joined object holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
+    /// How many of the segments are in it, from the first on.
+    pub segments: usize,
     /// Its rows, where the format counts them; lines of JSON are counted too.
     pub rows: u64,
     /// Its size in bytes.
@@ -29,10 +31,10 @@ pub struct Joined {
     pub sha256: String,
 }
 
-/// Joins finished segments, in their order, into the file `into`, whole and synced when it has that name.
+/// Joins finished segments, in their order, into the file `into`, whole and synced when it has that name. Segments from before
+/// and after a change of the table's columns belong into different objects: it ends before the first whose columns are others.
 ///
-/// Errors when there are none, when one is broken (`Corrupt`), and when their columns differ (`Input`): segments from
-/// before and after a change of the table's columns belong into different objects.
+/// Errors when there are none, and when one is broken (`Corrupt`).
 pub fn join(files: &[PathBuf], into: &Path, format: Format) -> Result<Joined> {
     if files.is_empty() {
         return Err(Error::new(Kind::Internal, format!("object {:?}: it has no segments", into.display().to_string())));
@@ -43,12 +45,12 @@ pub fn join(files: &[PathBuf], into: &Path, format: Format) -> Result<Joined> {
         return Ok(joined);
     }
     let draft = Draft::create(into)?;
-    let (draft, rows) = match format {
+    let (draft, segments, rows) = match format {
         Format::Parquet => join_parquet(files, draft)?,
-        Format::Json => join_lines(files, draft)?,
+        Format::Json => join_lines(files, draft).map(|(draft, rows)| (draft, files.len(), rows))?,
     };
     let (bytes, sha256) = draft.publish(into)?;
-    Ok(Joined { rows, bytes, sha256 })
+    Ok(Joined { segments, rows, bytes, sha256 })
 }
 
 /// One segment is an object as it stands: it gets a second name. None where the file system gives no second names.
@@ -77,7 +79,7 @@ fn adopt(segment: &Path, into: &Path, format: Format) -> Result<Option<Joined>> 
         return Ok(None);
     }
     sync_parent(into).map_err(storage(into))?;
-    Ok(Some(Joined { rows, bytes, sha256: hex(&hash.finalize()) }))
+    Ok(Some(Joined { segments: 1, rows, bytes, sha256: hex(&hash.finalize()) }))
 }
 
 fn join_lines(files: &[PathBuf], mut draft: Draft) -> Result<(Draft, u64)> {
@@ -95,10 +97,11 @@ fn join_lines(files: &[PathBuf], mut draft: Draft) -> Result<(Draft, u64)> {
     Ok((draft, rows))
 }
 
-fn join_parquet(files: &[PathBuf], draft: Draft) -> Result<(Draft, u64)> {
+/// Gives, after the draft, how many files are in it, and their rows.
+fn join_parquet(files: &[PathBuf], draft: Draft) -> Result<(Draft, usize, u64)> {
     let mut draft = Some(draft);
     let mut writer = None;
-    let mut rows = 0;
+    let (mut segments, mut rows) = (0, 0);
     for path in files {
         let broken = || format!("segment {:?}", path.display().to_string());
         let segment = Segment(File::open(path).map_err(storage(path))?);
@@ -108,16 +111,16 @@ fn join_parquet(files: &[PathBuf], draft: Draft) -> Result<(Draft, u64)> {
         }
         let Some(writer) = &mut writer else { continue };
         if writer.schema_descr().root_schema() != metadata.file_metadata().schema() {
-            let first = files.first().map(|first| first.display().to_string());
-            return Err(Error::new(Kind::Input, format!("{}: its columns are not those of {first:?}", broken())));
+            break;
         }
+        segments += 1;
         for group in metadata.row_groups() {
             rows += group.num_rows() as u64;
             copy_group(writer, &segment, group).or_fail(Kind::Storage, broken)?;
         }
     }
     let writer = writer.ok_or_else(|| Error::new(Kind::Internal, "join: there is no segment"))?;
-    Ok((writer.into_inner().or_fail(Kind::Storage, || "join")?, rows))
+    Ok((writer.into_inner().or_fail(Kind::Storage, || "join")?, segments, rows))
 }
 
 fn writer_like(metadata: &ParquetMetaData, draft: Draft) -> Result<SerializedFileWriter<Draft>> {

@@ -221,7 +221,7 @@ fn json_lines_read_like_rows() {
 }
 
 #[test]
-fn segments_that_do_not_fit_are_named() {
+fn segments_of_other_columns_are_left_and_broken_ones_named() {
     let folder = Folder::new("misfits");
     let (good, other, broken) = (folder.0.join("good"), folder.0.join("other"), folder.0.join("broken"));
     let mut profile = Profile::default();
@@ -238,10 +238,13 @@ fn segments_that_do_not_fit_are_named() {
         assert!(error.message().contains(says), "{error}");
         assert!(!folder.0.join("object").exists());
     };
-    check(&[&good, &other], Kind::Input, "other");
     check(&[&good, &broken], Kind::Corrupt, "broken");
     check(&[&good, &folder.0.join("gone")], Kind::Storage, "gone");
     check(&[], Kind::Internal, "no segments");
+    for (files, segments, joined_rows) in [([&good, &good, &other], 2, 6), ([&other, &good, &good], 1, 3)] {
+        let joined = join(&files.map(PathBuf::clone), &folder.0.join("object"), Format::Parquet).unwrap();
+        assert_eq!((joined.segments, joined.rows), (segments, joined_rows), "it ends where the columns change");
+    }
 }
 
 fn options(endpoint: Endpoint) -> Options {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 
-use super::table::{Generation, Table};
+use super::generation::Generation;
+use super::table::Table;
 use crate::cache::Latest;
 use crate::commit::{DeadLetter, Epoch, Segment};
 use crate::config::plan::EpochBounds;
@@ -75,7 +76,7 @@ impl OpenEpoch {
             from: before.next,
             next: before.next,
             watermark: before.watermark,
-            digest: generation.component.digest().to_owned(),
+            digest: generation.chain.digest().to_owned(),
             generation: generation.number,
             ..Epoch::default()
         };

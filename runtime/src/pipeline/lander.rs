@@ -33,9 +33,11 @@ pub struct Setup {
 
 /// Joins what is due until the shelf ends.
 pub fn run(setup: &Setup) {
-    while let Some(segments) = setup.shelf.take_due() {
+    while let Some(mut segments) = setup.shelf.take_due() {
         match join(setup, &segments) {
-            Ok(object) => {
+            Ok((joined, object)) => {
+                // What has other columns becomes an object of its own.
+                setup.shelf.put_back(segments.split_off(joined));
                 let files = segments.into_iter().map(|segment| segment.file).collect();
                 if setup.committer.send(Message::Landed { segments: files, object }).is_err() {
                     return;
@@ -50,10 +52,10 @@ pub fn run(setup: &Setup) {
     }
 }
 
-fn join(setup: &Setup, segments: &[Segment]) -> Result<Object> {
-    let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
-        return Err(Error::new(Kind::Internal, "lander: nothing to join"));
-    };
+/// The object of the segments, or of as many of them as have the columns of the first: how many, too.
+fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
+    let nothing = || Error::new(Kind::Internal, "lander: nothing to join");
+    let first = segments.first().ok_or_else(nothing)?;
     let Segment { table, partition, epoch, window, first_offset, .. } = first;
     let topic = setup.topics.get(table).unwrap_or(table);
     let key = lake::object_key(&setup.lake, table, *window, topic, *partition, *first_offset, *epoch);
@@ -61,13 +63,15 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<Object> {
         format!("object+{table}+{partition}+{}+{first_offset}+{epoch}.{}", window.0, setup.lake.format.extension());
     let parts: Vec<PathBuf> = segments.iter().map(|segment| setup.spool.join(&segment.file)).collect();
     let joined = lake::join(&parts, &setup.spool.join(&file), setup.lake.format)?;
+    let segments = segments.get(..joined.segments).unwrap_or_default();
+    let last = segments.last().ok_or_else(nothing)?;
     let mut digests = Vec::new();
     for segment in segments {
         if !digests.contains(&segment.digest) {
             digests.push(segment.digest.clone());
         }
     }
-    Ok(Object {
+    let object = Object {
         key,
         file,
         table: table.clone(),
@@ -79,5 +83,6 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<Object> {
         bytes: joined.bytes,
         sha256: joined.sha256,
         digests,
-    })
+    };
+    Ok((segments.len(), object))
 }

@@ -2,9 +2,12 @@
 
 pub mod aggregates;
 pub mod cases;
+pub mod change;
 pub mod committer;
 mod epoch;
+pub mod generation;
 pub mod lander;
+pub mod shadow;
 pub mod shelf;
 pub mod source;
 pub mod table;

@@ -11,6 +11,9 @@ use crate::time::Timestamp;
 /// Segments of one window become an object when they have so many bytes, though the window is still open.
 const OBJECT_BYTES_MAX: u64 = 128 << 20;
 
+/// A segment of so many bytes is an object by itself, as it stands: to join it with others would copy it, for row groups no larger.
+const ALONE_BYTES_MIN: u64 = 16 << 20;
+
 /// The shelf: the committer fills it, the lander and the uploader take from it.
 #[derive(Debug, Default)]
 pub struct Shelf {
@@ -53,8 +56,7 @@ impl Shelf {
     pub fn add(&self, segments: Vec<Segment>) {
         let mut held = self.held();
         for segment in segments {
-            let place = (segment.table.clone(), segment.partition, segment.window);
-            held.segments.entry(place).or_default().push(segment);
+            held.segments.entry(segment.place()).or_default().push(segment);
         }
         drop(held);
         self.more_due.notify_all();
@@ -81,17 +83,21 @@ impl Shelf {
         self.more_outbox.notify_one();
     }
 
-    /// Takes segments back that could not be joined.
+    /// Takes segments of one window back that were not joined, before those that came since.
     pub fn put_back(&self, segments: Vec<Segment>) {
-        self.held().joined(segments.len(), bytes(&segments));
-        self.add(segments);
+        let Some(place) = segments.first().map(Segment::place) else { return };
+        let mut held = self.held();
+        held.joined(segments.len(), bytes(&segments));
+        held.segments.entry(place).or_default().splice(..0, segments);
+        drop(held);
+        self.more_due.notify_all();
     }
 
     /// Waits for segments that are due to become an object, and takes them; none when the shelf ends.
     pub fn take_due(&self) -> Option<Vec<Segment>> {
         let mut held = self.held();
         loop {
-            if let Some(segments) = held.due().and_then(|place| held.segments.remove(&place)) {
+            if let Some(segments) = held.take() {
                 held.joining += segments.len();
                 held.joining_bytes += bytes(&segments);
                 return Some(segments);
@@ -158,11 +164,34 @@ fn bytes(segments: &[Segment]) -> u64 {
     segments.iter().map(|segment| segment.bytes).sum()
 }
 
+/// How many of the segments, from the first on, become one object.
+fn together(segments: &[Segment]) -> usize {
+    let alone = |segment: &Segment| segment.bytes >= ALONE_BYTES_MIN;
+    segments.iter().position(alone).map_or(segments.len(), |place| place.max(1))
+}
+
+impl Segment {
+    fn place(&self) -> Place {
+        (self.table.clone(), self.partition, self.window)
+    }
+}
+
 impl Held {
     fn joined(&mut self, segments: usize, bytes: u64) {
         self.joining = self.joining.saturating_sub(segments);
         // An object is about as large as what it is made of; with nothing in hand, there are no bytes.
         self.joining_bytes = if self.joining == 0 { 0 } else { self.joining_bytes.saturating_sub(bytes) };
+    }
+
+    /// Takes segments that are due to become one object.
+    fn take(&mut self) -> Option<Vec<Segment>> {
+        let place = self.due()?;
+        let mut segments = self.segments.remove(&place)?;
+        let rest = segments.split_off(together(&segments));
+        if !rest.is_empty() {
+            self.segments.insert(place, rest);
+        }
+        Some(segments)
     }
 
     /// The first place whose segments are due: its window has closed, or they are many.
@@ -195,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn a_large_segment_is_an_object_by_itself() {
+        let check = |bytes: &[u64], expected: usize| {
+            let segments: Vec<Segment> = bytes.iter().map(|&bytes| segment("pin", 0, bytes)).collect();
+            assert_eq!(together(&segments), expected, "{bytes:?}");
+        };
+        check(&[1, 2, 3], 3);
+        check(&[ALONE_BYTES_MIN, 2], 1);
+        check(&[1, 2, ALONE_BYTES_MIN, 3], 2);
+        check(&[ALONE_BYTES_MIN - 1, ALONE_BYTES_MIN], 1);
+    }
+
+    #[test]
     fn gives_windows_that_closed_and_those_that_are_large() {
         let shelf = Shelf::default();
         shelf.add(vec![
@@ -209,7 +250,10 @@ mod tests {
             std::iter::from_fn(|| shelf.take_due()).map(|due| due.iter().map(|s| s.bytes).collect()).collect();
         assert_eq!(taken, [vec![OBJECT_BYTES_MAX], vec![1, 3]]);
         assert_eq!(shelf.stock().segments, 4, "one waits, three are being joined");
+        shelf.add(vec![segment("pin", 0, 5)]);
         shelf.put_back(vec![segment("pin", 0, 1), segment("pin", 0, 3)]);
-        assert_eq!((shelf.stock().segments, shelf.stock().segment_bytes), (4, 6 + OBJECT_BYTES_MAX));
+        assert_eq!((shelf.stock().segments, shelf.stock().segment_bytes), (5, 11 + OBJECT_BYTES_MAX));
+        let again: Vec<u64> = shelf.take_due().unwrap().iter().map(|s| s.bytes).collect();
+        assert_eq!(again, [1, 3, 5], "in the order of their commits");
     }
 }

@@ -1,4 +1,4 @@
-//! A table as its workers need it: the plan, and what its transform's outputs mean for lake and cache.
+//! A table as its workers need it: the plan, and what its transforms' outputs mean for lake and cache.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,24 +7,10 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_schema::SchemaRef;
 
 use crate::cache::TableLayout;
-use crate::component::{Component, Description};
 use crate::config::plan;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::options::Format;
 use crate::schema::{Field, Type, arrow_schema};
-
-/// A component in service for one table, with its parameters.
-#[derive(Clone)]
-pub struct Generation {
-    /// The component.
-    pub component: Component,
-    /// Its parameters, as a JSON object.
-    pub parameters: String,
-    /// Counted from 1 in each table.
-    pub number: u64,
-    /// Whether a person chose it, so that a file that differs does not replace it.
-    pub pinned: bool,
-}
 
 /// What all workers of a table share.
 #[derive(Debug)]
@@ -49,21 +35,10 @@ pub struct Table {
 pub const ORIGIN: [(&str, Type); 4] =
     [("_time", Type::Timestamp), ("_partition", Type::Int64), ("_offset", Type::Int64), ("_row", Type::Int64)];
 
-/// The bytes of a table's component; where there are none, the hint says how to build it from its crate.
-pub fn read_component(plan: &plan::Table) -> Result<Vec<u8>> {
-    std::fs::read(&plan.component).map_err(|cause| {
-        let error = Error::new(Kind::Missing, format!("component {}: {cause}", plan.component.display()));
-        match &plan.source {
-            Some(source) => error.hint(format!("build it: tidemill transform build {}", source.display())),
-            None => error,
-        }
-    })
-}
-
 impl Table {
-    /// Joins a plan with the outputs that its transform declares.
-    pub fn new(plan: &plan::Table, description: &Description, format: Format, spool: &Path) -> Result<Self> {
-        let fields = description.outputs.clone();
+    /// Joins a plan with the fields that its last transform writes.
+    pub fn new(plan: &plan::Table, outputs: &[Field], format: Format, spool: &Path) -> Result<Self> {
+        let fields = outputs.to_vec();
         let origin = ORIGIN.map(|(name, kind)| Field { name: name.into(), aliases: Vec::new(), kind, nullable: false });
         let place = |name: &String| {
             fields.iter().position(|field| &field.name == name).ok_or_else(|| {
@@ -87,17 +62,9 @@ impl Table {
         rows.project(&self.cached).or_fail(Kind::Internal, || format!("table {:?}", self.plan.name))
     }
 
-    /// Whether a description's outputs are those that lake and cache were made for.
-    pub fn accepts(&self, description: &Description) -> Result<()> {
-        if description.outputs == self.fields {
-            return Ok(());
-        }
-        let list = |fields: &[Field]| fields.iter().map(show).collect::<Vec<_>>().join(", ");
-        let (old, new) = (list(&self.fields), list(&description.outputs));
-        let message =
-            format!("table {:?}: its transform would write other fields: now ({old}), offered ({new})", self.plan.name);
-        Err(Error::new(Kind::Input, message)
-            .hint("keep the output fields, or stop the pipeline and give the table a new name"))
+    /// The same table with other fields.
+    pub fn with_fields(&self, outputs: &[Field]) -> Result<Self> {
+        Self::new(&self.plan, outputs, self.format, &self.spool)
     }
 
     /// The rows with their origin: for each the place of its record, and that record's time and offset.
@@ -126,8 +93,4 @@ impl Table {
         RecordBatch::try_new(Arc::clone(&self.lake), columns)
             .or_fail(Kind::Internal, || format!("table {:?}", self.plan.name))
     }
-}
-
-fn show(field: &Field) -> String {
-    format!("{} {}{}", field.name, field.kind.word(), if field.nullable { "?" } else { "" })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use super::table::Generation;
+use super::generation::Generation;
 
 /// A first epoch ends after so many records ...
 pub(super) const TRIAL_RECORDS: u64 = 8_192;

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 pub use self::setup::{Command, Setup, Shown, State};
 use super::committer::Message;
 use super::epoch::{OpenEpoch, Tally, Target};
-use super::table::Generation;
+use super::shadow::Seen;
 use super::transform::Transform;
-use super::trial::{self, Fared, Outcome, TRIAL_CHUNK_ROWS, TRIAL_QUIET, TRIAL_RECORDS, TRIAL_TIME, Verdict};
-use crate::config::plan::EpochBounds;
+use super::trial::{self, Fared, Outcome, TRIAL_CHUNK_ROWS, TRIAL_QUIET};
 use crate::decode::Decoder;
 use crate::error::{Error, Kind, Result};
 use crate::record::Batch;
@@ -67,6 +66,7 @@ pub fn run(mut setup: Setup) {
         match command {
             Command::Take(generation, trial) => setup.take(generation, trial),
             Command::Back(generation) => setup.go_back(generation),
+            Command::Shadow(feed) => setup.shadow = feed,
             Command::Stop => return,
         }
     }
@@ -74,56 +74,21 @@ pub fn run(mut setup: Setup) {
 
 /// Waits after trouble: for a command where only that can help, else a while. The epoch's records are read again.
 fn rest(setup: &mut Setup, error: &Error) -> Option<Command> {
-    let (table, partition) = (&setup.table.plan.name, setup.position.partition);
+    let (table, partition) = (&*setup.name, setup.position.partition);
     let paused = error.kind() == Kind::Transform;
     tracing::error!(table, partition, paused, error = error.message(), "epoch abandoned");
     setup.show(|state| {
         state.trouble = Some(error.message().to_owned());
         state.paused = paused;
     });
-    if paused {
-        return Some(setup.commands.recv().unwrap_or(Command::Stop));
+    if !paused {
+        return setup.commands.recv_timeout(RETRY_TIME).ok();
     }
-    setup.commands.recv_timeout(RETRY_TIME).ok()
-}
-
-impl Setup {
-    fn take(&mut self, generation: Arc<Generation>, trial: Option<trial::Trial>) {
-        let fared = std::mem::take(&mut self.fared);
-        // One that was never tried here says nothing; the one before it does.
-        if self.trial.is_none() || fared.records > 0 {
-            self.fared_before = fared;
-        }
-        self.generation = generation;
-        self.trial = trial;
-    }
-
-    /// Goes on with a generation as it was before another was tried, or with one that a person chose.
-    fn go_back(&mut self, generation: Arc<Generation>) {
-        let tried = self.trial.take().is_some();
-        self.fared = if tried { std::mem::take(&mut self.fared_before) } else { Fared::default() };
-        self.generation = generation;
-    }
-
-    /// Ends the trial: what was tried did not pass, and the generation before it goes on.
-    fn fail_trial(&mut self, why: String) {
-        let Some(back) = self.trial.as_ref().map(|trial| Arc::clone(&trial.back)) else { return };
-        self.tell(Outcome::Failed(why));
-        self.go_back(back);
-    }
-
-    fn tell(&mut self, outcome: Outcome) {
-        let (table, partition) = (Arc::clone(&self.name), self.position.partition);
-        let verdict = Verdict { table, partition, number: self.generation.number, outcome };
-        self.trial.iter_mut().for_each(|trial| trial.tell(verdict.clone()));
-    }
-
-    /// When an epoch ends; a trial's ends early, so that its verdict comes soon.
-    fn bounds(&self) -> EpochBounds {
-        let EpochBounds { time, records, bytes } = self.bounds;
-        match self.trial {
-            Some(_) => EpochBounds { time: time.min(TRIAL_TIME), records: records.min(TRIAL_RECORDS), bytes },
-            None => EpochBounds { time, records, bytes },
+    loop {
+        match setup.commands.recv().unwrap_or(Command::Stop) {
+            // There is nothing to see here until the table goes on.
+            Command::Shadow(feed) => setup.shadow = feed,
+            command => return Some(command),
         }
     }
 }
@@ -139,14 +104,13 @@ impl Worker {
     }
 
     fn prepare(setup: &mut Setup) -> Result<(Decoder, Transform, Vec<Accumulator>, OpenEpoch)> {
-        let table = &setup.table;
         let generation = Arc::clone(&setup.generation);
-        let component = &generation.component;
+        let table = &generation.table;
         if setup.trial.is_some() {
             setup.fared = Fared::default();
         }
-        let decoder = Decoder::new(&component.description().inputs, setup.position.partition)?;
-        let mut transform = Transform::new(component.instantiate(&generation.parameters)?);
+        let decoder = Decoder::new(generation.chain.inputs(), setup.position.partition)?;
+        let mut transform = generation.chain.start()?;
         transform.on_trial(setup.trial.is_some());
         let accumulators = table.plan.aggregates.iter().zip(&setup.watermarks);
         let accumulators = accumulators.map(|(aggregate, upto)| Accumulator::new(aggregate, &table.fields, *upto));
@@ -159,7 +123,7 @@ impl Worker {
             *state = State {
                 next: setup.position.next,
                 end: setup.source.end(),
-                digest: component.digest().to_owned(),
+                digest: generation.chain.digest().to_owned(),
                 trouble: None,
                 paused: false,
                 swap_us,
@@ -176,6 +140,7 @@ impl Worker {
             match self.setup.commands.try_recv() {
                 Ok(Command::Back(generation)) if generation.number == self.setup.generation.number => {}
                 Ok(Command::Back(generation)) => return Ok(Command::Back(generation)),
+                Ok(Command::Shadow(feed)) => self.setup.shadow = feed,
                 Ok(command) => return Ok(self.leave(command)),
                 Err(TryRecvError::Disconnected) => return Ok(self.leave(Command::Stop)),
                 Err(TryRecvError::Empty) => {}
@@ -237,8 +202,14 @@ impl Worker {
     }
 
     fn process_chunk(&mut self, batch: &Batch, start: usize, end: usize) -> Result<()> {
+        let begun = Instant::now();
         let decoded = self.decoder.decode(batch, start..end)?;
         let cleaned = self.transform.apply(&decoded.rows)?;
+        if let Some(shadow) = &self.setup.shadow {
+            let (partition, spent) = (self.setup.position.partition, begun.elapsed());
+            let seen = Seen { partition, batch, records: start..end, decoded: &decoded, cleaned: &cleaned, spent };
+            shadow.lend(&self.setup.generation, &seen);
+        }
         let record = |index: u32| batch.get(index as usize);
         let mut tally = Tally { records: (end - start) as u64, ..Tally::default() };
         tally.rejected = (decoded.rejected.len() + cleaned.rejected.len()) as u64;
@@ -269,11 +240,12 @@ impl Worker {
             };
             let (times, offsets) = (of_rows(&times), of_rows(&offsets));
             let partition = self.setup.position.partition;
-            let rows = self.setup.table.with_origin(&piece.rows, &piece.sources, partition, &times, &offsets)?;
+            let rows =
+                self.setup.generation.table.with_origin(&piece.rows, &piece.sources, partition, &times, &offsets)?;
             for accumulator in &mut self.accumulators {
                 accumulator.add(&piece.rows, &times)?;
             }
-            let mut target = Target { table: &self.setup.table, profile: &mut self.setup.profile };
+            let mut target = Target { table: &self.setup.generation.table, profile: &mut self.setup.profile };
             self.epoch.write(&mut target, &rows, &times, &offsets)?;
         }
         tally.bytes = batch.range(start..end).map(|record| record.bytes() as u64).sum();
@@ -290,7 +262,7 @@ impl Worker {
                 self.setup.fail_trial(error.message().to_owned());
                 return command;
             }
-            let (table, partition) = (&self.setup.table.plan.name, self.setup.position.partition);
+            let (table, partition) = (&*self.setup.name, self.setup.position.partition);
             tracing::error!(table, partition, error = error.message(), "epoch abandoned");
         }
         command
@@ -310,7 +282,7 @@ impl Worker {
         let epoch = std::mem::replace(&mut self.epoch, next);
         let partials: Vec<_> = self.accumulators.iter_mut().map(Accumulator::take).collect();
         let watermarks = partials.iter().map(|partial| partial.watermark).collect();
-        let mut target = Target { table: &self.setup.table, profile: &mut self.setup.profile };
+        let mut target = Target { table: &self.setup.generation.table, profile: &mut self.setup.profile };
         let handover = epoch.finish(&mut target, partials, self.setup.clock.now())?;
         let line = handover.epoch.clone();
         self.epoch = OpenEpoch::after(&line, &self.setup.generation);

@@ -1,6 +1,9 @@
 //! The runtime: a pipeline started, watched, and stopped without losing what was taken.
 
+mod back;
+mod first;
 mod offers;
+mod shadow;
 mod start;
 mod status;
 mod tap;
@@ -18,21 +21,24 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::component::Host;
-use crate::config::plan::Pipeline;
+use crate::config::plan::{self, Pipeline};
 use crate::error::{Error, Kind};
 use crate::lake;
 use crate::log::Topic;
 use crate::log::lock::DataLock;
 use crate::metrics::Metrics;
 use crate::pipeline::committer::{Health, Message};
+use crate::pipeline::generation::Generation;
 use crate::pipeline::shelf::Shelf;
-use crate::pipeline::table::{Generation, Table};
 use crate::pipeline::trial::Verdict;
 use crate::pipeline::worker::{Command, Shown};
 use crate::time::{Clock, Timestamp};
 
-pub use self::offers::{By, Offer};
-pub use self::start::cache_file;
+use self::shadow::Shadowed;
+
+pub use self::offers::{By, Offer, Offered};
+pub use self::shadow::{Gate, SHARE};
+pub use self::start::{Options, cache_file};
 pub use self::status::Status;
 pub use self::tap::TAP_RECORDS_MAX;
 
@@ -59,11 +65,12 @@ pub struct Runtime {
 
 /// A table at work.
 struct Running {
-    table: Arc<Table>,
+    plan: plan::Table,
     workers: Vec<Worker>,
     generation: Mutex<InService>,
     /// Held while a component is offered, or a generation withdrawn.
     offers: Mutex<()>,
+    shadow: Mutex<Option<Shadowed>>,
 }
 
 /// The generation of a table, and what became of the last one that was offered.

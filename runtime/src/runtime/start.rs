@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use hashbrown::HashSet;
 
-use super::{By, Runtime, Threads, threads};
+use super::first::First;
+use super::{By, Offered, Runtime, Threads, threads};
 use crate::cache::query::Reader;
 use crate::cache::{AggregateLayout, Layout, Store};
 use crate::commit::Epoch;
-use crate::component::{Component, Host};
+use crate::component::Host;
 use crate::config::plan::{self, Backend, Pipeline};
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::options::Endpoint;
@@ -22,14 +23,23 @@ use crate::log::lock::DataLock;
 use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
 use crate::pipeline::committer::{self, HANDOVERS_MAX, Health};
+use crate::pipeline::generation::Generation;
 use crate::pipeline::shelf::Shelf;
-use crate::pipeline::table::{Generation, Table, read_component};
+use crate::pipeline::table::Table;
 use crate::reload;
+use crate::schema::Field;
 use crate::time::{Clock, Timestamp};
 use crate::window;
 
-/// The tables, with the generation that each begins with.
-pub(super) type Tables = Vec<(Arc<Table>, Arc<Generation>)>;
+/// The generation that each table begins with.
+pub(super) type Tables = Vec<Arc<Generation>>;
+
+/// How a pipeline is to begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether a component's file takes the place of what was in service although fields go or become others.
+    pub accept_breaking: bool,
+}
 
 /// The folders and files in a pipeline's data folder.
 struct Places {
@@ -65,14 +75,14 @@ pub fn cache_file(data: &Path) -> PathBuf {
 
 impl Runtime {
     /// Starts a pipeline: locks its data folder, recovers its topics, goes on where the last commit left it.
-    pub async fn start(pipeline: Pipeline, clock: Arc<Clock>) -> Result<Arc<Self>> {
+    pub async fn start(pipeline: Pipeline, options: Options, clock: Arc<Clock>) -> Result<Arc<Self>> {
         fs::create_dir_all(&pipeline.data).or_fail(Kind::Storage, || format!("data folder {:?}", pipeline.data))?;
         let data_lock = DataLock::take(&pipeline.data)?;
         let places = Places::make(&pipeline.data)?;
         let metrics = Arc::new(Metrics::new()?);
         let host = Host::new(Some(&places.compiled))?;
         let topics = open_topics(&pipeline, &places, &clock)?;
-        let (tables, store) = open_tables(&pipeline, &places, &host)?;
+        let (tables, store) = open_tables(&pipeline, options, &places, &host)?;
         let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
         let positions = store.positions()?;
         let shelf = restore_shelf(&store, &positions, &tables, &places.spool)?;
@@ -85,7 +95,7 @@ impl Runtime {
         let (running, workers) = threads::workers(&pipeline, &topics, &tables, &store, &aggregates, &messages, &clock)?;
         let committer = committer::Setup {
             store,
-            tables: tables.iter().map(|(table, _)| Arc::clone(table)).collect(),
+            tables: tables.iter().map(|generation| Arc::clone(&generation.table)).collect(),
             aggregates,
             shelf: Arc::clone(&shelf),
             spool: places.spool.clone(),
@@ -125,13 +135,18 @@ impl Runtime {
 
     /// Begins to watch the components' files; a file that differs from what is in service counts as changed.
     pub fn watch(self: &Arc<Self>) -> Result<reload::Watch> {
-        let files: Vec<PathBuf> = self.pipeline.tables.iter().map(|table| table.component.clone()).collect();
+        let transforms = |table: &plan::Table| table.transforms.clone();
+        let files = self.pipeline.tables.iter().flat_map(transforms).map(|transform| transform.component).collect();
         let runtime = Arc::downgrade(self);
         let offer = move |path: &Path, bytes: &[u8]| {
             let Some(runtime) = runtime.upgrade() else { return };
-            for table in runtime.pipeline.tables.iter().filter(|table| table.component == path) {
-                // What was refused has been said by `offer`; the old generation goes on.
-                let _ = runtime.offer(&table.name, bytes, By::File);
+            for table in &runtime.pipeline.tables {
+                let places = table.transforms.iter().enumerate().filter(|(_, transform)| transform.component == path);
+                let offered: Vec<_> = places.map(|(place, _)| Offered { place, bytes: bytes.into() }).collect();
+                if !offered.is_empty() {
+                    // What was refused has been said by `offer`; the old generation goes on.
+                    let _ = runtime.offer(&table.name, &offered, By::File);
+                }
             }
         };
         reload::watch(files, offer)
@@ -140,7 +155,7 @@ impl Runtime {
     fn remember_all(&self) -> Result<()> {
         self.tables.iter().try_for_each(|running| {
             let generation = Arc::clone(&super::lock(&running.generation).generation);
-            self.remember(&running.table.plan.name, &generation)
+            self.remember(&running.plan.name, &generation)
         })
     }
 }
@@ -162,61 +177,43 @@ pub(super) fn partitions(pipeline: &Pipeline, topics: &BTreeMap<String, Arc<Topi
     topics.get(name).map_or(planned, |topic| topic.partitions())
 }
 
-/// The tables with the generation that each begins with, and the store that was made for them.
-fn open_tables(pipeline: &Pipeline, places: &Places, host: &Host) -> Result<(Tables, Store)> {
+/// The generation that each table begins with, and the store that was made for them.
+fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Host) -> Result<(Tables, Store)> {
     let before = if places.cache.exists() { Reader::open(&places.cache)?.generations()? } else { Vec::new() };
     let mut tables = Vec::new();
     for plan in &pipeline.tables {
         let in_service = before.iter().find(|generation| generation.table == plan.name);
-        let kept = in_service.map(|generation| reload::kept(&places.components, &generation.digest));
-        let component = first_component(host, plan, kept.as_deref(), &places.components)?;
-        let table = Table::new(plan, component.description(), pipeline.lake.format, &places.spool)?;
+        let first = First { host, plan, queries: &pipeline.queries, components: &places.components };
+        let subject = |error: Error| error.within(format!("table {:?}", plan.name));
+        let chain = first.chain(in_service.map(|generation| generation.digest.as_str()), options).map_err(subject)?;
+        let table = Arc::new(Table::new(plan, chain.outputs(), pipeline.lake.format, &places.spool)?);
         let (number, pinned) = match in_service {
-            Some(before) if before.digest == component.digest() => (before.number, before.pinned),
+            Some(before) if before.digest == chain.digest() => (before.number, before.pinned),
             Some(before) => (before.number + 1, false),
             None => (1, false),
         };
-        let generation = Generation { component, parameters: plan.parameters.clone(), number, pinned };
-        generation
-            .component
-            .instantiate(&generation.parameters)
-            .map_err(|e| e.within(format!("table {:?}", plan.name)))?;
-        tables.push((Arc::new(table), Arc::new(generation)));
+        chain.start().map_err(subject)?;
+        tables.push(Arc::new(Generation { chain, table, number, pinned }));
     }
     let store = Store::open(&places.cache, &layout(pipeline, &tables)?)?;
     Ok((tables, store))
 }
 
-/// The component that was in service, or else the one that the file holds; a file that cannot be had is no trouble while there is the former.
-fn first_component(host: &Host, plan: &plan::Table, in_service: Option<&Path>, components: &Path) -> Result<Component> {
-    let subject = || format!("table {:?}", plan.name);
-    if let Some(kept) = in_service
-        && let Ok(bytes) = fs::read(kept)
-    {
-        return host.load(&bytes, &plan.limits).map_err(|error| error.within(subject()));
-    }
-    let bytes = read_component(plan).map_err(|error| {
-        let error = error.within(subject());
-        if plan.source.is_some() { error } else { error.hint("correct the path in the pipeline file") }
-    })?;
-    let component = host.load(&bytes, &plan.limits).map_err(|error| error.within(subject()))?;
-    reload::keep(components, component.digest(), &bytes)?;
-    Ok(component)
-}
-
-fn layout(pipeline: &Pipeline, tables: &[(Arc<Table>, Arc<Generation>)]) -> Result<Layout> {
+fn layout(pipeline: &Pipeline, tables: &[Arc<Generation>]) -> Result<Layout> {
     let mut layout = Layout {
         pipeline: pipeline.name.clone(),
         tables: Vec::new(),
         aggregates: Vec::new(),
         queries: pipeline.queries.iter().map(|query| (query.name.clone(), query.sql.clone())).collect(),
     };
-    for (table, _) in tables {
+    for table in tables.iter().map(|generation| &generation.table) {
         layout.tables.extend(table.layout.clone());
         for aggregate in &table.plan.aggregates {
             let fields = window::output_fields(aggregate, &table.fields)?;
             let (name, of) = (aggregate.name.clone(), table.plan.name.clone());
-            let definition = format!("{aggregate:?} over {:?}", table.fields);
+            let reads = |field: &&Field| aggregate.columns().any(|column| column == field.name);
+            let read = table.fields.iter().filter(reads).map(|field| (&field.name, field.kind));
+            let definition = format!("{aggregate:?} over {:?}", read.collect::<Vec<_>>());
             layout.aggregates.push(AggregateLayout { name, table: of, fields, by: aggregate.by.len(), definition });
         }
     }
@@ -231,7 +228,7 @@ fn restore_aggregates(
     store: &Store,
 ) -> Result<Aggregates> {
     let mut aggregates = Aggregates::default();
-    for (table, _) in tables {
+    for table in tables.iter().map(|generation| &generation.table) {
         let partitions = partitions(pipeline, topics, &table.plan.topic);
         aggregates.add(table, partitions, |name| Ok((store.groups(name)?, store.marks(name)?)))?;
     }
@@ -239,12 +236,7 @@ fn restore_aggregates(
 }
 
 /// The shelf as the last commit left it; files that no commit names are removed.
-fn restore_shelf(
-    store: &Store,
-    positions: &[Epoch],
-    tables: &[(Arc<Table>, Arc<Generation>)],
-    spool: &Path,
-) -> Result<Arc<Shelf>> {
+fn restore_shelf(store: &Store, positions: &[Epoch], tables: &[Arc<Generation>], spool: &Path) -> Result<Arc<Shelf>> {
     let (segments, outbox) = (store.segments()?, store.outbox()?);
     let known = segments.iter().map(|segment| &segment.file).chain(outbox.iter().map(|object| &object.file));
     let known: HashSet<String> = known.cloned().collect();
@@ -259,15 +251,16 @@ fn restore_shelf(
         return Err(error.hint("put the data folder back as it was; its files belong together"));
     }
     let shelf = Shelf::default();
-    let is_table = |name: &str| tables.iter().any(|(table, _)| table.plan.name == name);
+    let plans = || tables.iter().map(|generation| &generation.table.plan);
+    let is_table = |name: &str| plans().any(|plan| plan.name == name);
     for closed in segments.iter().filter(|segment| !is_table(&segment.table)) {
         shelf.close(&closed.table, 0, Timestamp(closed.window.0.saturating_add(1)));
     }
     shelf.add(segments);
     shelf.add_objects(outbox);
     for line in positions {
-        if let Some((table, _)) = tables.iter().find(|(table, _)| table.plan.name == line.table) {
-            shelf.close(&line.table, line.partition, line.watermark.floor(table.plan.window));
+        if let Some(plan) = plans().find(|plan| plan.name == line.table) {
+            shelf.close(&line.table, line.partition, line.watermark.floor(plan.window));
         }
     }
     Ok(Arc::new(shelf))

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Offer, Runtime, lock};
+use super::{Offer, Runtime, Shadowed, lock};
+use crate::pipeline::shadow::Report;
 use crate::pipeline::shelf::Stock;
 use crate::pipeline::worker::State;
 use crate::time::Timestamp;
@@ -42,6 +43,8 @@ struct TableStatus {
     since: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_offer: Option<Offer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<Report>,
     workers: BTreeMap<u32, State>,
 }
 
@@ -57,16 +60,16 @@ impl Runtime {
     pub fn status(&self) -> Status {
         let tables = self.tables.iter().map(|running| {
             let in_service = lock(&running.generation);
-            let description = in_service.generation.component.description();
             let status = TableStatus {
-                topic: running.table.plan.topic.clone(),
-                transform: format!("{} {}", description.name, description.version),
-                digest: in_service.generation.component.digest().to_owned(),
+                topic: running.plan.topic.clone(),
+                transform: in_service.generation.chain.version(),
+                digest: in_service.generation.chain.digest().to_owned(),
                 since: in_service.since,
                 last_offer: in_service.last_offer.clone(),
+                shadow: lock(&running.shadow).as_ref().map(Shadowed::seen),
                 workers: running.workers.iter().map(|worker| (worker.partition, lock(&worker.shown).clone())).collect(),
             };
-            (running.table.plan.name.clone(), status)
+            (running.plan.name.clone(), status)
         });
         let topics = self.topics.iter().map(|(name, topic)| {
             let partition = |partition| PartitionStatus {
@@ -96,10 +99,10 @@ impl Runtime {
     /// Whether every record is committed, and all rows are in the bucket.
     pub fn settled(&self) -> bool {
         let read = self.tables.iter().all(|running| {
-            let topic = self.topics.get(&running.table.plan.topic);
+            let topic = self.topics.get(&running.plan.topic);
             running.workers.iter().all(|worker| {
                 let end = topic.map(|topic| topic.end(worker.partition)).or(lock(&worker.shown).end);
-                end == Some(self.health.committed(&running.table.plan.name, worker.partition))
+                end == Some(self.health.committed(&running.plan.name, worker.partition))
             })
         });
         read && self.shelf.stock() == Stock::default()
@@ -116,7 +119,7 @@ impl Runtime {
         for running in &self.tables {
             for worker in &running.workers {
                 let said = lock(&worker.shown).trouble.clone();
-                let table = &running.table.plan.name;
+                let table = &running.plan.name;
                 trouble.extend(said.map(|said| format!("table {table:?}: partition {}: {said}", worker.partition)));
             }
         }
@@ -127,11 +130,11 @@ impl Runtime {
     pub fn show_lag(&self) {
         for running in &self.tables {
             for worker in &running.workers {
-                let topic = self.topics.get(&running.table.plan.topic);
+                let topic = self.topics.get(&running.plan.topic);
                 let end = topic.map(|topic| topic.end(worker.partition)).or(lock(&worker.shown).end);
-                let committed = self.health.committed(&running.table.plan.name, worker.partition);
+                let committed = self.health.committed(&running.plan.name, worker.partition);
                 let lag = i64::try_from(end.unwrap_or(0).saturating_sub(committed)).unwrap_or(i64::MAX);
-                let labels = &[running.table.plan.name.as_str(), &worker.partition.to_string()];
+                let labels = &[running.plan.name.as_str(), &worker.partition.to_string()];
                 self.metrics.lag.with_label_values(labels).set(lag);
             }
         }

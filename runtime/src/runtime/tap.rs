@@ -20,9 +20,9 @@ impl Runtime {
     /// their own; the fields that `masks` names are replaced first. Nothing of it reaches lake, cache or aggregates.
     pub fn tap(&self, table: &str, records_max: usize, masks: &[String]) -> Result<Vec<Tapped>> {
         let records_max = records_max.min(TAP_RECORDS_MAX);
-        let running = self.tables.iter().find(|running| running.table.plan.name == table);
+        let running = self.tables.iter().find(|running| running.plan.name == table);
         let running = running.ok_or_else(|| Error::new(Kind::Missing, format!("table {table:?}: there is none")))?;
-        let plan = &running.table.plan;
+        let plan = &running.plan;
         let topic = self.topics.get(&plan.topic).ok_or_else(|| {
             Error::new(Kind::Input, format!("table {table:?}: only a topic of the pipeline's own can be tapped"))
         })?;
@@ -31,7 +31,7 @@ impl Runtime {
             partitions.push((partition, last(topic, partition, records_max)?));
         }
         let generation = Arc::clone(&lock(&running.generation).generation);
-        cases::tap(plan, &generation.component, &partitions, records_max, masks)
+        cases::tap(plan, &generation.chain, &partitions, records_max, masks)
     }
 }
 

@@ -40,27 +40,28 @@ pub(super) fn workers(
     let positions: HashMap<(&str, u32), &Epoch> =
         positions.iter().map(|line| ((line.table.as_str(), line.partition), line)).collect();
     let (mut running, mut threads) = (Vec::new(), Vec::new());
-    for (table, generation) in tables {
-        let name = &table.plan.name;
+    for generation in tables {
+        let plan = &generation.table.plan;
+        let name = &plan.name;
         let works = store.works(name, generation.number)?;
         let mut workers = Vec::new();
-        for partition in 0..partitions(pipeline, topics, &table.plan.topic) {
+        for partition in 0..partitions(pipeline, topics, &plan.topic) {
             let first = Epoch { table: name.clone(), partition, watermark: Timestamp::MIN, ..Epoch::default() };
             let position = positions.get(&(name.as_str(), partition)).map_or(first, |line| (*line).clone());
-            if let Some(topic) = topics.get(&table.plan.topic) {
+            if let Some(topic) = topics.get(&plan.topic) {
                 topic.resume(partition, position.next, position.watermark)?;
             }
             let (commands, told) = channel();
             let shown = worker::Shown::default();
             let setup = worker::Setup {
-                table: Arc::clone(table),
                 name: Arc::from(name.as_str()),
-                source: source::open(pipeline, topics, &table.plan.topic, partition, position.next)?,
+                source: source::open(pipeline, topics, &plan.topic, partition, position.next)?,
                 position,
                 generation: Arc::clone(generation),
                 trial: None,
                 fared: fared(&works, partition),
                 fared_before: Fared::default(),
+                shadow: None,
                 swap_began: None,
                 commands: told,
                 bounds: pipeline.epoch.clone(),
@@ -76,8 +77,8 @@ pub(super) fn workers(
         }
         let generation = Arc::clone(generation);
         let in_service = InService { generation, since: clock.now(), before: None, last_offer: None };
-        let (generation, offers) = (Mutex::new(in_service), Mutex::default());
-        running.push(Running { table: Arc::clone(table), workers, generation, offers });
+        let (generation, offers, shadow) = (Mutex::new(in_service), Mutex::default(), Mutex::default());
+        running.push(Running { plan: plan.clone(), workers, generation, offers, shadow });
     }
     Ok((running, threads))
 }

@@ -70,6 +70,18 @@ pub enum Measure {
     CountDistinct(String),
 }
 
+impl Aggregate {
+    /// The columns of the table that it reads; one may come twice.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        let time = match &self.window.time {
+            Time::Column(column) => Some(column.as_str()),
+            Time::Append => None,
+        };
+        let measured = self.measures.iter().filter_map(|(_, measure)| measure.column());
+        self.by.iter().map(String::as_str).chain(time).chain(measured)
+    }
+}
+
 impl Window {
     /// How long each window is.
     pub fn size(&self) -> Duration {

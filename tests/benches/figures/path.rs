@@ -1,18 +1,20 @@
 //! The whole path in a process of its own: from filled topics to objects in S3 and aggregates in SQLite.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde_json::Value;
 use tidemill::emulate::population::Population;
 use tidemill_tests::daemon::{Daemon, pinterest, query};
-use tidemill_tests::fill;
-use tidemill_tests::place::Folder;
+use tidemill_tests::place::{Folder, component, rebuilt};
+use tidemill_tests::{fill, http};
 
 /// The benches of this file.
-pub(crate) const BENCHES: [(&str, fn()); 3] = [
+pub(crate) const BENCHES: [(&str, fn()); 4] = [
     ("path aggregates", || whole("aggregates", &["pin", "geo", "user"], false)),
     ("path latest rows", || whole("latest rows too", &["pin", "geo", "user"], true)),
+    ("path shadow", shadow),
     ("path pin", || whole("pin alone, aggregates", &["pin"], false)),
 ];
 
@@ -42,7 +44,15 @@ fn compile_beforehand(data: &Path) {
     fs::rename(other.path().join("data/compiled"), data.join("compiled")).expect("compiled components");
 }
 
-fn whole(what: &str, tables: &[&str], rows: bool) {
+/// A pipeline whose topics are full and whose components are compiled.
+struct Filled {
+    _folder: Folder,
+    pipeline: PathBuf,
+    records: u64,
+    bytes: u64,
+}
+
+fn filled(tables: &[&str], rows: bool) -> Filled {
     let folder = Folder::new("bench-path");
     let pipeline = pinterest(folder.path(), &[]);
     if !rows {
@@ -61,16 +71,64 @@ fn whole(what: &str, tables: &[&str], rows: bool) {
         records += KEYS;
     }
     compile_beforehand(&data);
+    Filled { _folder: folder, pipeline, records, bytes }
+}
+
+fn whole(what: &str, tables: &[&str], rows: bool) {
+    let filled = filled(tables, rows);
     let begun = Instant::now();
-    let daemon = Daemon::start(&pipeline);
+    let daemon = Daemon::start(&filled.pipeline);
     daemon.settle();
     let seconds = begun.elapsed().as_secs_f64();
     let (processor, memory) = daemon.used();
     daemon.stop();
-    crate::print(&format!("whole path: {what}"), records, bytes, seconds);
-    let per_million = processor / (records as f64 / 1e6);
+    crate::print(&format!("whole path: {what}"), filled.records, filled.bytes, seconds);
+    let per_million = processor / (filled.records as f64 / 1e6);
     println!("    {per_million:.2} s of processor time per million records, {memory} MB at most");
     let sizes =
-        query(&pipeline, "SELECT table_name, sum(bytes) / sum(rows), count(*) FROM tidemill_objects GROUP BY 1");
+        query(&filled.pipeline, "SELECT table_name, sum(bytes) / sum(rows), count(*) FROM tidemill_objects GROUP BY 1");
     println!("    bytes a row in the lake, objects: {}", sizes[1..].join("; "));
+}
+
+/// The path of pins with a shadow beside it, as a ratio to the path without one; the median of three of each.
+fn shadow() {
+    let candidate = rebuilt(&fs::read(component("pin")).expect("the component"), "candidate");
+    let run = |shadowed: bool| {
+        let filled = filled(&["pin"], false);
+        let begun = Instant::now();
+        let daemon = Daemon::start(&filled.pipeline);
+        if shadowed {
+            let answer = http::request(daemon.admin, "POST", "/tables/pin/shadow", &[], &candidate);
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        // The lake's windows end when the clock says so: what a shadow slows down is the way to the commit.
+        daemon.wait("all is committed", |status| {
+            let workers = status["tables"]["pin"]["workers"].as_object().expect("workers");
+            workers.values().map(|worker| worker["next"].as_u64().unwrap_or(0)).sum::<u64>() == filled.records
+        });
+        let rate = filled.records as f64 / begun.elapsed().as_secs_f64();
+        let seen = daemon.status()["tables"]["pin"]["shadow"].clone();
+        daemon.stop();
+        (rate, seen)
+    };
+    let mut without: Vec<f64> = Vec::new();
+    let mut with: Vec<(f64, Value)> = Vec::new();
+    for _ in 0..3 {
+        without.push(run(false).0);
+        with.push(run(true));
+    }
+    without.sort_by(f64::total_cmp);
+    with.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    let (alone, (rate, seen)) = (without[1], &with[1]);
+    let number = |name: &str| seen[name].as_u64().unwrap_or(0);
+    let part = number("records") as f64 / number("records_seen").max(1) as f64;
+    println!("path of pins, records/s: {alone:.0}; with a shadow {rate:.0} ({:.0} %)", rate / alone * 100.0);
+    println!(
+        "    it saw {:.0} % of the records, {} rows equal, {} others; {} ns a record, live {}",
+        part * 100.0,
+        number("rows_equal"),
+        number("rows_changed") + number("rows_added") + number("rows_lost"),
+        number("ns_per_record"),
+        number("live_ns_per_record")
+    );
 }

@@ -10,6 +10,7 @@ use crate::component::Host;
 use crate::decode::Decoder;
 use crate::error::{Kind, OrFail, Result};
 use crate::lake;
+use crate::pipeline::generation::Chain;
 use crate::pipeline::transform::Transform;
 use crate::record::{Batch, Record};
 use crate::time::Clock;
@@ -33,8 +34,8 @@ impl Run {
     pub(in crate::cli) fn run(self) -> Result<Ended> {
         super::super::log_to_stderr("warn");
         let (component, _) = load(&Host::new(None)?, &self.file)?;
-        let decoder = Decoder::new(&component.description().inputs, 0)?;
-        let transform = Transform::new(component.instantiate(&self.parameters)?);
+        let chain = Chain::new(vec![(component, self.parameters)])?;
+        let (decoder, transform) = (Decoder::new(chain.inputs(), 0)?, chain.start()?);
         if io::stdin().is_terminal() {
             eprintln!("type records, each a JSON object on a line; ctrl-d ends them");
         }

@@ -22,7 +22,7 @@ const SCHEMA: &str = r#"{
 fn parameters(schema: &str, given: &str, expected: &[&str]) {
     let folder = Folder::new();
     let declared = folder.declare(&GOOD.replace(r#"{ currency = "EUR", rates = [1.5, 2] }"#, given)).unwrap();
-    let faults = check_parameters(&declared, &declared.pipeline.tables[0], schema);
+    let faults = check_parameters(&declared, "orders", &declared.pipeline.tables[0].transforms[0], schema);
     let found: Vec<_> = faults.iter().map(|fault| shown(&declared, fault)).collect();
     assert_eq!(found, expected, "{given}");
 }
@@ -82,7 +82,7 @@ fn parameters_where_there_are_none() {
 fn a_missing_parameter_is_told_at_the_table_that_has_none() {
     let folder = Folder::new();
     let declared = folder.declare(&GOOD.replace(r#"parameters = { currency = "EUR", rates = [1.5, 2] }"#, "")).unwrap();
-    let faults = check_parameters(&declared, &declared.pipeline.tables[0], SCHEMA);
+    let faults = check_parameters(&declared, "orders", &declared.pipeline.tables[0].transforms[0], SCHEMA);
     let found: Vec<_> = faults.iter().map(|fault| shown(&declared, fault)).collect();
     assert_eq!(
         found,

@@ -74,9 +74,10 @@ impl Client {
         said(url, answer).await
     }
 
-    /// Sends bytes once; gives the answer's text.
-    pub async fn send(&self, url: &str, body: Vec<u8>) -> Result<String> {
-        let answer = self.http.post(url).body(body).send().await.map_err(|cause| unreachable(url, &cause))?;
+    /// Sends bytes once, asking for something by names and values; gives the answer's text.
+    pub async fn send(&self, url: &str, asked: &[(&str, &str)], body: Vec<u8>) -> Result<String> {
+        let full = reqwest::Url::parse_with_params(url, asked).or_fail(Kind::Input, || format!("server {url:?}"))?;
+        let answer = self.http.post(full).body(body).send().await.map_err(|cause| unreachable(url, &cause))?;
         said(url, answer).await
     }
 

@@ -10,13 +10,13 @@ use super::case::{AGGREGATES, Case, Files, Line, REJECTED, ROWS};
 use super::difference::{Difference, differences};
 use super::input::{Given, Step};
 use crate::commit::Group;
-use crate::component::Component;
 use crate::config::plan;
 use crate::decode::Decoder;
 use crate::error::{Error, Kind, Result};
 use crate::lake;
 use crate::lake::options::Format;
 use crate::pipeline::aggregates::Aggregates;
+use crate::pipeline::generation::Chain;
 use crate::pipeline::table::Table;
 use crate::pipeline::transform::{Piece, Transform};
 use crate::pipeline::worker::CHUNK_ROWS;
@@ -37,29 +37,29 @@ pub struct Played {
     pub unsteady: Vec<Difference>,
 }
 
-/// Plays a case through a table's component, each time in a fresh instance, in batches of one record, of seven, and of all.
+/// Plays a case through a table's transforms, each time in fresh instances, in batches of one record, of seven, and of all.
 /// After each batch an epoch ends.
 ///
-/// Errors where the component cannot be used for the table, or runs out of time again and again.
-pub fn play(plan: &plan::Table, component: &Component, case: &Case) -> Result<Played> {
-    let table = table(plan, component)?;
-    let files = Run::begin(&table, component)?.all(&case.input, CHUNK_ROWS)?;
+/// Errors where they cannot be used for the table, or run out of time again and again.
+pub fn play(plan: &plan::Table, chain: &Chain, case: &Case) -> Result<Played> {
+    let table = table(plan, chain)?;
+    let files = Run::begin(&table, chain)?.all(&case.input, CHUNK_ROWS)?;
     let mut unsteady = Vec::new();
     for rows in OTHER_ROWS {
-        let others = Run::begin(&table, component)?.all(&case.input, rows)?;
+        let others = Run::begin(&table, chain)?.all(&case.input, rows)?;
         unsteady.extend(differences(&files, &others, Some(rows)));
     }
     Ok(Played { files, unsteady })
 }
 
 /// What comes of an input with all in one batch.
-pub(super) fn once(plan: &plan::Table, component: &Component, input: &[Step]) -> Result<Files> {
-    Run::begin(&table(plan, component)?, component)?.all(input, CHUNK_ROWS)
+pub(super) fn once(plan: &plan::Table, chain: &Chain, input: &[Step]) -> Result<Files> {
+    Run::begin(&table(plan, chain)?, chain)?.all(input, CHUNK_ROWS)
 }
 
 /// The table, of which nothing is ever written.
-fn table(plan: &plan::Table, component: &Component) -> Result<Arc<Table>> {
-    Table::new(plan, component.description(), Format::Json, Path::new("")).map(Arc::new)
+fn table(plan: &plan::Table, chain: &Chain) -> Result<Arc<Table>> {
+    Table::new(plan, chain.outputs(), Format::Json, Path::new("")).map(Arc::new)
 }
 
 impl Played {
@@ -112,7 +112,7 @@ struct Groups {
 }
 
 impl Run {
-    fn begin(table: &Arc<Table>, component: &Component) -> Result<Self> {
+    fn begin(table: &Arc<Table>, chain: &Chain) -> Result<Self> {
         let (mut accumulators, mut groups) = (Vec::new(), Vec::new());
         for aggregate in &table.plan.aggregates {
             accumulators.push(Accumulator::new(aggregate, &table.fields, Timestamp::MIN)?);
@@ -124,8 +124,8 @@ impl Run {
         aggregates.add(table, 1, |_| Ok((Vec::new(), None)))?;
         Ok(Self {
             table: Arc::clone(table),
-            decoder: Decoder::new(&component.description().inputs, 0)?,
-            transform: Transform::new(component.instantiate(&table.plan.parameters)?),
+            decoder: Decoder::new(chain.inputs(), 0)?,
+            transform: chain.start()?,
             accumulators,
             aggregates,
             groups,

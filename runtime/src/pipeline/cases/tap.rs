@@ -13,9 +13,9 @@ use super::case::{INPUT, REJECTED, ROWS};
 use super::input;
 use super::mask::Masks;
 use super::play::once;
-use crate::component::Component;
 use crate::config::plan;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
+use crate::pipeline::generation::Chain;
 use crate::record::{self, Batch, Record};
 
 /// A record and what came of it.
@@ -35,13 +35,13 @@ pub struct Tapped {
 }
 
 /// The last `records_max` records among those of some partitions, in the order of their times, with what a table's
-/// component makes of them. The fields that `masks` names are replaced before it sees them; `@key` and `@headers` may
+/// transforms make of them. The fields that `masks` names are replaced before they see them; `@key` and `@headers` may
 /// be named too.
 ///
-/// Errors where the component cannot be used for the table, or runs out of time again and again.
+/// Errors where they cannot be used for the table, or run out of time again and again.
 pub fn tap(
     plan: &plan::Table,
-    component: &Component,
+    chain: &Chain,
     partitions: &[(u32, Batch)],
     records_max: usize,
     masks: &[String],
@@ -55,7 +55,7 @@ pub fn tap(
     let mut masks = Masks::new(masks);
     let lines = records.iter().map(|(_, record)| line(record, &mut masks)).collect::<Result<Vec<_>>>()?;
     // Played is what is shown and saved, not the records themselves.
-    let mut files = once(plan, component, &input::parse(lines.join("\n").as_bytes())?)?;
+    let mut files = once(plan, chain, &input::parse(lines.join("\n").as_bytes())?)?;
     let (rows, rejected) = (files.remove(ROWS).unwrap_or_default(), files.remove(REJECTED).unwrap_or_default());
     let mut tapped = Vec::new();
     for (number, ((partition, record), line)) in (1..).zip(records.iter().zip(lines)) {

@@ -10,8 +10,9 @@ use crate::commit::Epoch;
 use crate::config::plan::EpochBounds;
 use crate::lake::Profile;
 use crate::pipeline::committer::Message;
-use crate::pipeline::table::{Generation, Table};
-use crate::pipeline::trial::{Fared, Trial};
+use crate::pipeline::generation::Generation;
+use crate::pipeline::shadow::Feed;
+use crate::pipeline::trial::{Fared, Outcome, TRIAL_RECORDS, TRIAL_TIME, Trial, Verdict};
 use crate::record::Source;
 use crate::time::{Clock, Timestamp};
 
@@ -21,6 +22,8 @@ pub enum Command {
     Take(Arc<Generation>, Option<Trial>),
     /// Abandon the open epoch if it is of another generation, and go on with this one.
     Back(Arc<Generation>),
+    /// Lend chunks to this shadow, or to none any more; it needs no end of an epoch.
+    Shadow(Option<Arc<Feed>>),
     /// Hand over and end.
     Stop,
 }
@@ -32,7 +35,7 @@ pub struct State {
     pub next: u64,
     /// The offset after the last that can be read, where it is known.
     pub end: Option<u64>,
-    /// The sha256 of the component in service.
+    /// The digest of the chain in service.
     pub digest: String,
     /// Why it does not go on, where it does not.
     pub trouble: Option<String>,
@@ -47,15 +50,13 @@ pub type Shown = Arc<Mutex<State>>;
 
 /// All that a worker needs.
 pub struct Setup {
-    /// Its table.
-    pub table: Arc<Table>,
     /// Its table's name.
     pub name: Arc<str>,
     /// The partition's last committed epoch.
     pub position: Epoch,
     /// The partition, as it is read.
     pub source: Box<dyn Source>,
-    /// The generation in service here.
+    /// The generation in service here, with the table as it writes it.
     pub generation: Arc<Generation>,
     /// Its trial, until it is over.
     pub trial: Option<Trial>,
@@ -63,6 +64,8 @@ pub struct Setup {
     pub fared: Fared,
     /// How the one before it had fared.
     pub fared_before: Fared,
+    /// The shadow that looks at what it does.
+    pub shadow: Option<Arc<Feed>>,
     /// Since when it is being changed.
     pub swap_began: Option<Instant>,
     /// What it is told.
@@ -85,5 +88,44 @@ impl Setup {
     /// Changes what the worker shows of itself.
     pub(super) fn show(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn take(&mut self, generation: Arc<Generation>, trial: Option<Trial>) {
+        let fared = std::mem::take(&mut self.fared);
+        // One that was never tried here says nothing; the one before it does.
+        if self.trial.is_none() || fared.records > 0 {
+            self.fared_before = fared;
+        }
+        self.generation = generation;
+        self.trial = trial;
+    }
+
+    /// Goes on with a generation as it was before another was tried, or with one that a person chose.
+    pub(super) fn go_back(&mut self, generation: Arc<Generation>) {
+        let tried = self.trial.take().is_some();
+        self.fared = if tried { std::mem::take(&mut self.fared_before) } else { Fared::default() };
+        self.generation = generation;
+    }
+
+    /// Ends the trial: what was tried did not pass, and the generation before it goes on.
+    pub(super) fn fail_trial(&mut self, why: String) {
+        let Some(back) = self.trial.as_ref().map(|trial| Arc::clone(&trial.back)) else { return };
+        self.tell(Outcome::Failed(why));
+        self.go_back(back);
+    }
+
+    pub(super) fn tell(&mut self, outcome: Outcome) {
+        let (table, partition) = (Arc::clone(&self.name), self.position.partition);
+        let verdict = Verdict { table, partition, number: self.generation.number, outcome };
+        self.trial.iter_mut().for_each(|trial| trial.tell(verdict.clone()));
+    }
+
+    /// When an epoch ends; a trial's ends early, so that its verdict comes soon.
+    pub(super) fn bounds(&self) -> EpochBounds {
+        let EpochBounds { time, records, bytes } = self.bounds;
+        match self.trial {
+            Some(_) => EpochBounds { time: time.min(TRIAL_TIME), records: records.min(TRIAL_RECORDS), bytes },
+            None => EpochBounds { time, records, bytes },
+        }
     }
 }

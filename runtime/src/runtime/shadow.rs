@@ -1,0 +1,163 @@
+//! Shadows: a candidate beside a table's live chain, promoted or dropped by what it was seen to do.
+
+use std::sync::Arc;
+
+use super::offers::prepared;
+use super::{By, Offer, Offered, Running, Runtime, lock, threads};
+use crate::error::{Error, Kind, Result};
+use crate::pipeline::change::changes;
+use crate::pipeline::shadow::{self, Feed, Report, Shown, report};
+use crate::pipeline::worker::Command;
+
+/// The part of one processor's time that a shadow may use, where nobody says.
+pub const SHARE: f64 = 0.5;
+/// The least and the most that it may be given.
+const SHARES: std::ops::RangeInclusive<f64> = 0.01..=1.0;
+
+/// A candidate at work.
+pub(super) struct Shadowed {
+    offered: Vec<Offered<'static>>,
+    shown: Shown,
+    _feed: Arc<Feed>,
+}
+
+impl Shadowed {
+    /// What it was seen to do.
+    pub(super) fn seen(&self) -> Report {
+        report(&self.shown).clone()
+    }
+}
+
+/// What a candidate has to be for it to be promoted.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    /// The most that may differ of what was compared.
+    pub changed_max: f64,
+    /// Whether fields may go or become others, where the pipeline file does not name them.
+    pub accept_breaking: bool,
+}
+
+impl Runtime {
+    /// Starts a candidate beside a table's live chain, in place of one that may be there; its rows are compared, not kept.
+    ///
+    /// Errors where it does not load, does not fit into the chain, or does not start.
+    pub fn shadow(&self, table: &str, offered: Vec<Offered<'static>>, share: Option<f64>) -> Result<Report> {
+        let running = self.running(table)?;
+        let share = share.unwrap_or(SHARE);
+        if !SHARES.contains(&share) {
+            let (least, most) = (SHARES.start(), SHARES.end());
+            return Err(Error::new(Kind::Input, format!("share {share}: it is not between {least} and {most}")));
+        }
+        let live = Arc::clone(&lock(&running.generation).generation);
+        let chain = prepared(&self.host, &running.plan, &live.chain, &offered)?;
+        let first = Report {
+            digest: chain.digest().to_owned(),
+            version: chain.version(),
+            since: self.clock.now().to_string(),
+            live_generation: live.number,
+            // Nothing of it is kept: what would be refused is shown as well.
+            changes: changes(&running.plan, &self.pipeline.queries, &live.table.fields, chain.outputs(), true)
+                .unwrap_or_else(|refusal| vec![refusal.message().to_owned()]),
+            ..Report::default()
+        };
+        let (shadow, feed, shown) = shadow::shadow(chain, share, first.clone())?;
+        threads::spawn(&format!("{table}-shadow"), move || shadow.run())?;
+        self.lend(running, Some(&feed));
+        *lock(&running.shadow) = Some(Shadowed { offered, shown, _feed: feed });
+        tracing::info!(table, digest = first.digest, share, "shadow begun");
+        Ok(first)
+    }
+
+    /// What a table's candidate has been seen to do.
+    pub fn shadow_report(&self, table: &str) -> Result<Report> {
+        let running = self.running(table)?;
+        let shadow = lock(&running.shadow);
+        shadow.as_ref().map(Shadowed::seen).ok_or_else(|| none(table))
+    }
+
+    /// Drops a table's candidate; gives what it was seen to do.
+    pub fn discard(&self, table: &str) -> Result<Report> {
+        let running = self.running(table)?;
+        let shadow = lock(&running.shadow).take().ok_or_else(|| none(table))?;
+        self.lend(running, None);
+        tracing::info!(table, "shadow dropped");
+        Ok(shadow.seen())
+    }
+
+    /// Offers a table's candidate to it, if what it was seen to do holds to the gate. It is then taken as any component is: checked,
+    /// tried, put in service from an offset on that the ledger records; the shadow ends.
+    pub fn promote(&self, table: &str, gate: Gate) -> Result<Offer> {
+        let running = self.running(table)?;
+        let held = lock(&running.shadow).take().ok_or_else(|| none(table))?;
+        let seen = held.seen();
+        let live = lock(&running.generation).generation.number;
+        let promoted = check(table, &seen, live, gate)
+            .and_then(|()| self.offer(table, &held.offered, By::Hand { accept_breaking: gate.accept_breaking }));
+        match &promoted {
+            Ok(offer) if offer.refused.is_none() => self.lend(running, None),
+            // It goes on as it was.
+            _ => *lock(&running.shadow) = Some(held),
+        }
+        promoted
+    }
+
+    fn lend(&self, running: &Running, feed: Option<&Arc<Feed>>) {
+        for worker in &running.workers {
+            worker.tell(Command::Shadow(feed.map(Arc::clone)));
+        }
+    }
+}
+
+fn none(table: &str) -> Error {
+    Error::new(Kind::Missing, format!("table {table:?}: no shadow runs beside it"))
+        .hint(format!("begin one: tidemill shadow {table} FILE"))
+}
+
+/// Whether what was seen of a candidate holds to a gate.
+fn check(table: &str, seen: &Report, live_generation: u64, gate: Gate) -> Result<()> {
+    let refused =
+        |what: String| Err(Error::new(Kind::Conflict, format!("table {table:?}: the shadow is not promoted: {what}")));
+    if let Some(trouble) = &seen.trouble {
+        return refused(format!("it has ended: {trouble}"));
+    }
+    let Some(share) = seen.changed_share().filter(|_| seen.live_generation == live_generation) else {
+        return refused("nothing was compared with what is in service yet".to_owned());
+    };
+    if seen.failed > 0 {
+        return refused(format!("it failed on {} of {} records", seen.failed, seen.records));
+    }
+    if share > gate.changed_max {
+        let (differ, max) = (seen.differences(), gate.changed_max * 100.0);
+        let rows = differ + seen.rows_equal;
+        return refused(format!("{differ} of {rows} rows differ, {:.3} % (at most {max} %)", share * 100.0));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_holds_or_says_why_not() {
+        let check = |seen: Report, changed_max: f64, expected: Option<&str>| {
+            let refused = super::check("pin", &seen, 2, Gate { changed_max, accept_breaking: false }).err();
+            let why = refused.map(|error| error.message().to_owned());
+            assert_eq!(why.as_deref().map(|why| why.rsplit("promoted: ").next().unwrap()), expected);
+        };
+        let seen = Report { live_generation: 2, records: 1_000, rows_equal: 999, rows_changed: 1, ..Report::default() };
+        check(seen.clone(), 0.001, None);
+        check(seen.clone(), 0.0, Some("1 of 1000 rows differ, 0.100 % (at most 0 %)"));
+        check(Report { rows_changed: 0, ..seen.clone() }, 0.0, None);
+        check(Report { failed: 3, ..seen.clone() }, 1.0, Some("it failed on 3 of 1000 records"));
+        check(
+            Report { newly_rejected: 9, ..seen.clone() },
+            0.005,
+            Some("10 of 1009 rows differ, 0.991 % (at most 0.5 %)"),
+        );
+        let nothing = Some("nothing was compared with what is in service yet");
+        check(Report { live_generation: 1, ..seen.clone() }, 1.0, nothing);
+        check(Report { records: 0, ..seen.clone() }, 1.0, nothing);
+        check(Report { trouble: Some("out of time".into()), ..seen }, 1.0, Some("it has ended: out of time"));
+    }
+}
