@@ -36,6 +36,13 @@ impl Daemon {
         Self::spawn(Command::new(place::command()).arg("run").arg(pipeline).args(more))
     }
 
+    /// Starts a pipeline whose log goes to a file, which is named too.
+    pub fn start_logged(pipeline: &Path) -> (Self, PathBuf) {
+        let log = pipeline.with_file_name("log");
+        let file = std::fs::File::create(&log).expect("a file for the log");
+        (Self::spawn(Command::new(place::command()).arg("run").arg(pipeline).stderr(file)), log)
+    }
+
     /// Starts a pipeline whose disk can be made full by [`Daemon::fill_disk`]; its log goes to `log` beside the file.
     pub fn start_on_small_disk(pipeline: &Path) -> Self {
         let log = std::fs::File::create(pipeline.with_file_name("log")).expect("a file for the log");

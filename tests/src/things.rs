@@ -117,6 +117,15 @@ impl House {
         daemon
     }
 
+    /// The pipeline's file for commands that ask it while it runs: it says where this one listens.
+    pub fn found(&self, daemon: &Daemon) -> PathBuf {
+        let text = fs::read_to_string(&self.pipeline).expect("the pipeline file");
+        let found = self.pipeline.with_file_name("found.toml");
+        let admin = format!("admin = \"{}\"", daemon.admin);
+        fs::write(&found, text.replace("admin = \"127.0.0.1:0\"", &admin)).expect("the pipeline file");
+        found
+    }
+
     /// The pipeline's data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")

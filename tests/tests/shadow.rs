@@ -106,11 +106,7 @@ fn an_equal_one_is_promoted_from_an_offset_on() {
     let stream = Stream::start(daemon.topics, 0);
     goes_on(&daemon);
     let file = house.put("candidate.wasm", &equal);
-    let admin = daemon.admin.to_string();
-    let text = std::fs::read_to_string(&house.pipeline).expect("the pipeline file");
-    // The command finds a pipeline by its file, which has to say where this one listens.
-    let found = house.pipeline.with_file_name("found.toml");
-    std::fs::write(&found, text.replace("admin = \"127.0.0.1:0\"", &format!("admin = {admin:?}"))).expect("a file");
+    let found = house.found(&daemon);
     let found = found.to_str().expect("a path");
     let command = |arguments: &[&str]| {
         let output = tidemill(arguments.iter().copied().chain(["-p", found]));
