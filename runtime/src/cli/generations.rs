@@ -10,6 +10,7 @@ use crate::cache::query::Table as Answer;
 use crate::emulate::client::Client;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::http::generations::{Shown, Taken};
+use crate::pipeline::generation::digests;
 use crate::value::Value;
 
 /// A table of a running pipeline.
@@ -126,7 +127,8 @@ fn listed(generations: &[Shown]) -> Answer {
             (false, true) => "pinned",
             (false, false) => "",
         };
-        let digest: String = digest.chars().take(12).collect();
+        // Of a chain, each component's.
+        let digest = digests(digest).iter().map(|digest| digest.get(..12).unwrap_or(digest)).collect::<Vec<_>>().join("+");
         let texts = [digest.as_str(), version, since, state].map(|text| Value::Text(text.to_owned()));
         let head: Vec<Value> = std::iter::once(number(*nth)).chain(texts).collect();
         if partitions.is_empty() {

@@ -198,3 +198,24 @@ fn a_bad_record_leaves_its_neighbours_alone() {
         assert_eq!(decoded.rows.column(0).as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["1", "3"]);
     }
 }
+
+#[test]
+fn a_key_is_told_from_one_that_differs_in_any_letter() {
+    for length in 1..40 {
+        let key = "k".repeat(length);
+        let mut decoder = Decoder::new(&[field(&key, Type::Int64, true)], 0).unwrap();
+        let value = |key: &str| format!("{{\"{key}\":7}}").into_bytes();
+        let mut values = vec![value(&key), value(&key)];
+        for place in 0..length {
+            // After the key itself, so that the decoder guesses it.
+            let mut other = key.clone().into_bytes();
+            other[place] = b'x';
+            values.extend([value(&String::from_utf8(other).unwrap()), value(&key)]);
+        }
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let decoded = decoder.decode(&batch(&values), 0..values.len()).unwrap();
+        let found: Vec<bool> = decoded.rows.column(0).as_primitive::<Int64Type>().iter().map(|v| v == Some(7)).collect();
+        let expected: Vec<bool> = (0..values.len()).map(|nth| nth < 2 || nth % 2 == 1).collect();
+        assert_eq!(found, expected, "keys of {length} letters");
+    }
+}

@@ -144,6 +144,7 @@ impl Shadow {
         let mut report = report(&self.shown);
         if report.live_generation != sample.generation {
             report.begin_anew(sample.generation);
+            self.feed.upgrade().iter().for_each(|feed| feed.seen.store(compared.records, Ordering::Relaxed));
         }
         report.add(compared);
         Ok(())

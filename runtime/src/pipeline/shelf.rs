@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 const OBJECT_BYTES_MAX: u64 = 128 << 20;
 
 /// A segment of so many bytes is an object by itself, as it stands: to join it with others would copy it, for row groups no larger.
-const ALONE_BYTES_MIN: u64 = 16 << 20;
+const ALONE_BYTES_MIN: u64 = 4 << 20;
 
 /// The shelf: the committer fills it, the lander and the uploader take from it.
 #[derive(Debug, Default)]

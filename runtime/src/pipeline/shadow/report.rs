@@ -24,7 +24,7 @@ pub struct Report {
     pub live_generation: u64,
     /// What the table's fields would become, a sentence each.
     pub changes: Vec<String>,
-    /// Records that the live chain had since the shadow began.
+    /// Records that the live chain had meanwhile.
     pub records_seen: u64,
     /// Records that both have cleaned.
     pub records: u64,
@@ -107,8 +107,8 @@ impl Report {
 
     /// Counts from nothing: another generation is live.
     pub(super) fn begin_anew(&mut self, live_generation: u64) {
-        let Self { digest, version, since, changes, records_seen, .. } = std::mem::take(self);
-        *self = Self { digest, version, since, changes, records_seen, live_generation, ..Self::default() };
+        let Self { digest, version, since, changes, .. } = std::mem::take(self);
+        *self = Self { digest, version, since, changes, live_generation, ..Self::default() };
     }
 
     pub(super) fn add(&mut self, compared: Compared) {
