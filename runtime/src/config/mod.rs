@@ -11,6 +11,7 @@ mod read;
 mod section;
 mod table;
 mod topic;
+mod trust;
 pub mod units;
 
 #[cfg(test)]

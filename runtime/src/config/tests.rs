@@ -2,6 +2,7 @@
 
 mod faults;
 mod parameters;
+mod trust;
 
 use std::fs;
 use std::path::{Path, PathBuf};

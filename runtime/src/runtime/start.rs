@@ -70,7 +70,7 @@ impl Runtime {
         let data_lock = DataLock::take(&pipeline.data)?;
         let places = Places::make(&pipeline.data)?;
         let metrics = Arc::new(Metrics::new()?);
-        let host = Host::new(Some(&places.compiled))?;
+        let host = Host::new(Some(&places.compiled))?.trusting(&pipeline.trust);
         let topics = open_topics(&pipeline, &places, &clock)?;
         let (tables, store) = open_tables(&pipeline, &places, &host)?;
         let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
@@ -188,12 +188,16 @@ fn open_tables(pipeline: &Pipeline, places: &Places, host: &Host) -> Result<(Tab
 }
 
 /// The component that was in service, or else the one that the file holds; a file that cannot be had is no trouble while there is the former.
+/// What was in service under other keys is not put in service again for that.
 fn first_component(host: &Host, plan: &plan::Table, in_service: Option<&Path>, components: &Path) -> Result<Component> {
     let subject = || format!("table {:?}", plan.name);
     if let Some(kept) = in_service
         && let Ok(bytes) = fs::read(kept)
     {
-        return host.load(&bytes, &plan.limits).map_err(|error| error.within(subject()));
+        match host.trust().check(&bytes) {
+            Ok(()) => return host.load(&bytes, &plan.limits).map_err(|error| error.within(subject())),
+            Err(reason) => tracing::warn!(table = plan.name, %reason, "component of before is not taken, its file is"),
+        }
     }
     let bytes = read_component(plan).map_err(|error| {
         let error = error.within(subject());
