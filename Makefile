@@ -3,7 +3,7 @@
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 TABLES := pin geo user
 CRATES := $(TABLES:%=transforms/%)
-# Transforms that only tests use.
+# Transforms that only tests and benches use.
 GUESTS := tests/guests/changeling tests/guests/wider
 # Python with the S3 and Parquet clients that the tests use; inside the build's folder, so that removing it removes all.
 CLIENTS := target/clients
@@ -26,7 +26,7 @@ test: setup clients ## everything: lints, unit tests, whole-system tests
 
 bench: setup ## figures of each stage and of the whole path
 	cargo build --release --package tidemill
-	target/release/tidemill transform build $(CRATES)
+	target/release/tidemill transform build $(CRATES) $(GUESTS)
 	cargo bench --package tidemill-tests
 
 setup: ## what is missing to build: a C compiler, and a Rust that makes WebAssembly

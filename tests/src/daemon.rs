@@ -43,6 +43,12 @@ impl Daemon {
         (Self::spawn(Command::new(place::command()).arg("run").arg(pipeline).stderr(file)), log)
     }
 
+    /// Starts a pipeline whose log goes to `log` beside its file.
+    pub fn start_with_log(pipeline: &Path) -> Self {
+        let log = std::fs::File::create(pipeline.with_file_name("log")).expect("a file for the log");
+        Self::spawn(Command::new(place::command()).arg("run").arg(pipeline).stderr(log))
+    }
+
     /// Starts a pipeline whose disk can be made full by [`Daemon::fill_disk`]; its log goes to `log` beside the file.
     pub fn start_on_small_disk(pipeline: &Path) -> Self {
         let log = std::fs::File::create(pipeline.with_file_name("log")).expect("a file for the log");

@@ -5,5 +5,6 @@ pub mod fill;
 pub mod fluvio;
 pub mod guest;
 pub mod http;
+pub mod pair;
 pub mod place;
 pub mod things;

@@ -88,6 +88,7 @@ fn from_nothing_to_a_transform_with_parameters() {
     done(folder.path(), &["transform", "build", "price"], "");
     it_cleans_its_sample(folder.path());
     its_cost_is_known(folder.path());
+    its_signature_outlives_a_build(folder.path());
     let (plan, _) = done(folder.path(), &["check", "price/pipeline.toml"], "");
     assert!(plan.contains("price 0.1.0") && plan.contains("from ."), "{plan}");
     let parameters = r#"{"a": 1}"#;
@@ -135,6 +136,17 @@ fn its_cost_is_known(folder: &Path) {
     assert_eq!(instructions(&cost["cost"]), instructions(&cost["against"]));
     let dearer = failed(folder, &[&bench[..], &["--against", "price", "--max-ratio", "0.5"]].concat());
     assert_eq!(dearer, "it needs 1.00 times the instructions, and 0.5 is allowed\n");
+}
+
+/// The same source built again leaves the signed component alone.
+fn its_signature_outlives_a_build(folder: &Path) {
+    done(folder, &["transform", "keygen", "me"], "");
+    let (signed, _) = done(folder, &["transform", "sign", "price", "--key", "me.key"], "");
+    assert!(signed.starts_with("price/price.wasm is signed by ed25519:"), "{signed}");
+    done(folder, &["transform", "build", "price"], "");
+    let public = fs::read_to_string(folder.join("me.pub")).expect("the public key");
+    let (shown, _) = done(folder, &["transform", "inspect", "price"], "");
+    assert!(shown.contains(&format!("\nsigned by {public}")), "{shown}");
 }
 
 fn it_takes_parameters(folder: &Path) {

@@ -67,7 +67,7 @@ enum Command {
     Discard(shadow::Discard),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
-    /// Begin, build, inspect, try or measure a transform.
+    /// Begin, build, inspect, try, measure or sign a transform.
     #[command(subcommand)]
     Transform(transform::Transform),
 }

@@ -1,9 +1,11 @@
-//! `tidemill transform`: begin a transform's crate, build it, look into a component, try it, measure it.
+//! `tidemill transform`: begin a transform's crate, build it, look into a component, try it, measure it, sign it.
 
 mod bench;
 mod inspect;
+mod keygen;
 mod new;
 mod run;
+mod sign;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,7 @@ use crate::component::limits::Limits;
 use crate::component::{Component, Host, build};
 use crate::error::{Error, Result, io_kind};
 
-/// Begin, build, inspect, try or measure a transform.
+/// Begin, build, inspect, try, measure or sign a transform.
 #[derive(Debug, Subcommand)]
 pub(super) enum Transform {
     /// Begin a transform: a crate with a test, a sample and a pipeline.
@@ -25,12 +27,16 @@ pub(super) enum Transform {
         #[arg(default_value = ".")]
         crates: Vec<PathBuf>,
     },
-    /// Show what a component is: name, digest, fields in and out, parameters, size.
+    /// Show what a component is: name, digest, signers, fields in and out, parameters, size.
     Inspect(inspect::Inspect),
     /// Clean lines of standard input: rows on standard output, what was rejected on standard error.
     Run(run::Run),
     /// Measure what a component costs per record; with `--against`, refuse one that got dearer.
     Bench(bench::Bench),
+    /// Make a pair of keys: NAME.key signs components, NAME.pub is for pipeline files.
+    Keygen(keygen::Keygen),
+    /// Sign a component, for pipelines that list the key under [trust].
+    Sign(sign::Sign),
 }
 
 impl Transform {
@@ -47,19 +53,27 @@ impl Transform {
             Self::Inspect(inspect) => inspect.run(),
             Self::Run(run) => run.run(),
             Self::Bench(bench) => bench.run(),
+            Self::Keygen(keygen) => keygen.run(),
+            Self::Sign(sign) => sign.run(),
         }
     }
 }
 
-/// Loads the component at `path`, its own file or the folder of its crate; its size in bytes is told too.
-fn load(host: &Host, path: &Path) -> Result<(Component, usize)> {
+/// Loads the component at `path`, its own file or the folder of its crate; its bytes are given too.
+fn load(host: &Host, path: &Path) -> Result<(Component, Vec<u8>)> {
+    let bytes = read(path)?;
+    let component =
+        host.load(&bytes, &Limits::default()).map_err(|fault| fault.within(component_file(path).display()))?;
+    Ok((component, bytes))
+}
+
+/// The bytes of the component at `path`.
+fn read(path: &Path) -> Result<Vec<u8>> {
     let file = component_file(path);
-    let bytes = std::fs::read(&file).map_err(|cause| {
+    std::fs::read(&file).map_err(|cause| {
         let error = Error::new(io_kind(&cause), format!("component {}: {cause}", file.display()));
         if path.is_dir() { error.hint(format!("build it: tidemill transform build {}", path.display())) } else { error }
-    })?;
-    let component = host.load(&bytes, &Limits::default()).map_err(|fault| fault.within(file.display()))?;
-    Ok((component, bytes.len()))
+    })
 }
 
 /// Where `tidemill transform build` leaves the component of a crate's folder; a file is one itself.

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::signature;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -54,7 +55,10 @@ pub fn build(crate_dir: &Path, mut progress: impl FnMut(&str)) -> Result<PathBuf
     let component = encode(&module).map_err(|fault| fault.within(named()))?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let path = folder.join(format!("{name}.wasm"));
-    replace(&path, &component).or_fail(Kind::Storage, || format!("component {path:?}"))?;
+    // The same bytes built again leave their signatures in place.
+    if !std::fs::read(&path).is_ok_and(|present| signature::is_of(&present, &component)) {
+        replace(&path, &component).or_fail(Kind::Storage, || format!("component {path:?}"))?;
+    }
     Ok(path)
 }
 
@@ -95,6 +99,11 @@ fn compile(toolchain: &Toolchain, folder: &Path, manifest: &Path, progress: &mut
     let mut cargo = command(toolchain, folder);
     cargo.args(["build", "--release", "--lib", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
     cargo.arg("--manifest-path").arg(manifest);
+    module(&run(cargo, progress)?, manifest)
+}
+
+/// Runs cargo to its end, and returns what it answers on standard output; `progress` is given the rest line by line.
+fn run(mut cargo: Command, progress: &mut dyn FnMut(&str)) -> Result<String> {
     cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = cargo.spawn().or_fail(Kind::Missing, || "cargo")?;
     let (out, err) = (running.stdout.take(), running.stderr.take());
@@ -116,7 +125,7 @@ fn compile(toolchain: &Toolchain, folder: &Path, manifest: &Path, progress: &mut
         return Err(Error::new(Kind::Input, format!("it does not compile\n{}", last.join("\n"))));
     }
     let answers = answers.join().map_err(|_| Error::new(Kind::Internal, "cargo's answers could not be read"))?;
-    module(&answers.or_fail(Kind::Internal, || "cargo")?, manifest)
+    answers.or_fail(Kind::Internal, || "cargo")
 }
 
 fn command(toolchain: &Toolchain, folder: &Path) -> Command {
@@ -169,7 +178,7 @@ fn module(answers: &str, manifest: &Path) -> Result<PathBuf> {
 }
 
 /// Puts a file in place at once, so that who watches it never sees half of it; the same bytes are left alone.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if std::fs::read(path).is_ok_and(|present| present == bytes) {
         return Ok(());
     }

@@ -15,6 +15,7 @@ use super::budget::Budget;
 use super::limits::Limits;
 use super::load::{self, Component};
 use super::patience::Patience;
+use super::trust::Trust;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 
 /// The clock's step; a deadline is counted in these.
@@ -30,6 +31,7 @@ pub struct Host {
     /// Whether it counts the instructions of guests.
     pub(super) metered: bool,
     pub(super) patience: Arc<Patience>,
+    trust: Arc<Trust>,
     // Dropped with the last host, component and instance; the clock's thread then ends.
     _clock: Arc<SyncSender<()>>,
 }
@@ -59,12 +61,23 @@ impl Host {
             .name("deadlines".into())
             .spawn(move || tick(&weak, &ended))
             .or_fail(Kind::Internal, || "thread \"deadlines\"")?;
-        Ok(Self { engine, linker: Arc::new(linker), metered, patience, _clock: Arc::new(clock) })
+        Ok(Self { engine, linker: Arc::new(linker), metered, patience, trust: Arc::default(), _clock: Arc::new(clock) })
+    }
+
+    /// The same host, which from now on loads only what is signed as `trust` asks. There is no other way to a component.
+    #[must_use]
+    pub fn trusting(self, trust: &Trust) -> Self {
+        Self { trust: Arc::new(trust.clone()), ..self }
+    }
+
+    /// Whose signature it asks for.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// Compiles a component, asks it what it is, and checks the answer.
     ///
-    /// Errors when it is too large or too costly to compile, precompiled, no component, imports or exports other things than the contract
+    /// Errors when it is not signed as asked, too large or too costly to compile, precompiled, no component, imports or exports other things than the contract
     /// names, or describes itself wrongly; each says what to do.
     pub fn load(&self, bytes: &[u8], limits: &Limits) -> Result<Component> {
         load::load(self, bytes, limits)

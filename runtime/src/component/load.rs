@@ -86,7 +86,11 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 pub(super) fn load(host: &Host, bytes: &[u8], limits: &Limits) -> Result<Component> {
-    check_bytes(bytes, limits)?;
+    if bytes.len() > limits.component_bytes_max {
+        return Err(limits.exceeded(Limit::Component, &format!("component: it has {} bytes", bytes.len())));
+    }
+    check_form(bytes)?;
+    host.trust().check(bytes)?;
     let digest = digest(bytes);
     let unnamed: Arc<str> = digest.get(..12).unwrap_or_default().into();
     shape::check(bytes, limits)?;
@@ -110,10 +114,8 @@ pub(super) fn load(host: &Host, bytes: &[u8], limits: &Limits) -> Result<Compone
     })
 }
 
-fn check_bytes(bytes: &[u8], limits: &Limits) -> Result<()> {
-    if bytes.len() > limits.component_bytes_max {
-        return Err(limits.exceeded(Limit::Component, &format!("component: it has {} bytes", bytes.len())));
-    }
+/// Refuses what does not begin as a component does.
+pub(super) fn check_form(bytes: &[u8]) -> Result<()> {
     let wrong = |what: &str| Error::new(Kind::Input, format!("component: {what}"));
     if bytes.starts_with(COMPONENT) {
         return Ok(());

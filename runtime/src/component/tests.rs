@@ -4,3 +4,4 @@ pub(crate) mod guest;
 mod honest;
 mod hostile;
 mod refused;
+mod signed;

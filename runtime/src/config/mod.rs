@@ -12,6 +12,7 @@ mod section;
 mod table;
 mod topic;
 mod transform;
+mod trust;
 pub mod units;
 
 #[cfg(test)]

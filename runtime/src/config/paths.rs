@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::component::PublicKey;
 use crate::error::{Error, Result};
 
 use super::fault::wrong;
@@ -56,6 +57,16 @@ pub(super) fn sql(folder: &Path, written: &str) -> Result<(PathBuf, String)> {
     }
     let text = std::fs::read_to_string(&path).map_err(|cause| wrong(format!("{written:?} cannot be read: {cause}")))?;
     Ok((path, text))
+}
+
+/// The key in a `.pub` file.
+pub(super) fn public_key(folder: &Path, written: &str) -> Result<PublicKey> {
+    let path = absolute(folder, written);
+    if !path.exists() {
+        return Err(absent(written, &path));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|cause| wrong(format!("{written:?} cannot be read: {cause}")))?;
+    PublicKey::parse_file(&text).map_err(|fault| fault.within(format!("{written:?}")))
 }
 
 fn absent(written: &str, path: &Path) -> Error {

@@ -54,7 +54,7 @@ fn surroundings(pipeline: &Pipeline) -> Vec<Vec<String>> {
         ingest.records_max,
         show_size(ingest.inflight_bytes_max as u64)
     );
-    vec![
+    let mut rows = vec![
         row(["file", &pipeline.file.display().to_string()]),
         row(["data", &pipeline.data.display().to_string()]),
         row(["topics at", &format!("http://{}", pipeline.listen.topics)]),
@@ -62,7 +62,11 @@ fn surroundings(pipeline: &Pipeline) -> Vec<Vec<String>> {
         row(["admin at", &format!("http://{}", pipeline.listen.admin)]),
         row(["lake", &format!("s3://{}{slash}{} as {}", lake.bucket, lake.prefix, lake.format.extension())]),
         row(["", &endpoint]),
-    ]
+    ];
+    for (nth, key) in pipeline.trust.keys().iter().enumerate() {
+        rows.push(row([if nth == 0 { "trusts" } else { "" }, &format!("components signed by {key}")]));
+    }
+    rows
 }
 
 fn draw_topic(topic: &Topic) -> Vec<String> {

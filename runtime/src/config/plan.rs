@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::component::Trust;
 use crate::component::limits::Limits;
 use crate::lake;
 use crate::log;
@@ -32,6 +33,8 @@ pub struct Pipeline {
     pub tables: Vec<Table>,
     /// The named queries, in the file's order.
     pub queries: Vec<Query>,
+    /// Whose signature components must carry.
+    pub trust: Trust,
 }
 
 /// Where a pipeline listens.

@@ -14,7 +14,7 @@ use super::Declared;
 use super::fault::{Fault, Faults, Place, fault_at, join, wrong};
 use super::plan::{EpochBounds, Ingest, Listen, Pipeline, Query, Table, Topic};
 use super::section::Section;
-use super::{names, paths, table, topic};
+use super::{names, paths, table, topic, trust};
 
 /// The Kafka REST proxy's usual port, then that of the operator's surface.
 const PORTS: [u16; 2] = [8082, 9082];
@@ -86,9 +86,10 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let topics = topics(&root.section("topics"));
     let tables = tables(&root.section("tables"), folder, &topics);
     let queries = queries(&root.section("queries"), folder);
+    let trust = trust::read(&root.section("trust"), folder);
     root.finish();
     share_names(root, &tables, &queries);
-    Pipeline { name, file: file.clone(), data, listen, ingest, epoch, lake, topics, tables, queries }
+    Pipeline { name, file: file.clone(), data, listen, ingest, epoch, lake, topics, tables, queries, trust }
 }
 
 fn listen(section: &Section<'_>) -> Listen {

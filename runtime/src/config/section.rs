@@ -85,6 +85,12 @@ impl<'a> Section<'a> {
         self.table.is_none_or(DeTable::is_empty)
     }
 
+    /// Whether `key` holds a list without an item.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        let value = self.table.and_then(|table| table.get(key));
+        value.is_some_and(|value| matches!(value.get_ref(), DeValue::Array(items) if items.is_empty()))
+    }
+
     /// Sorts what has a path by where that stands.
     pub(super) fn sort_by_place<T>(&self, named: &mut [(T, String)]) {
         named.sort_by_key(|(_, path)| self.faults.place(path));

@@ -3,6 +3,7 @@
 mod chain;
 mod faults;
 mod parameters;
+mod trust;
 
 use std::fs;
 use std::path::{Path, PathBuf};

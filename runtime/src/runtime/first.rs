@@ -38,7 +38,7 @@ impl First<'_> {
             tracing::warn!(
                 table,
                 reason,
-                "what was in service does not fit the pipeline file, the component's file is taken"
+                "what was in service is not taken, the component's file is"
             );
             return self.of_files();
         }
@@ -76,7 +76,7 @@ impl First<'_> {
 
 /// The chain of a digest, of components that were kept.
 ///
-/// Errors with `Kind::Missing` where one is not there, or where the table has more or fewer transforms by now.
+/// Errors with `Kind::Missing` where one is not there or not trusted any more, or where the table has more or fewer transforms by now.
 pub(super) fn kept_chain(host: &Host, plan: &plan::Table, components: &Path, digest: &str) -> Result<Chain> {
     let digests = digests(digest);
     if digests.len() != plan.transforms.len() {
@@ -87,6 +87,7 @@ pub(super) fn kept_chain(host: &Host, plan: &plan::Table, components: &Path, dig
     for (digest, transform) in digests.iter().zip(&plan.transforms) {
         let kept = reload::kept(components, digest);
         let bytes = fs::read(&kept).or_fail(Kind::Missing, || format!("component {}", kept.display()))?;
+        host.trust().check(&bytes).map_err(|reason| Error::new(Kind::Missing, reason.message()))?;
         chain.push((load_component(host, transform, &bytes)?, transform.parameters.clone()));
     }
     Chain::new(chain)

@@ -80,7 +80,7 @@ impl Runtime {
         let data_lock = DataLock::take(&pipeline.data)?;
         let places = Places::make(&pipeline.data)?;
         let metrics = Arc::new(Metrics::new()?);
-        let host = Host::new(Some(&places.compiled))?;
+        let host = Host::new(Some(&places.compiled))?.trusting(&pipeline.trust);
         let topics = open_topics(&pipeline, &places, &clock)?;
         let (tables, store) = open_tables(&pipeline, options, &places, &host)?;
         let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;

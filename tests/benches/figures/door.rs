@@ -36,7 +36,7 @@ fn request(to: SocketAddr, population: &Population, first: u64) -> Vec<u8> {
 }
 
 /// Sends a request on an open connection and reads its answer; it must be a 200.
-fn exchange(socket: &mut BufReader<TcpStream>, request: &[u8]) {
+pub(crate) fn exchange(socket: &mut BufReader<TcpStream>, request: &[u8]) {
     socket.get_mut().write_all(request).expect("it is sent");
     let (mut line, mut length) = (String::new(), 0);
     socket.read_line(&mut line).expect("a status");

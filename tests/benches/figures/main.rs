@@ -2,6 +2,7 @@
 
 mod door;
 mod path;
+mod pause;
 mod stages;
 
 /// As the command itself has it.
@@ -12,7 +13,7 @@ fn main() {
     // `cargo bench -- NAME` runs the benches whose name contains it; cargo itself adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    for (name, bench) in stages::BENCHES.iter().chain(&path::BENCHES).chain(&door::BENCHES) {
+    for (name, bench) in stages::BENCHES.iter().chain(&path::BENCHES).chain(&door::BENCHES).chain(&pause::BENCHES) {
         if runs(name) {
             bench();
         }

@@ -1,4 +1,4 @@
-//! `tidemill transform inspect`: what a component says of itself.
+//! `tidemill transform inspect`: what a component says of itself, and who signed it.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use serde_json::Value as Json;
 
 use super::{Ended, load, table};
 use crate::cache::query::Table as Answer;
-use crate::component::Host;
+use crate::component::{Host, signers};
 use crate::error::Result;
 use crate::schema::Field;
 use crate::value::Value;
 
-/// Show what a component is: name, digest, fields in and out, parameters, size.
+/// Show what a component is: name, digest, signers, fields in and out, parameters, size.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Inspect {
     /// The component's file, or the folder of its crate.
@@ -24,7 +24,8 @@ impl Inspect {
         let (component, bytes) = load(&Host::new(None)?, &self.file)?;
         let description = component.description();
         println!("{} {}: {}", description.name, description.version, description.summary);
-        println!("digest {}, {bytes} bytes", component.digest());
+        println!("digest {}, {} bytes", component.digest(), bytes.len());
+        println!("{}", signed(&bytes));
         println!("in\n{}", table::table(&fields(&description.inputs)));
         println!("out\n{}", table::table(&fields(&description.outputs)));
         match parameters(&description.parameters) {
@@ -32,6 +33,18 @@ impl Inspect {
             None => println!("parameters {}", description.parameters),
         }
         Ok(Ended::Well)
+    }
+}
+
+/// Who signed it. A signature that a pipeline would refuse is told of, and no reason not to look into the component.
+fn signed(bytes: &[u8]) -> String {
+    match signers(bytes) {
+        Ok(signers) if signers.is_empty() => "not signed".to_owned(),
+        Ok(signers) => {
+            let signers: Vec<String> = signers.iter().map(ToString::to_string).collect();
+            format!("signed by {}", signers.join(", "))
+        }
+        Err(fault) => format!("not signed in order: {fault}"),
     }
 }
 
