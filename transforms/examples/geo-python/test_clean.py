@@ -17,8 +17,9 @@ class Clean(unittest.TestCase):
         self.assertEqual((outcome.rows, outcome.rejected), ([], [(0, reason)]), record)
 
     def test_a_whole_record(self):
+        place = {"latitude": -88.8298, "longitude": -170.188}
         self.check(
-            {"ind": 0, "timestamp": "2019-01-01 07:21:13", "latitude": -88.8298, "longitude": -170.188, "country": "Albania"},
+            {"ind": 0, "timestamp": "2019-01-01 07:21:13", **place, "country": "Albania"},
             {"ind": 0, "country": "Albania", "coordinates": [-88.8298, -170.188], "timestamp": "2019-01-01T07:21:13Z"},
         )
 
@@ -32,7 +33,8 @@ class Clean(unittest.TestCase):
 
     def test_texts_that_stand_for_nothing_are_null(self):
         def texts(record, country, timestamp):
-            self.check({"index": 1, **record}, {"ind": 1, "country": country, "coordinates": None, "timestamp": timestamp})
+            expected = {"ind": 1, "country": country, "coordinates": None, "timestamp": timestamp}
+            self.check({"index": 1, **record}, expected)
 
         texts({"country": "Côte d'Ivoire "}, "Côte d'Ivoire ", None)
         texts({"country": " \u00a0"}, None, None)

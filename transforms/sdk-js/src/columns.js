@@ -1,22 +1,26 @@
 // Columns of the contract as arrays of values, and back; null is a row without a value.
+//
+// The engine in a component interprets all that is not its own code, so each value goes through as few steps as can be:
+// plain loops, no iterators, no calls.
 import { TYPES } from "./fields.js";
+import { isListOf, readLists, readTextLists, writeLists, writeTextLists } from "./lists.js";
+import { isJson, readBytes, readTexts, writeBytes, writeTexts } from "./texts.js";
 import { isWhole, readWhole, writeWhole } from "./whole.js";
 
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-const encoder = new TextEncoder();
-
-/** How each type crosses the boundary: the tag of its values, their reader, what they have to be, their writer. */
+/** How each type crosses the boundary: the tag of its values, their reader and writer, and what a value has to be. */
 const CODECS = {
-  boolean: { tag: "booleans", read: (bytes) => Array.from(bytes, (byte) => byte !== 0), fits: (value) => typeof value === "boolean", write: (values) => Uint8Array.from(values, Number) },
-  int64: { tag: "int64s", read: readWhole, fits: isWhole, write: writeWhole },
-  float64: { tag: "float64s", read: (numbers) => Array.from(numbers), fits: (value) => typeof value === "number", write: (values) => Float64Array.from(values, Number) },
-  timestamp: { tag: "timestamps", read: readWhole, fits: isWhole, write: writeWhole },
-  text: { tag: "texts", read: readTexts, fits: (value) => typeof value === "string", write: writeTexts },
-  bytes: { tag: "bytes", read: readBytes, fits: (value) => value instanceof Uint8Array, write: writeBytes },
-  json: { tag: "json", read: readTexts, fits: isJson, write: writeTexts },
-  "float64-list": { tag: "float64-lists", read: readLists, fits: isList("number"), write: writeLists },
-  "text-list": { tag: "text-lists", read: readTextLists, fits: isList("string"), write: writeTextLists },
+  boolean: { tag: "booleans", read: readBooleans, write: writeBooleans, fits: (value) => typeof value === "boolean" },
+  int64: { tag: "int64s", read: readWhole, write: writeWhole, fits: isWhole },
+  float64: { tag: "float64s", read: (all) => all, write: writeNumbers, fits: (value) => typeof value === "number" },
+  timestamp: { tag: "timestamps", read: readWhole, write: writeWhole, fits: isWhole },
+  text: { tag: "texts", read: readTexts, write: writeTexts, fits: (value) => typeof value === "string" },
+  bytes: { tag: "bytes", read: readBytes, write: writeBytes, fits: (value) => value instanceof Uint8Array },
+  json: { tag: "json", read: readTexts, write: writeTexts, fits: isJson },
+  "float64-list": { tag: "float64-lists", read: readLists, write: writeLists, fits: isListOf("number") },
+  "text-list": { tag: "text-lists", read: readTextLists, write: writeTextLists, fits: isListOf("string") },
 };
+/** Types whose values are all that `typeof` gives this word for. */
+const PLAIN = { boolean: "boolean", float64: "number", text: "string" };
 
 /** A value that its column cannot hold. */
 export class Unfit extends Error {}
@@ -26,110 +30,64 @@ export function readColumn({ name, type }, { validity, values }) {
   const codec = CODECS[type];
   if (values.tag !== codec.tag) throw new Error(`field "${name}": the host gives ${values.tag}, not ${codec.tag}`);
   const read = codec.read(values.val);
-  if (validity !== null && validity !== undefined) {
-    for (let row = 0; row < read.length; row++) {
-      if ((validity[row >> 3] & (1 << (row & 7))) === 0) read[row] = null;
-    }
+  if (validity === null || validity === undefined) return read;
+  const rows = read.length;
+  const nullable = new Array(rows);
+  for (let row = 0; row < rows; row++) {
+    nullable[row] = (validity[row >> 3] & (1 << (row & 7))) === 0 ? null : read[row];
   }
-  return read;
+  return nullable;
 }
 
 /** The column of values, each null or of the field's type; throws `Unfit` at the first that is neither. */
-export function writeColumn({ name, type, nullable }, values) {
-  const codec = CODECS[type];
-  let validity = null;
+export function writeColumn(field, values) {
+  const { tag, write, fits } = CODECS[field.type];
+  const plain = PLAIN[field.type];
+  const rows = values.length;
+  let nulls = 0;
+  for (let row = 0; row < rows; row++) {
+    const value = values[row];
+    if (value === null) nulls++;
+    else if (typeof value !== plain && !fits(value)) throw unfit(field, value);
+  }
+  if (nulls > 0 && !field.nullable) {
+    throw new Unfit(`column "${field.name}": it is not declared as one that may be null`);
+  }
+  return { validity: nulls > 0 ? bits(values) : undefined, values: { tag, val: write(values) } };
+}
+
+function bits(values) {
+  const validity = new Uint8Array((values.length + 7) >> 3);
+  for (let row = 0; row < values.length; row++) {
+    if (values[row] !== null) validity[row >> 3] |= 1 << (row & 7);
+  }
+  return validity;
+}
+
+function unfit({ name, type }, value) {
+  const shown = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? String(value));
+  return new Unfit(`column "${name}": expected ${TYPES[type]}, found ${shown.slice(0, 100)}`);
+}
+
+function readBooleans(bytes) {
+  const values = new Array(bytes.length);
+  for (let row = 0; row < values.length; row++) values[row] = bytes[row] !== 0;
+  return values;
+}
+
+function writeBooleans(values) {
+  const bytes = new Uint8Array(values.length);
+  for (let row = 0; row < values.length; row++) {
+    if (values[row]) bytes[row] = 1;
+  }
+  return bytes;
+}
+
+function writeNumbers(values) {
+  const numbers = new Float64Array(values.length);
   for (let row = 0; row < values.length; row++) {
     const value = values[row];
-    if (value === null) {
-      if (!nullable) throw new Unfit(`column "${name}": it is not declared as one that may be null`);
-      if (validity === null) validity = new Uint8Array((values.length + 7) >> 3).fill(255);
-      validity[row >> 3] &= ~(1 << (row & 7));
-    } else if (!codec.fits(value)) {
-      throw new Unfit(`column "${name}": expected ${TYPES[type]}, found ${shown(value)}`);
-    }
+    if (value !== null) numbers[row] = value;
   }
-  return { validity: validity ?? undefined, values: { tag: codec.tag, val: codec.write(values) } };
-}
-
-function readTexts({ offsets, bytes }) {
-  const rows = offsets.length - 1;
-  const texts = new Array(rows);
-  const all = decoder.decode(bytes);
-  // Where all is ASCII, a place among the bytes is one in the text, and a slice costs no decoding.
-  const ascii = all.length === bytes.length;
-  for (let row = 0; row < rows; row++) {
-    const [start, end] = [offsets[row], offsets[row + 1]];
-    texts[row] = ascii ? all.slice(start, end) : decoder.decode(bytes.subarray(start, end));
-  }
-  return texts;
-}
-
-function writeTexts(values) {
-  const rows = values.length;
-  const offsets = new Uint32Array(rows + 1);
-  let all = "";
-  for (let row = 0; row < rows; row++) {
-    const value = values[row];
-    if (value !== null) all += value;
-    offsets[row + 1] = all.length;
-  }
-  const bytes = encoder.encode(all);
-  return bytes.length === all.length ? { offsets, bytes } : writeBytes(values.map((value) => (value === null ? null : encoder.encode(value))));
-}
-
-function readBytes({ offsets, bytes }) {
-  return Array.from({ length: offsets.length - 1 }, (_, row) => bytes.slice(offsets[row], offsets[row + 1]));
-}
-
-function writeBytes(values) {
-  const offsets = starts(values);
-  const bytes = new Uint8Array(offsets[values.length]);
-  values.forEach((value, row) => value !== null && bytes.set(value, offsets[row]));
-  return { offsets, bytes };
-}
-
-function readLists({ offsets, items }) {
-  return Array.from({ length: offsets.length - 1 }, (_, row) => Array.from(items.subarray(offsets[row], offsets[row + 1])));
-}
-
-function writeLists(values) {
-  const offsets = starts(values);
-  const items = new Float64Array(offsets[values.length]);
-  values.forEach((value, row) => value !== null && items.set(value, offsets[row]));
-  return { offsets, items };
-}
-
-function readTextLists({ offsets, items }) {
-  const texts = readTexts(items);
-  return Array.from({ length: offsets.length - 1 }, (_, row) => texts.slice(offsets[row], offsets[row + 1]));
-}
-
-function writeTextLists(values) {
-  return { offsets: starts(values), items: writeTexts(values.flatMap((value) => value ?? [])) };
-}
-
-/** Where each row begins, and after them where the last one ends. */
-function starts(values) {
-  const offsets = new Uint32Array(values.length + 1);
-  values.forEach((value, row) => (offsets[row + 1] = offsets[row] + (value === null ? 0 : value.length)));
-  return offsets;
-}
-
-function isList(kind) {
-  return (value) => (Array.isArray(value) || value instanceof Float64Array) && value.every((item) => typeof item === kind);
-}
-
-function isJson(value) {
-  if (typeof value !== "string") return false;
-  try {
-    JSON.parse(value);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function shown(value) {
-  if (typeof value === "bigint") return `${value}`;
-  return (value === undefined ? "undefined" : JSON.stringify(value))?.slice(0, 100) ?? typeof value;
+  return numbers;
 }

@@ -27,7 +27,9 @@ function field(name, declared, side) {
   const nullable = String(type).endsWith("?");
   const plain = nullable ? type.slice(0, -1) : type;
   if (!Object.hasOwn(TYPES, plain)) {
-    throw new TypeError(`${side}.${name}: the type ${JSON.stringify(type)} is unknown; write one of ${Object.keys(TYPES).join(", ")}, with ? where it may be null`);
+    const known = Object.keys(TYPES).join(", ");
+    const wrong = `the type ${JSON.stringify(type)} is unknown`;
+    throw new TypeError(`${side}.${name}: ${wrong}; write one of ${known}, with ? where it may be null`);
   }
   return { name, aliases: [...aliases], type: plain, nullable };
 }

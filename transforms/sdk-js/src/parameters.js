@@ -15,10 +15,14 @@ export function schema(properties) {
   for (const [name, property] of Object.entries(properties)) {
     for (const part of [property, property.items ?? {}]) {
       const odd = Object.keys(part).find((word) => !WORDS.includes(word));
-      if (odd !== undefined) throw new TypeError(`parameters.${name}: ${odd} is unknown; known are ${WORDS.join(", ")}`);
+      if (odd === undefined) continue;
+      throw new TypeError(`parameters.${name}: ${odd} is unknown; known are ${WORDS.join(", ")}`);
     }
     const kind = property.type === "array" ? property.items?.type : property.type;
-    if (!Object.hasOwn(TYPES, String(kind))) throw new TypeError(`parameters.${name}: write a type: ${Object.keys(TYPES).join(", ")}, or array with items of one`);
+    if (!Object.hasOwn(TYPES, String(kind))) {
+      const known = Object.keys(TYPES).join(", ");
+      throw new TypeError(`parameters.${name}: write a type: ${known}, or array with items of one`);
+    }
     if (!("default" in property)) required.push(name);
     else if (property.default !== null) hold(property, property.default, name);
   }
@@ -32,7 +36,8 @@ export function configured({ properties = {} }, text) {
   const known = Object.keys(properties);
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    throw new Error(`parameter "${unknown}" is unknown; ${known.length === 0 ? "there are none" : `known are ${known.join(", ")}`}`);
+    const all = known.length === 0 ? "there are none" : `known are ${known.join(", ")}`;
+    throw new Error(`parameter "${unknown}" is unknown; ${all}`);
   }
   const parameters = {};
   for (const name of known) {

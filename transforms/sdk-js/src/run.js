@@ -36,13 +36,15 @@ function clean(transform, parameters, record, place, made) {
     return made.rejected.push({ row: place, reason: `the transform threw ${cause}` });
   }
   if (!(verdict instanceof Verdict)) {
-    return made.rejected.push({ row: place, reason: "the transform gave no verdict: it has to return emit, emitAll, drop or reject" });
+    const reason = "the transform gave no verdict: it has to return emit, emitAll, drop or reject";
+    return made.rejected.push({ row: place, reason });
   }
   if (verdict.reason !== null) {
     return made.rejected.push({ row: place, reason: verdict.reason });
   }
-  for (const row of verdict.rows) {
-    made.rows.push(row);
+  const rows = verdict.rows;
+  for (let nth = 0; nth < rows.length; nth++) {
+    made.rows.push(rows[nth]);
     made.sources.push(place);
   }
 }
@@ -72,7 +74,12 @@ function write(outputs, rows) {
   return outputs.map((field) => {
     const name = field.name;
     const values = new Array(rows.length);
-    for (let row = 0; row < values.length; row++) values[row] = rows[row]?.[name] ?? null;
+    for (let nth = 0; nth < values.length; nth++) {
+      const row = rows[nth];
+      if (row === null || typeof row !== "object") throw new Unfit("the row is not an object");
+      const value = row[name];
+      values[nth] = value === undefined ? null : value;
+    }
     return writeColumn(field, values);
   });
 }

@@ -11,11 +11,13 @@ import { formatTimestamp, parseTimestamp } from "./time.js";
 export function run(transform, lines, parameters = {}) {
   const given = configured(transform.schema, JSON.stringify(parameters));
   const records = lines.map((line) => [line, JSON.parse(line)]);
-  const columns = transform.inputs.map((field) => writeColumn(field, records.map((record, place) => input(field, record, place))));
+  const values = (field) => records.map((record, place) => input(field, record, place));
+  const columns = transform.inputs.map((field) => writeColumn(field, values(field)));
   const output = runBatch(transform, given, { rows: records.length, columns });
   const rows = Array.from(output.sources, (source) => [source, {}]);
   transform.outputs.forEach((field, nth) => {
-    readColumn(field, output.rows.columns[nth]).forEach((value, row) => (rows[row][1][field.name] = shown(field.type, value)));
+    const column = readColumn(field, output.rows.columns[nth]);
+    rows.forEach(([, made], row) => (made[field.name] = shown(field.type, column[row])));
   });
   const rejected = output.rejected.map(({ row, reason }) => [row, reason]);
   const known = new Set([...output.sources, ...rejected.map(([row]) => row)]);

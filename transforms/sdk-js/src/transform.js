@@ -8,7 +8,9 @@ import { schema } from "./parameters.js";
  */
 export function transform({ inputs, outputs, parameters = {}, clean, ...rest }) {
   const unknown = Object.keys(rest);
-  if (unknown.length > 0) throw new TypeError(`transform: ${unknown[0]} is unknown; known are inputs, outputs, parameters, clean`);
+  if (unknown.length > 0) {
+    throw new TypeError(`transform: ${unknown[0]} is unknown; known are inputs, outputs, parameters, clean`);
+  }
   if (typeof clean !== "function") throw new TypeError("transform: clean is not a function");
   return {
     inputs: fields(inputs, "inputs"),

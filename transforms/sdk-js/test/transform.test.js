@@ -1,7 +1,7 @@
 // Declarations, verdicts, parameters, and what becomes of a record on which the function fails.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drop, emit, emitAll, reject, transform } from "../src/index.js";
+import { drop, emit, emitAll, info, reject, transform } from "../src/index.js";
 import { guest } from "../src/guest.js";
 import { run } from "../src/testing.js";
 
@@ -79,12 +79,13 @@ test("declarations are checked", () => {
   refused({ input: {} }, "transform: input is unknown; known are inputs, outputs, parameters, clean");
   refused({ parameters: { a: { type: "string", pattern: "x" } } }, /^parameters.a: pattern is unknown/);
   refused({ parameters: { a: { type: "number", default: "x" } } }, 'parameter "a": "x" is not a number');
-  assert.throws(() => transform({ ...declared(), outputs: { a: "string" } }), /^TypeError: outputs.a: the type "string" is unknown/);
+  refused({ outputs: { a: "string" } }, /^outputs.a: the type "string" is unknown/);
 });
 
 test("the exports of the contract", () => {
   const said = [];
-  const { describe, configure, apply } = guest(words, { name: "words", version: "1.0.0" }, (level, text) => said.push([level, text]));
+  const log = (level, text) => said.push([level, text]);
+  const { describe, configure, apply } = guest(words, { name: "words", version: "1.0.0" }, log);
   const description = describe();
   assert.equal(description.summary, "");
   assert.deepEqual(description.inputs[0], { name: "line", aliases: ["text"], type: "text", nullable: false });
@@ -93,4 +94,6 @@ test("the exports of the contract", () => {
   assert.throws(() => apply({ rows: 0, columns: [] }), (thrown) => typeof thrown === "string");
   assert.throws(() => configure('{"least": 0}'), (thrown) => thrown === 'parameter "least": 0 is less than 1');
   configure("{}");
+  info("it is configured");
+  assert.deepEqual(said, [["info", "it is configured"]]);
 });

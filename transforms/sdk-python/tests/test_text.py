@@ -52,3 +52,4 @@ class Texts(unittest.TestCase):
         ]
         for text in wrong:
             check(text, None)
+        self.assertIsNone(parse_timestamp(None))

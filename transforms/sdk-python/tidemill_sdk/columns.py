@@ -35,19 +35,18 @@ def read(field, column):
 
 def write(field, values):
     """The column of values, each None or of the field's type; raises `Unfit` at the first that is neither."""
-    types, fits, empty, writer = _WRITERS[field.type]
-    # One look at all types is fast; only where it fails, or where a type is not all, each value is looked at.
-    if not types.issuperset(map(type, values)) or fits is not None:
+    writer = _WRITERS[field.type]
+    if not writer.all_fit(values):
         for value in values:
-            if value is not None and not (type(value) in types and (fits is None or fits(value))):
+            if value is not None and not writer.fits(value):
                 raise Unfit(f'column "{field.name}": expected {TYPES[field.type]}, found {_shown(value)}')
     validity = None
     if None in values:
         if not field.nullable:
             raise Unfit(f'column "{field.name}": it is not declared as one that may be null')
         validity = _bits(values)
-        values = [empty if value is None else value for value in values]
-    return Column(validity, writer(values))
+        values = [writer.empty if value is None else value for value in values]
+    return Column(validity, writer.write(values))
 
 
 def _bits(values):
@@ -91,6 +90,8 @@ def _write_text_lists(values):
 
 
 def _is_json(value):
+    if type(value) is not str:
+        return False
     try:
         json.loads(value)
     except ValueError:
@@ -100,17 +101,64 @@ def _is_json(value):
 
 def _is_float(value):
     try:
-        float(value)
+        return type(value) is float or type(value) is int and float(value) is not None
     except OverflowError:
         return False
-    return True
+
+
+def _is_int64(value):
+    return type(value) is int and value in _INT64
+
+
+def _is_list(is_item):
+    return lambda value: type(value) in (list, tuple) and all(map(is_item, value))
+
+
+def _are(*types):
+    """A look at the types of all values at once, which is fast; where it says no, each value is looked at."""
+    return {*types, type(None)}.issuperset
+
+
+def _lists_of(kind):
+    """The same for lists, and for all of their items."""
+    are_lists, are_items = _are(list, tuple), {kind}.issuperset
+
+    def all_fit(values):
+        return are_lists(map(type, values)) and are_items(map(type, chain.from_iterable(filter(None, values))))
+
+    return all_fit
 
 
 def _shown(value):
     return repr(value)[:100]
 
 
-_NONE = type(None)
+class _Writer:
+    """How values of a type are written: whether all of them surely fit, whether one does, what stands for none."""
+
+    __slots__ = ("all_fit", "fits", "empty", "write")
+
+    def __init__(self, all_fit, fits, empty, write):
+        self.all_fit = all_fit
+        self.fits = fits
+        self.empty = empty
+        self.write = write
+
+    @classmethod
+    def of(cls, kind, empty, write):
+        """A type whose values are all those of a type of Python."""
+        are = _are(kind)
+        return cls(lambda values: are(map(type, values)), lambda value: type(value) is kind, empty, write)
+
+
+def _floats(values):
+    return _are(float)(map(type, values))
+
+
+def _whole(values):
+    return _are(int)(map(type, values)) and all(map(_INT64.__contains__, filter(None, values)))
+
+
 _READERS = {
     "boolean": lambda values: [byte != 0 for byte in values],
     "int64": list,
@@ -122,20 +170,19 @@ _READERS = {
     "float64-list": _read_lists,
     "text-list": _read_text_lists,
 }
-# For each type: the types of Python that it takes, what else they have to be, what stands for none, how they are written.
 _WRITERS = {
-    "boolean": ({bool, _NONE}, None, False, bytes),
-    "int64": ({int, _NONE}, _INT64.__contains__, 0, list),
-    "float64": ({float, int, _NONE}, _is_float, 0.0, lambda values: list(map(float, values))),
-    "timestamp": ({int, _NONE}, _INT64.__contains__, 0, list),
-    "text": ({str, _NONE}, None, "", _write_texts),
-    "bytes": ({bytes, _NONE}, None, b"", lambda values: _write_lists(values, b"".join)),
-    "json": ({str, _NONE}, _is_json, "", _write_texts),
-    "float64-list": (
-        {list, tuple, _NONE},
-        lambda value: {float, int}.issuperset(map(type, value)) and all(map(_is_float, value)),
+    "boolean": _Writer.of(bool, False, bytes),
+    "int64": _Writer(_whole, _is_int64, 0, list),
+    "float64": _Writer(_floats, _is_float, 0.0, lambda values: list(map(float, values))),
+    "timestamp": _Writer(_whole, _is_int64, 0, list),
+    "text": _Writer.of(str, "", _write_texts),
+    "bytes": _Writer.of(bytes, b"", lambda values: _write_lists(values, b"".join)),
+    "json": _Writer(lambda values: False, _is_json, "", _write_texts),
+    "float64-list": _Writer(
+        _lists_of(float),
+        _is_list(_is_float),
         (),
         lambda values: _write_lists(values, lambda lists: list(map(float, chain.from_iterable(lists)))),
     ),
-    "text-list": ({list, tuple, _NONE}, lambda value: {str}.issuperset(map(type, value)), (), _write_text_lists),
+    "text-list": _Writer(_lists_of(str), _is_list(lambda item: type(item) is str), (), _write_text_lists),
 }

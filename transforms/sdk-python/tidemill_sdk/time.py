@@ -1,10 +1,10 @@
 # Points in time as microseconds since 1970 in UTC, read from text and written as text.
 import re
+from functools import lru_cache
 
 _TIME = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
-    r"(?:\.([0-9]+))?(?:[Zz]|([+-])([0-9]{2})(?::?([0-9]{2}))?)?",
-    re.ASCII,
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    r"(?:\.([0-9]+))?(?:[Zz]|([+-][0-9]{2}(?::?[0-9]{2})?))?"
 ).fullmatch
 _DAYS_BEFORE_MONTH = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 _DAYS_TO_1970 = 719_162
@@ -15,23 +15,23 @@ def parse_timestamp(text):
     """Reads `2018-05-27 11:30:59` or with a `T`, with or without a fraction (what is beyond the microsecond is cut
     off), with or without `Z` or an offset such as `+02:00`; without one it is UTC.
 
-    None for anything else: no blanks around it, no day that its month does not have, no hour 24, no second 60.
+    None for anything else, and for None: no blanks around it, no day that its month does not have, no hour 24, no
+    second 60.
     """
-    found = _TIME(text)
+    found = None if text is None else _TIME(text)
     if found is None:
         return None
-    year, month, day, hour, minute, second, fraction, sign, hours, minutes = found.groups()
-    days = _days_before(int(year), int(month), int(day))
-    hour, minute, second = int(hour), int(minute), int(second)
-    if days is None or hour > 23 or minute > 59 or second > 59:
+    date, hour, minute, second, fraction, zone = found.groups()
+    days = _days_before(date)
+    seconds = _seconds(hour, minute)
+    if days is None or seconds is None or second > "59":
         return None
-    seconds = days * 86_400 + hour * 3600 + minute * 60 + second
-    if sign is not None:
-        hours, minutes = int(hours), int(minutes or 0)
-        if hours > 23 or minutes > 59:
+    seconds += days * 86_400 + int(second)
+    if zone is not None:
+        east = _seconds(zone[1:3], zone[3:].removeprefix(":") or "00")
+        if east is None:
             return None
-        east = hours * 3600 + minutes * 60
-        seconds += east if sign == "-" else -east
+        seconds -= -east if zone[0] == "-" else east
     return seconds * _SECOND + (int(fraction[:6].ljust(6, "0")) if fraction else 0)
 
 
@@ -44,6 +44,12 @@ def format_timestamp(micros):
     return f"{year:04}-{month:02}-{day:02}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}{tail}Z"
 
 
+@lru_cache(maxsize=2048)
+def _seconds(hour, minute):
+    """The seconds of two digits each, if they are an hour and a minute."""
+    return int(hour) * 3600 + int(minute) * 60 if hour <= "23" and minute <= "59" else None
+
+
 def _is_leap(year):
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
@@ -53,8 +59,11 @@ def _days_before_year(year):
     return past * 365 + past // 4 - past // 100 + past // 400 - _DAYS_TO_1970
 
 
-def _days_before(year, month, day):
+# Records that come together often share their date.
+@lru_cache(maxsize=4096)
+def _days_before(date):
     """The days from 1970 to a date of the Gregorian calendar, if there is such a date."""
+    year, month, day = map(int, date.split("-"))
     if not 1 <= month <= 12:
         return None
     leap = _is_leap(year)

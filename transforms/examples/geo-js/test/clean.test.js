@@ -30,7 +30,8 @@ test("coordinates need both", () => {
 });
 
 test("texts that stand for nothing are null", () => {
-  const texts = (record, country, timestamp) => check({ index: 1, ...record }, { ind: 1, country, coordinates: null, timestamp });
+  const texts = (record, country, timestamp) =>
+    check({ index: 1, ...record }, { ind: 1, country, coordinates: null, timestamp });
   texts({ country: "Côte d'Ivoire " }, "Côte d'Ivoire ", null);
   texts({ country: " \u00a0" }, null, null);
   texts({ timestamp: " 2018-05-27 11:30:59\u00a0" }, null, "2018-05-27T11:30:59Z");
@@ -39,7 +40,8 @@ test("texts that stand for nothing are null", () => {
 
 test("records of other tables are rejected", () => {
   checkRejected({ country: "Albania" }, 'the record has neither "ind" nor "index"');
-  checkRejected({ index: 1, title: "a" }, "the record has no field of a geolocation but its number: it may be meant for another table");
+  const foreign = "the record has no field of a geolocation but its number: it may be meant for another table";
+  checkRejected({ index: 1, title: "a" }, foreign);
 });
 
 test("the function alone", () => {
