@@ -67,7 +67,7 @@ impl Test {
     pub(super) fn run(self) -> Result<Ended> {
         super::log_to_stderr("warn");
         let pipeline = super::pipeline(&self.pipeline, None)?;
-        let host = Host::new(None)?;
+        let host = super::host()?;
         let mut all = Vec::new();
         for (table, folders) in self.chosen(&pipeline)? {
             let component = component(&host, table)?;

@@ -1,4 +1,4 @@
-//! `tidemill transform`: begin a transform's crate, build it, look into a component, try it, measure it.
+//! `tidemill transform`: begin a transform, build it, look into a component, try it, measure it.
 
 mod bench;
 mod inspect;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::{Ended, table};
+use super::{Ended, host, table};
 use crate::component::limits::Limits;
 use crate::component::{Component, Host, build};
 use crate::error::{Error, Result, io_kind};
@@ -17,13 +17,13 @@ use crate::error::{Error, Result, io_kind};
 /// Begin, build, inspect, try or measure a transform.
 #[derive(Debug, Subcommand)]
 pub(super) enum Transform {
-    /// Begin a transform: a crate with a test, a sample and a pipeline.
+    /// Begin a transform: a crate or package with a test, a sample and a pipeline.
     New(new::New),
-    /// Build crates into components, each written beside its crate.
+    /// Build crates and packages into components, each written into its folder.
     Build {
-        /// The crates' folders.
+        /// The folders: with Cargo.toml a crate in Rust, with package.json a package in JavaScript, with pyproject.toml one in Python.
         #[arg(default_value = ".")]
-        crates: Vec<PathBuf>,
+        folders: Vec<PathBuf>,
     },
     /// Show what a component is: name, digest, fields in and out, parameters, size.
     Inspect(inspect::Inspect),
@@ -37,10 +37,11 @@ impl Transform {
     pub(super) fn run(self) -> Result<Ended> {
         match self {
             Self::New(new) => new.run(),
-            Self::Build { crates } => {
-                for folder in crates {
-                    let component = build::build(&folder, |line| println!("{line}"))?;
-                    println!("built {}", component.display());
+            Self::Build { folders } => {
+                for folder in folders {
+                    let built = build::build(&folder, |line| println!("{line}"))?;
+                    let how = if built.is_new { "built" } else { "nothing has changed:" };
+                    println!("{how} {}", built.path.display());
                 }
                 Ok(Ended::Well)
             }
@@ -51,18 +52,18 @@ impl Transform {
     }
 }
 
-/// Loads the component at `path`, its own file or the folder of its crate; its size in bytes is told too.
+/// Loads the component at `path`, its own file or the folder that it is built from; its size in bytes is told too.
 fn load(host: &Host, path: &Path) -> Result<(Component, usize)> {
     let file = component_file(path);
     let bytes = std::fs::read(&file).map_err(|cause| {
         let error = Error::new(io_kind(&cause), format!("component {}: {cause}", file.display()));
         if path.is_dir() { error.hint(format!("build it: tidemill transform build {}", path.display())) } else { error }
     })?;
-    let component = host.load(&bytes, &Limits::default()).map_err(|fault| fault.within(file.display()))?;
+    let component = host.load(&bytes, &Limits::generous()).map_err(|fault| fault.within(file.display()))?;
     Ok((component, bytes.len()))
 }
 
-/// Where `tidemill transform build` leaves the component of a crate's folder; a file is one itself.
+/// Where `tidemill transform build` leaves the component of a folder; a file is one itself.
 fn component_file(path: &Path) -> PathBuf {
     let folder = path.canonicalize().ok().filter(|path| path.is_dir());
     match folder.as_ref().and_then(|folder| folder.file_name()) {
