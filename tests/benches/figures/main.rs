@@ -1,6 +1,7 @@
 //! Figures of each stage, and of the whole path: `make bench`.
 
 mod door;
+mod languages;
 mod path;
 mod stages;
 
@@ -12,7 +13,7 @@ fn main() {
     // `cargo bench -- NAME` runs the benches whose name contains it; cargo itself adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    for (name, bench) in stages::BENCHES.iter().chain(&path::BENCHES).chain(&door::BENCHES) {
+    for (name, bench) in stages::BENCHES.iter().chain(&languages::BENCHES).chain(&path::BENCHES).chain(&door::BENCHES) {
         if runs(name) {
             bench();
         }
