@@ -7,15 +7,20 @@ CRATES := $(TABLES:%=transforms/%)
 GUESTS := tests/guests/changeling tests/guests/wider
 # Python with the S3 and Parquet clients that the tests use; inside the build's folder, so that removing it removes all.
 CLIENTS := target/clients
+# What makes components of JavaScript and Python, for the examples and the tests. Where there is no node, no Python or no
+# registry, it is left out, and the tests say so.
+LANGUAGES := target/languages
+EXAMPLES = $(shell test -d $(LANGUAGES)/node_modules && echo transforms/examples/geo-js) \
+	$(shell test -d $(LANGUAGES)/venv && echo transforms/examples/geo-python)
 
-.PHONY: demo test bench setup components clients lint clean
+.PHONY: demo test bench setup components clients languages lint clean
 
 demo: setup ## the whole pipeline on emulated posts, from the first request to the ten answers
 	cargo build --release --package tidemill
 	target/release/tidemill transform build $(CRATES)
 	target/release/tidemill demo
 
-test: setup clients ## everything: lints, unit tests, whole-system tests
+test: setup clients languages ## everything: lints, unit tests, whole-system tests
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path transforms/Cargo.toml
 	cargo clippy --workspace --all-targets -- --deny warnings
@@ -24,9 +29,9 @@ test: setup clients ## everything: lints, unit tests, whole-system tests
 	TIDEMILL_CLIENTS=$(CURDIR)/$(CLIENTS)/bin/python cargo test --workspace
 	cargo test --manifest-path transforms/Cargo.toml --workspace
 
-bench: setup ## figures of each stage and of the whole path
+bench: setup languages ## figures of each stage and of the whole path
 	cargo build --release --package tidemill
-	target/release/tidemill transform build $(CRATES) $(GUESTS)
+	target/release/tidemill transform build $(CRATES) $(GUESTS) $(EXAMPLES)
 	cargo bench --package tidemill-tests
 
 setup: ## what is missing to build: a C compiler, and a Rust that makes WebAssembly
@@ -39,6 +44,15 @@ $(CLIENTS)/bin/python: tests/clients/requirements.txt
 	python3 -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --requirement tests/clients/requirements.txt
 	touch $@
+
+languages: $(LANGUAGES)/node_modules/.package-lock.json $(LANGUAGES)/venv/bin/componentize-py
+
+# A leading dash: what cannot be installed is tried again the next time, and stops nothing.
+$(LANGUAGES)/node_modules/.package-lock.json: tests/languages/package.json
+	-@tests/setup.sh javascript $(LANGUAGES)
+
+$(LANGUAGES)/venv/bin/componentize-py: tests/languages/requirements.txt
+	-@tests/setup.sh python $(LANGUAGES)
 
 clean: ## everything that was built or kept by a demo
 	cargo clean

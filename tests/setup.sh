@@ -20,6 +20,37 @@ install() {
     }
 }
 
+# What makes components of other languages, in a folder of the build. Nothing else needs it, so it may be left out.
+left_out() {
+    echo "left out: $1: the tests do without" >&2
+    exit 0
+}
+
+if [ "${1:-}" = javascript ]; then
+    { command -v node && command -v npm; } >/dev/null || left_out "JavaScript, as there is no node with npm"
+    mkdir -p "$2"
+    cp tests/languages/package.json "$2/"
+    (cd "$2" && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error >/dev/null) \
+        || { rm -rf "$2/node_modules"; left_out "JavaScript, as npm cannot install tests/languages/package.json"; }
+    touch "$2/node_modules/.package-lock.json"
+    exit 0
+fi
+
+if [ "${1:-}" = python ]; then
+    python3 -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 10)' 2>/dev/null \
+        || left_out "Python, as there is no Python 3.10 or newer with venv"
+    mkdir -p "$2"
+    { python3 -m venv "$2/venv" && "$2/venv/bin/pip" install --quiet --requirement tests/languages/requirements.txt; } \
+        || { rm -rf "$2/venv"; left_out "Python, as pip cannot install tests/languages/requirements.txt"; }
+    # As `pip install --editable` would have it, without what builds packages.
+    "$2/venv/bin/python" - "$PWD/transforms/sdk-python" <<'EOF'
+import pathlib, sys, sysconfig
+pathlib.Path(sysconfig.get_path("purelib"), "tidemill.pth").write_text(sys.argv[1] + "\n")
+EOF
+    touch "$2/venv/bin/componentize-py"
+    exit 0
+fi
+
 command -v cargo >/dev/null || missing "Rust" "install it with rustup, then run this again"
 
 if ! command -v cc >/dev/null || ! command -v cmake >/dev/null; then

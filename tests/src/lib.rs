@@ -1,5 +1,6 @@
 //! What the whole-system tests share: a running `tidemill`, a client that can misbehave, places and answers.
 
+pub mod cli;
 pub mod daemon;
 pub mod fill;
 pub mod fluvio;

@@ -1,10 +1,10 @@
 //! The way of an author: a crate begun, tested, built, tried, given parameters, checked in a pipeline.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
+use tidemill_tests::cli::{done, failed, said};
 use tidemill_tests::place::{self, Folder};
 
 /// The same transform with parameters.
@@ -45,34 +45,6 @@ fn workshop() -> Folder {
     let target = place::root().join("transforms/target");
     folder.write(".cargo/config.toml", format!("[build]\ntarget-dir = {target:?}\n"));
     folder
-}
-
-fn tidemill(folder: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut command = Command::new(place::command());
-    command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("tidemill starts");
-    // Where it does not read, the pipe is closed: no matter.
-    let _ = child.stdin.take().expect("its input").write_all(input.as_bytes());
-    child.wait_with_output().expect("it ends")
-}
-
-fn done(folder: &Path, arguments: &[&str], input: &str) -> (String, String) {
-    let output = tidemill(folder, arguments, input);
-    let (out, err) = said(&output);
-    assert!(output.status.success(), "{arguments:?}: {out}{err}");
-    (out, err)
-}
-
-fn failed(folder: &Path, arguments: &[&str]) -> String {
-    let output = tidemill(folder, arguments, "");
-    let (out, err) = said(&output);
-    assert!(!output.status.success(), "{arguments:?}: {out}{err}");
-    err
-}
-
-fn said(output: &Output) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-    (text(&output.stdout), text(&output.stderr))
 }
 
 #[test]

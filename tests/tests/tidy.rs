@@ -14,12 +14,18 @@ fn root() -> PathBuf {
 }
 
 fn sources(under: &Path, into: &mut Vec<PathBuf>) {
-    if under.extension().is_some_and(|extension| extension == "rs") {
+    files(under, &["rs"], into);
+}
+
+/// The files under a folder whose names end so, without what was built or installed there.
+fn files(under: &Path, ends: &[&str], into: &mut Vec<PathBuf>) {
+    if under.extension().is_some_and(|extension| ends.iter().any(|end| extension == *end)) {
         into.push(under.to_owned());
     }
     for entry in fs::read_dir(under).into_iter().flatten().flatten() {
-        if entry.file_name() != "target" {
-            sources(&entry.path(), into);
+        let name = entry.file_name();
+        if name != "target" && name != "node_modules" && !name.to_string_lossy().starts_with('.') {
+            files(&entry.path(), ends, into);
         }
     }
 }
@@ -167,11 +173,16 @@ fn third_party_crates_stay_at_home() {
 #[test]
 fn each_file_says_what_it_is() {
     let mut files = Vec::new();
-    SOURCES.iter().for_each(|folder| sources(&root().join(folder), &mut files));
+    SOURCES.iter().for_each(|folder| self::files(&root().join(folder), &["rs", "js", "mjs", "py"], &mut files));
     let mut wrong = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).expect("a source");
-        if !text.starts_with("//! ") {
+        let marks: &[&str] = match file.extension().and_then(|end| end.to_str()) {
+            Some("rs") => &["//! "],
+            Some("py") => &["# ", "\"\"\""],
+            _ => &["// "],
+        };
+        if !marks.iter().any(|mark| text.starts_with(mark)) {
             wrong.push(format!("{}: its first line does not say what it is", file.display()));
         }
         if text.lines().count() > FILE_LINES_MAX {

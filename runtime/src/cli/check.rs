@@ -24,7 +24,7 @@ impl Check {
             Ok(declared) => declared,
             Err(faults) => return Ok(show(&faults)),
         };
-        let host = Host::new(None)?.trusting(&declared.pipeline.trust);
+        let host = super::host()?.trusting(&declared.pipeline.trust);
         let mut descriptions = Descriptions::default();
         let mut faults = Vec::new();
         for table in &declared.pipeline.tables {

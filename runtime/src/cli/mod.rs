@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::component::Host;
 use crate::config;
 use crate::config::plan::Pipeline;
 use crate::error::{Error, Kind, OrFail, Result};
@@ -132,6 +133,14 @@ fn pipeline(file: &Path, data: Option<PathBuf>) -> Result<Pipeline> {
 /// A runtime for commands that wait for the network.
 fn tokio_runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().or_fail(Kind::Internal, || "tokio")
+}
+
+/// A host for a command that ends soon: what it compiles is kept in the person's own cache folder, where there is one.
+fn host() -> Result<Host> {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let kept = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    let kept = kept.and_then(|folder| Host::new(Some(&folder.join("tidemill/compiled"))).ok());
+    kept.map_or_else(|| Host::new(None), Ok)
 }
 
 /// Sends the log to standard error: facts as fields, by `RUST_LOG`, else what `default` says.

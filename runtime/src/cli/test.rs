@@ -8,7 +8,6 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Ended;
-use crate::component::Host;
 use crate::config::plan::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::cases::{self, Case, Difference};
@@ -67,7 +66,7 @@ impl Test {
     pub(super) fn run(self) -> Result<Ended> {
         super::log_to_stderr("warn");
         let pipeline = super::pipeline(&self.pipeline, None)?;
-        let host = Host::new(None)?.trusting(&pipeline.trust);
+        let host = super::host()?.trusting(&pipeline.trust);
         let mut all = Vec::new();
         for (table, folders) in self.chosen(&pipeline)? {
             let chain = Chain::read(&host, table)?;

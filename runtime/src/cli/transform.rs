@@ -1,4 +1,4 @@
-//! `tidemill transform`: begin a transform's crate, build it, look into a component, try it, measure it, sign it.
+//! `tidemill transform`: begin a transform, build it, look into a component, try it, measure it, sign it.
 
 mod bench;
 mod inspect;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::{Ended, table};
+use super::{Ended, host, table};
 use crate::component::limits::Limits;
 use crate::component::{Component, Host, build};
 use crate::error::{Error, Result, io_kind};
@@ -19,13 +19,13 @@ use crate::error::{Error, Result, io_kind};
 /// Begin, build, inspect, try, measure or sign a transform.
 #[derive(Debug, Subcommand)]
 pub(super) enum Transform {
-    /// Begin a transform: a crate with a test, a sample and a pipeline.
+    /// Begin a transform: a crate or package with a test, a sample and a pipeline.
     New(new::New),
-    /// Build crates into components, each written beside its crate.
+    /// Build crates and packages into components, each written into its folder.
     Build {
-        /// The crates' folders.
+        /// The folders: with Cargo.toml a crate in Rust, with package.json a package in JavaScript, with pyproject.toml one in Python.
         #[arg(default_value = ".")]
-        crates: Vec<PathBuf>,
+        folders: Vec<PathBuf>,
     },
     /// Show what a component is: name, digest, signers, fields in and out, parameters, size.
     Inspect(inspect::Inspect),
@@ -43,10 +43,11 @@ impl Transform {
     pub(super) fn run(self) -> Result<Ended> {
         match self {
             Self::New(new) => new.run(),
-            Self::Build { crates } => {
-                for folder in crates {
-                    let component = build::build(&folder, |line| println!("{line}"))?;
-                    println!("built {}", component.display());
+            Self::Build { folders } => {
+                for folder in folders {
+                    let built = build::build(&folder, |line| println!("{line}"))?;
+                    let how = if built.is_new { "built" } else { "nothing has changed:" };
+                    println!("{how} {}", built.path.display());
                 }
                 Ok(Ended::Well)
             }
@@ -59,11 +60,11 @@ impl Transform {
     }
 }
 
-/// Loads the component at `path`, its own file or the folder of its crate; its bytes are given too.
+/// Loads the component at `path`, its own file or the folder that it is built from; its bytes are given too.
 fn load(host: &Host, path: &Path) -> Result<(Component, Vec<u8>)> {
     let bytes = read(path)?;
     let component =
-        host.load(&bytes, &Limits::default()).map_err(|fault| fault.within(component_file(path).display()))?;
+        host.load(&bytes, &Limits::generous()).map_err(|fault| fault.within(component_file(path).display()))?;
     Ok((component, bytes))
 }
 
@@ -76,7 +77,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// Where `tidemill transform build` leaves the component of a crate's folder; a file is one itself.
+/// Where `tidemill transform build` leaves the component of a folder; a file is one itself.
 fn component_file(path: &Path) -> PathBuf {
     let folder = path.canonicalize().ok().filter(|path| path.is_dir());
     match folder.as_ref().and_then(|folder| folder.file_name()) {

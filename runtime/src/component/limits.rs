@@ -55,6 +55,23 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For a person's own tools: a component of any language is loaded, however large. What a call may take stays as it is.
+    pub fn generous() -> Self {
+        Self {
+            memory_bytes_max: 1 << 30,
+            table_elements_max: 1_000_000,
+            instances_max: 1_000,
+            component_bytes_max: 256 << 20,
+            compile: Duration::from_secs(600),
+            functions_max: 1_000_000,
+            function_bytes_max: 16 << 20,
+            declarations_bytes_max: 16 << 20,
+            ..Self::default()
+        }
+    }
+}
+
 /// One of the limits, for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {

@@ -84,6 +84,11 @@ pub(super) fn is_of(bytes: &[u8], component: &[u8]) -> bool {
     signers(bytes).is_ok() && Parts::of(bytes).is_ok_and(|parts| parts.signed == component)
 }
 
+/// What is signed of a component, or is to be: all but its signatures.
+pub(super) fn signed(bytes: &[u8]) -> Result<&[u8]> {
+    Parts::of(bytes).map(|parts| parts.signed)
+}
+
 fn garbled(what: &str) -> Error {
     Error::new(Kind::Input, format!("component: its signature is garbled: {what}")).hint(AGAIN)
 }

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::component::PublicKey;
+use crate::component::build::Language;
 use crate::error::{Error, Result};
 
 use super::fault::wrong;
@@ -23,7 +24,7 @@ pub(super) fn absolute(folder: &Path, written: &str) -> PathBuf {
     path
 }
 
-/// A transform's component, and the crate that it is built from where `written` names a crate.
+/// A transform's component, and the crate or package that it is built from where `written` names one.
 pub(super) fn transform(folder: &Path, written: &str) -> Result<(PathBuf, Option<PathBuf>)> {
     let path = absolute(folder, written);
     if path.extension().is_some_and(|end| end == "wasm") {
@@ -32,8 +33,10 @@ pub(super) fn transform(folder: &Path, written: &str) -> Result<(PathBuf, Option
     if !path.exists() {
         return Err(absent(written, &path));
     }
-    if !path.join("Cargo.toml").is_file() {
-        return Err(wrong(format!("{written:?} is neither a crate (it has no Cargo.toml) nor a .wasm file")));
+    if Language::of(&path).is_none() {
+        let neither =
+            "is neither a transform's folder (it has no Cargo.toml, package.json or pyproject.toml) nor a .wasm file";
+        return Err(wrong(format!("{written:?} {neither}")));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok((path.join(format!("{name}.wasm")), Some(path)))

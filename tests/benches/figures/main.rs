@@ -1,6 +1,7 @@
 //! Figures of each stage, and of the whole path: `make bench`.
 
 mod door;
+mod languages;
 mod path;
 mod pause;
 mod stages;
@@ -13,7 +14,9 @@ fn main() {
     // `cargo bench -- NAME` runs the benches whose name contains it; cargo itself adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    for (name, bench) in stages::BENCHES.iter().chain(&path::BENCHES).chain(&door::BENCHES).chain(&pause::BENCHES) {
+    let (stages, languages) = (stages::BENCHES.iter(), languages::BENCHES.iter());
+    let whole = path::BENCHES.iter().chain(&door::BENCHES).chain(&pause::BENCHES);
+    for (name, bench) in stages.chain(languages).chain(whole) {
         if runs(name) {
             bench();
         }

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Ended, load};
+use super::{Ended, host, load};
 use crate::component::{Host, Instance};
 use crate::decode::Decoder;
 use crate::error::{Error, Kind, Result, io_kind};
@@ -23,7 +23,7 @@ const CLOCK_TIME: Duration = Duration::from_millis(500);
 /// Measure what a component costs per record; with `--against`, refuse one that got dearer.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Bench {
-    /// The component's file, or the folder of its crate.
+    /// The component's file, or the folder that it is built from.
     file: PathBuf,
     /// Records, each a JSON object on a line.
     #[arg(long, value_name = "FILE")]
@@ -120,7 +120,7 @@ fn measure(file: &Path, records: &Batch, parameters: &str) -> Result<Cost> {
     pass(&mut instance, &chunks)?;
     let instructions = instance.instructions().unwrap_or_default().saturating_sub(before);
 
-    let (component, _) = load(&Host::new(None)?, file)?;
+    let (component, _) = load(&host()?, file)?;
     let mut instance = component.instantiate(parameters)?;
     let (begun, mut fastest) = (Instant::now(), Duration::MAX);
     while begun.elapsed() < CLOCK_TIME {

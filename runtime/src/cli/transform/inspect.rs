@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::{Ended, load, table};
+use super::{Ended, host, load, table};
 use crate::cache::query::Table as Answer;
-use crate::component::{Host, signers};
+use crate::component::signers;
 use crate::error::Result;
 use crate::schema::Field;
 use crate::value::Value;
@@ -15,13 +15,13 @@ use crate::value::Value;
 /// Show what a component is: name, digest, signers, fields in and out, parameters, size.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Inspect {
-    /// The component's file, or the folder of its crate.
+    /// The component's file, or the folder that it is built from.
     file: PathBuf,
 }
 
 impl Inspect {
     pub(in crate::cli) fn run(self) -> Result<Ended> {
-        let (component, bytes) = load(&Host::new(None)?, &self.file)?;
+        let (component, bytes) = load(&host()?, &self.file)?;
         let description = component.description();
         println!("{} {}: {}", description.name, description.version, description.summary);
         println!("digest {}, {} bytes", component.digest(), bytes.len());

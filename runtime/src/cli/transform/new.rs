@@ -1,79 +1,22 @@
-//! `tidemill transform new`: a crate to begin with.
+//! `tidemill transform new`: a crate or a package to begin with.
+
+mod template;
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use template::Template;
+
 use super::Ended;
 use crate::config::check_name;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 
-/// The files of the crate, `NAME` and `SDK` to be filled in.
-const FILES: [(&str, &str); 5] = [
-    ("Cargo.toml", include_str!("template/crate.toml")),
-    ("src/lib.rs", include_str!("template/lib.rs")),
-    ("sample.jsonl", include_str!("template/sample.jsonl")),
-    ("pipeline.toml", include_str!("template/pipeline.toml")),
-    (".gitignore", include_str!("template/ignored")),
-];
-/// Where the SDK lies in a checkout of Tidemill.
-const SDK: &str = "transforms/sdk";
-/// Names that no crate may have: what every crate has in reach, then Rust's keywords.
-const TAKEN: [&str; 47] = [
-    "alloc",
-    "core",
-    "proc_macro",
-    "std",
-    "test",
-    "abstract",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "crate",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "pub",
-    "ref",
-    "return",
-    "static",
-    "struct",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "while",
-];
-
-/// Begin a transform: a crate with a test, a sample and a pipeline.
+/// Begin a transform: a crate or package with a test, a sample and a pipeline.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct New {
-    /// The folder to make; its name becomes that of the crate, of the topic and of the table.
+    /// The folder to make; its name becomes that of the crate or package, of the topic and of the table.
     name: PathBuf,
     /// What it is written in.
     #[arg(long, value_enum, default_value = "rust")]
@@ -86,25 +29,37 @@ pub(in crate::cli) struct New {
 /// A language that transforms are written in.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Language {
-    /// A crate that uses the SDK.
+    /// A crate.
     Rust,
+    /// A package in JavaScript, for npm and node.
+    #[value(name = "js")]
+    JavaScript,
+    /// A package in Python, for pip.
+    Python,
+}
+
+impl Language {
+    fn template(self) -> Template {
+        match self {
+            Self::Rust => template::RUST,
+            Self::JavaScript => template::JAVASCRIPT,
+            Self::Python => template::PYTHON,
+        }
+    }
 }
 
 impl New {
     pub(in crate::cli) fn run(self) -> Result<Ended> {
         let folder = std::path::absolute(&self.name).or_fail(Kind::Input, || format!("folder {:?}", self.name))?;
-        let name = crate_name(&folder)?;
+        let template = self.lang.template();
+        let name = checked_name(&folder, &template)?;
         let here = std::env::current_dir().or_fail(Kind::Missing, || "current folder")?;
         let program = std::env::current_exe().unwrap_or_default();
-        let written = match self.lang {
-            Language::Rust => {
-                let sdk = sdk(self.sdk.as_deref(), &here, &program)?;
-                write(&folder, &name, &sdk)?
-            }
-        };
-        let shown = self.name.display();
+        let sdk = sdk(&template, self.sdk.as_deref(), &here, &program)?;
+        let written = write(&folder, &name, &template, &sdk)?;
+        let shown = self.name.display().to_string();
         println!("made {shown}: {}\n\nnext:", written.join(", "));
-        println!("  cargo test --manifest-path {shown}/Cargo.toml");
+        println!("  {}", template.test.replace("NAME", &shown));
         println!("  tidemill transform build {shown}");
         println!("  tidemill transform run {shown} < {shown}/sample.jsonl");
         println!("  tidemill run {shown}/pipeline.toml");
@@ -112,41 +67,46 @@ impl New {
     }
 }
 
-/// The folder's name, if it can be that of a crate and of a table.
-fn crate_name(folder: &Path) -> Result<String> {
+/// The folder's name, if it can be that of a crate or package and of a table.
+fn checked_name(folder: &Path, template: &Template) -> Result<String> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     check_name(&name)?;
-    if TAKEN.contains(&name.as_str()) {
-        let taken = Error::new(Kind::Input, format!("the name {name:?} means something else in Rust"));
+    if template.taken.contains(&name.as_str()) {
+        let taken = Error::new(Kind::Input, format!("the name {name:?} means something else in {}", template.taken_by));
         return Err(taken.hint(format!("write \"{name}s\"")));
     }
     Ok(name)
 }
 
 /// The SDK's folder, without links: the given one, else that of a checkout around `here`, else of one around `program`.
-fn sdk(given: Option<&Path>, here: &Path, program: &Path) -> Result<PathBuf> {
+fn sdk(template: &Template, given: Option<&Path>, here: &Path, program: &Path) -> Result<PathBuf> {
+    let Template { sdk, manifest, .. } = template;
     if let Some(given) = given {
-        return at(given).ok_or_else(|| {
-            let wrong = Error::new(Kind::Missing, format!("folder {given:?} is not the crate tidemill-sdk"));
-            wrong.hint(format!("name the folder {SDK} of Tidemill's sources"))
+        return at(given, manifest).ok_or_else(|| {
+            let wrong = Error::new(
+                Kind::Missing,
+                format!("folder {given:?} is not tidemill-sdk: its {manifest} is not there or says another name"),
+            );
+            wrong.hint(format!("name the folder {sdk} of Tidemill's sources"))
         });
     }
     let around = here.ancestors().chain(program.ancestors());
-    around.map(|folder| folder.join(SDK)).find_map(|folder| at(&folder)).ok_or_else(|| {
-        let unfound = Error::new(Kind::Missing, format!("the SDK is not found: no folder above this one has {SDK}"));
-        unfound.hint(format!("get Tidemill's sources and name it: --sdk PATH/TO/tidemill/{SDK}"))
+    around.map(|folder| folder.join(sdk)).find_map(|folder| at(&folder, manifest)).ok_or_else(|| {
+        let unfound = Error::new(Kind::Missing, format!("the SDK is not found: no folder above this one has {sdk}"));
+        unfound.hint(format!("get Tidemill's sources and name it: --sdk PATH/TO/tidemill/{sdk}"))
     })
 }
 
 /// The SDK at `folder`, if that is what is there.
-fn at(folder: &Path) -> Option<PathBuf> {
-    let manifest = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
-    let is_sdk = manifest.lines().any(|line| line.replace(' ', "") == "name=\"tidemill-sdk\"");
-    if is_sdk { folder.canonicalize().ok() } else { None }
+fn at(folder: &Path, manifest: &str) -> Option<PathBuf> {
+    let manifest = fs::read_to_string(folder.join(manifest)).ok()?;
+    // As TOML or JSON has it.
+    let bare = |line: &str| line.replace([' ', '"', ','], "").replace(':', "=");
+    if manifest.lines().any(|line| bare(line) == "name=tidemill-sdk") { folder.canonicalize().ok() } else { None }
 }
 
 /// Makes the folder, which must not be there, and the files in it; returns their names.
-fn write(folder: &Path, name: &str, sdk: &Path) -> Result<Vec<&'static str>> {
+fn write(folder: &Path, name: &str, template: &Template, sdk: &Path) -> Result<Vec<&'static str>> {
     let failed = |path: &Path, cause: std::io::Error| Error::new(io_kind(&cause), format!("{path:?}: {cause}"));
     fs::create_dir(folder).map_err(|cause| match cause.kind() {
         std::io::ErrorKind::AlreadyExists => {
@@ -159,26 +119,29 @@ fn write(folder: &Path, name: &str, sdk: &Path) -> Result<Vec<&'static str>> {
         _ => failed(folder, cause),
     })?;
     let root = folder.canonicalize().map_err(|cause| failed(folder, cause))?;
-    let path = format!("{:?}", relative(&root, sdk).display().to_string());
-    for (file, text) in FILES {
+    let path = (template.written)(&relative(&root, sdk, template.sdk).display().to_string());
+    for (file, text) in template.files {
+        let limits = if *file == "pipeline.toml" { template.limits } else { "" };
         let file = root.join(file);
-        let text = text.replace("NAME", name).replace("SDK", &path);
+        let text = [*text, limits].concat().replace("NAME", name).replace("SDK", &path);
         let made = file.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&file, text));
         made.map_err(|cause| failed(&file, cause))?;
     }
-    // The SDK's own versions: known to fit, and perhaps built already. Without them cargo finds some.
-    if let Some(lock) = sdk.parent().map(|workspace| workspace.join("Cargo.lock")).filter(|lock| lock.is_file()) {
-        fs::copy(&lock, root.join("Cargo.lock")).map_err(|cause| failed(&lock, cause))?;
+    if let Some((name, workspace)) = template.lock.zip(sdk.parent()) {
+        let lock = workspace.join(name);
+        if lock.is_file() {
+            fs::copy(&lock, root.join(name)).map_err(|cause| failed(&lock, cause))?;
+        }
     }
-    Ok(FILES.map(|(file, _)| file).to_vec())
+    Ok(template.files.iter().map(|(file, _)| *file).collect())
 }
 
 /// `to` as seen from `from`, where both lie in one checkout; as it is where it is far away.
-fn relative(from: &Path, to: &Path) -> PathBuf {
+fn relative(from: &Path, to: &Path, inside_checkout: &str) -> PathBuf {
     let checkout = to.parent().and_then(Path::parent).filter(|checkout| from.starts_with(checkout));
     let Some(inside) = checkout.and_then(|checkout| from.strip_prefix(checkout).ok()) else { return to.to_owned() };
     let up: PathBuf = inside.components().map(|_| Component::ParentDir).collect();
-    up.join(SDK)
+    up.join(inside_checkout)
 }
 
 #[cfg(test)]

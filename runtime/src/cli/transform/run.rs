@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Ended, load};
-use crate::component::Host;
+use super::{Ended, host, load};
 use crate::decode::Decoder;
 use crate::error::{Kind, OrFail, Result};
 use crate::lake;
@@ -23,7 +22,7 @@ const READ_BYTES: usize = 1 << 20;
 /// Clean lines of standard input: rows on standard output, what was rejected on standard error.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Run {
-    /// The component's file, or the folder of its crate.
+    /// The component's file, or the folder that it is built from.
     file: PathBuf,
     /// The transform's parameters, as a JSON object.
     #[arg(long, default_value = "{}")]
@@ -33,7 +32,7 @@ pub(in crate::cli) struct Run {
 impl Run {
     pub(in crate::cli) fn run(self) -> Result<Ended> {
         super::super::log_to_stderr("warn");
-        let (component, _) = load(&Host::new(None)?, &self.file)?;
+        let (component, _) = load(&host()?, &self.file)?;
         let chain = Chain::new(vec![(component, self.parameters)])?;
         let (decoder, transform) = (Decoder::new(chain.inputs(), 0)?, chain.start()?);
         if io::stdin().is_terminal() {

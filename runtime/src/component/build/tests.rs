@@ -1,19 +1,24 @@
-//! The search for a toolchain, for a crate, for what cargo made.
+//! Folders of each language and of none, stamps, files put in place.
 
 use super::*;
 
 /// A folder of its own that is gone afterwards.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(name: &str, files: &[&str]) -> Self {
+    /// One with these files, which are empty.
+    pub(super) fn new(name: &str, files: &[&str]) -> Self {
         let folder = Self(std::env::temp_dir().join(format!("tidemill-build-{name}-{}", std::process::id())));
-        for file in files {
-            let path = folder.0.join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "").unwrap();
-        }
+        std::fs::create_dir_all(&folder.0).unwrap();
+        files.iter().for_each(|file| folder.write(file, ""));
         folder
+    }
+
+    /// Writes a file in it.
+    pub(super) fn write(&self, file: &str, text: &str) {
+        let path = self.0.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
 }
 
@@ -24,42 +29,37 @@ impl Drop for Folder {
 }
 
 #[test]
-fn a_toolchain_is_found_or_the_next_step_is_named() {
-    let active = Folder::new("active", &["lib/rustlib/wasm32-unknown-unknown/lib/libcore.rlib"]);
-    let host_only = Folder::new("host", &["lib/rustlib/x86_64-unknown-linux-gnu/lib/libcore.rlib"]);
-    let parts = ["bin/rustc", "bin/cargo", "bin/wasm-ld-19", "lib/rustlib/src/rust/library/std/lib.rs"];
-    let debian = Folder::new("debian", &parts);
-    let none = Folder::new("none", &parts[..2]);
-    let from_debian = Toolchain::Debian { root: debian.0.clone(), linker: debian.0.join("bin/wasm-ld-19") };
-    assert_eq!(toolchain(Some(&active.0), &debian.0).unwrap(), Toolchain::Active);
-    assert_eq!(toolchain(Some(&host_only.0), &debian.0).unwrap(), from_debian);
-    assert_eq!(toolchain(None, &debian.0).unwrap(), from_debian);
-    let fault = toolchain(Some(&host_only.0), &none.0).unwrap_err();
-    assert_eq!(fault.message(), "no Rust toolchain here compiles for wasm32-unknown-unknown");
-    for command in
-        ["rustup target add wasm32-unknown-unknown", "apt-get install rustc-web cargo-web rust-web-src lld-19"]
-    {
-        assert!(fault.next_step().unwrap().contains(command));
-    }
+fn a_folder_is_known_by_a_file() {
+    let check = |name: &str, files: &[&str], language| assert_eq!(Language::of(&Folder::new(name, files).0), language);
+    check("a", &["Cargo.toml", "package.json"], Some(Language::Rust));
+    check("b", &["package.json"], Some(Language::JavaScript));
+    check("c", &["pyproject.toml"], Some(Language::Python));
+    check("d", &["src/lib.rs"], None);
 }
 
 #[test]
-fn a_crate_has_to_be_there() {
-    let folder = Folder::new("crate", &["src/lib.rs"]);
+fn a_transform_has_to_be_there() {
+    let folder = Folder::new("none", &["src/lib.rs"]);
     let fault = build(&folder.0, |_| ()).unwrap_err();
-    assert!(fault.message().ends_with("it has no Cargo.toml"), "{fault}");
+    assert!(fault.message().ends_with("it has no Cargo.toml, package.json or pyproject.toml"), "{fault}");
     assert_eq!(build(&folder.0.join("absent"), |_| ()).unwrap_err().kind(), Kind::Missing);
 }
 
 #[test]
-fn the_module_is_the_crates_own() {
-    let manifest = Path::new("/t/pin/Cargo.toml");
-    let dependency = r#"{"manifest_path":"/t/sdk/Cargo.toml","filenames":["/x/sdk.wasm"]}"#;
-    let ours = r#"{"manifest_path":"/t/pin/Cargo.toml","filenames":["/x/libpin.rlib","/x/pin.wasm"]}"#;
-    let library = r#"{"manifest_path":"/t/pin/Cargo.toml","filenames":["/x/libpin.rlib"]}"#;
-    let check = |answers: &[&str]| module(&answers.join("\n"), manifest).ok();
-    assert_eq!(check(&[dependency, "no json", ours]), Some("/x/pin.wasm".into()));
-    assert_eq!(check(&[dependency, library]), None);
+fn a_stamp_tells_what_was_changed() {
+    let stamp = |parts: &[&str]| Stamp::of(parts.iter().map(|part| part.as_bytes()));
+    assert_ne!(stamp(&["ab", "c"]), stamp(&["a", "bc"]));
+    let folder = Folder::new("stamp", &["empty.wasm"]);
+    let path = folder.0.join("stamped.wasm");
+    let mut component = wat::parse_str("(component)").unwrap();
+    component.extend(stamp(&["one"]).section());
+    std::fs::write(&path, &component).unwrap();
+    assert!(stamp(&["one"]).is_on(&path));
+    assert!(!stamp(&["other"]).is_on(&path));
+    assert!(!stamp(&["one"]).is_on(&folder.0.join("empty.wasm")));
+    assert!(!stamp(&["one"]).is_on(&folder.0.join("absent.wasm")));
+    // It is a part of a component that every reader may pass over.
+    assert!(wasmparser::Parser::new(0).parse_all(&component).all(|payload| payload.is_ok()));
 }
 
 #[test]
@@ -69,11 +69,4 @@ fn a_file_is_replaced_whole() {
     replace(&path, b"new").unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"new");
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
-}
-
-#[test]
-fn a_module_without_the_contract_is_no_component_of_ours() {
-    let module = wat::parse_str("(module (import \"env\" \"clock\" (func)))").unwrap();
-    let fault = encode(&module).unwrap_err();
-    assert!(fault.message().starts_with("it compiles, but not to a transform: "), "{fault}");
 }

@@ -191,7 +191,9 @@ fn dangling_references() {
     swap(
         "transforms/clean",
         "transforms",
-        &[r#"21:1: tables.orders.transform: "transforms" is neither a crate (it has no Cargo.toml) nor a .wasm file"#],
+        &[
+            r#"21:1: tables.orders.transform: "transforms" is neither a transform's folder (it has no Cargo.toml, package.json or pyproject.toml) nor a .wasm file"#,
+        ],
     );
     let cases = |written: &str| format!("window = \"10s\"\ncases = \"{written}\"");
     let absent = r#"25:1: tables.orders.cases: "transform" does not exist; did you mean "transforms"?"#;

@@ -1,0 +1,1 @@
+# The SDK's tests: python -m unittest, in the folder above.
