@@ -128,7 +128,8 @@ fn listed(generations: &[Shown]) -> Answer {
             (false, false) => "",
         };
         // Of a chain, each component's.
-        let digest = digests(digest).iter().map(|digest| digest.get(..12).unwrap_or(digest)).collect::<Vec<_>>().join("+");
+        let digest =
+            digests(digest).iter().map(|digest| digest.get(..12).unwrap_or(digest)).collect::<Vec<_>>().join("+");
         let texts = [digest.as_str(), version, since, state].map(|text| Value::Text(text.to_owned()));
         let head: Vec<Value> = std::iter::once(number(*nth)).chain(texts).collect();
         if partitions.is_empty() {

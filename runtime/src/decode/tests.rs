@@ -214,7 +214,8 @@ fn a_key_is_told_from_one_that_differs_in_any_letter() {
         }
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         let decoded = decoder.decode(&batch(&values), 0..values.len()).unwrap();
-        let found: Vec<bool> = decoded.rows.column(0).as_primitive::<Int64Type>().iter().map(|v| v == Some(7)).collect();
+        let found: Vec<bool> =
+            decoded.rows.column(0).as_primitive::<Int64Type>().iter().map(|v| v == Some(7)).collect();
         let expected: Vec<bool> = (0..values.len()).map(|nth| nth < 2 || nth % 2 == 1).collect();
         assert_eq!(found, expected, "keys of {length} letters");
     }

@@ -35,11 +35,7 @@ impl First<'_> {
         };
         if let Some(reason) = unfit {
             let table = &self.plan.name;
-            tracing::warn!(
-                table,
-                reason,
-                "what was in service is not taken, the component's file is"
-            );
+            tracing::warn!(table, reason, "what was in service is not taken, the component's file is");
             return self.of_files();
         }
         let kept = kept?;
