@@ -1,9 +1,12 @@
 //! A transform's crate, built for WebAssembly, then wrapped as a component.
 
+mod native;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+pub use self::native::native;
 use super::signature;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 
