@@ -106,6 +106,14 @@ fn its_cost_is_known(folder: &Path) {
     let instructions = |cost: &serde_json::Value| cost["instructions_per_record"].as_f64().expect("a number");
     assert!(instructions(&cost["cost"]) > 10.0, "{cost}");
     assert_eq!(instructions(&cost["cost"]), instructions(&cost["against"]));
+    let shares = ["lowering", "guest", "lifting"].map(|part| cost["cost"]["shares"][part].as_f64().expect("a share"));
+    assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)), "{cost}");
+    assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{cost}");
+    assert!(cost["host"]["ns_per_record"].as_f64().is_some_and(|ns| ns > 0.0), "{cost}");
+    assert!(cost["host"]["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{cost}");
+    fs::copy(folder.join("price/price.wasm"), folder.join("alone.wasm")).expect("a copy of the component");
+    let (alone, _) = done(folder, &["transform", "bench", "alone.wasm", "--rows", "price/sample.jsonl"], "");
+    assert!(alone.contains("not compared with a build for this machine: its crate is not beside it"), "{alone}");
     let dearer = failed(folder, &[&bench[..], &["--against", "price", "--max-ratio", "0.5"]].concat());
     assert_eq!(dearer, "it needs 1.00 times the instructions, and 0.5 is allowed\n");
 }

@@ -2,6 +2,7 @@
 
 mod exports;
 mod javascript;
+mod native;
 mod program;
 mod python;
 mod rust;
@@ -14,6 +15,7 @@ use std::process::Command;
 use scratch::Scratch;
 use stamp::Stamp;
 
+pub use self::native::native;
 use super::signature;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 

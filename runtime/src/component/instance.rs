@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use wasmtime::Store;
@@ -14,6 +15,7 @@ use super::host::{Host, TICK};
 use super::lend;
 use super::limits::Limits;
 use super::load::Component;
+use super::parts::{Parts, Watch};
 use crate::error::{Error, Kind, Result};
 
 /// Handles to resources; the contract has none.
@@ -31,6 +33,8 @@ pub struct Instance {
 struct Live {
     store: Store<Budget>,
     transform: Transform,
+    /// Where the time of its calls is looked into.
+    watch: Option<Arc<Watch>>,
 }
 
 impl Instance {
@@ -65,6 +69,22 @@ impl Instance {
         Ok(output)
     }
 
+    /// The same, with the time that each part of it took: for measurements, as looking at the clock takes some itself. A call of
+    /// `apply` in between is not held up by it.
+    pub fn apply_in_parts(&mut self, input: &RecordBatch) -> Result<(Output, Parts), Failure> {
+        let mut live = match self.live.take() {
+            Some(live) => live,
+            None => start(&self.component, &self.parameters)?,
+        };
+        let watch = Arc::clone(live.watch.get_or_insert_with(|| Watch::over(&mut live.store)));
+        self.live = Some(live);
+        watch.begin();
+        let begun = Instant::now();
+        let output = self.apply(input);
+        let parts = watch.end(begun, Instant::now());
+        Ok((output?, parts))
+    }
+
     /// The bytes of memory that it has; none between a failure and the next call.
     pub fn memory(&self) -> usize {
         self.live.as_ref().map_or(0, |live| live.store.data().memory())
@@ -97,7 +117,7 @@ fn start(component: &Component, parameters: &str) -> Result<Live, Failure> {
     let transform = call(&mut store, |store| inner.pre.instantiate(store)).map_err(|f| remembered(component, f))?;
     let answer = call(&mut store, |store| transform.call_configure(store, parameters));
     match answer.map_err(|failure| remembered(component, failure))? {
-        Ok(()) => Ok(Live { store, transform }),
+        Ok(()) => Ok(Live { store, transform, watch: None }),
         Err(reason) => {
             let fault = refused(component, "refused its parameters", &reason);
             Err(Failure::Refused(fault.hint("`tidemill transform inspect` shows what they may be")))

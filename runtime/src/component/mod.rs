@@ -14,6 +14,7 @@ mod key;
 mod lend;
 pub mod limits;
 mod load;
+mod parts;
 mod patience;
 mod shape;
 mod signature;
@@ -26,6 +27,7 @@ pub use host::Host;
 pub use instance::Instance;
 pub use key::{PublicKey, SecretKey};
 pub use load::{Component, digest};
+pub use parts::Parts;
 pub use signature::{sign, signers};
 pub use trust::Trust;
 

@@ -77,11 +77,16 @@ fn compile(toolchain: &Toolchain, folder: &Path, manifest: &Path, progress: &mut
     let mut cargo = command(toolchain, folder);
     cargo.args(["build", "--release", "--lib", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
     cargo.arg("--manifest-path").arg(manifest);
+    module(&answers_of(cargo, progress)?, manifest)
+}
+
+/// Runs cargo to its end, and returns what it answers on standard output; `progress` is given the rest line by line.
+pub(super) fn answers_of(mut cargo: Command, progress: &mut dyn FnMut(&str)) -> Result<String> {
     let ended = program::run(&mut cargo, "cargo", progress)?;
-    if !ended.success {
-        return Err(Error::new(Kind::Input, format!("it does not compile\n{}", ended.last)));
+    match ended.success {
+        true => Ok(ended.answers),
+        false => Err(Error::new(Kind::Input, format!("it does not compile\n{}", ended.last))),
     }
-    module(&ended.answers, manifest)
 }
 
 fn command(toolchain: &Toolchain, folder: &Path) -> Command {
@@ -102,7 +107,7 @@ fn command(toolchain: &Toolchain, folder: &Path) -> Command {
 }
 
 /// A program that sees nothing of a cargo around us.
-fn quiet(program: impl AsRef<std::ffi::OsStr>, folder: &Path) -> Command {
+pub(super) fn quiet(program: impl AsRef<std::ffi::OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder);
     if std::env::var_os("CARGO").is_some() {

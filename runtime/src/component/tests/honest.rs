@@ -204,3 +204,18 @@ fn instructions_are_counted_where_a_host_is_asked_to() {
     assert_eq!(two - one, one - none, "the same work costs the same");
     assert_eq!(counted(2), two);
 }
+
+#[test]
+fn the_parts_of_a_call_are_all_of_it() {
+    let input = batch(&[field("title", Type::Text, true)], vec![Arc::new(StringArray::from(vec!["a", "b"]))]);
+    let mut instance = Guest::honest().load(&limits()).unwrap().instantiate("{}").unwrap();
+    let plain = instance.apply(&input).unwrap();
+    for _ in 0..3 {
+        let begun = std::time::Instant::now();
+        let (output, parts) = instance.apply_in_parts(&input).unwrap();
+        assert_eq!(output.rows, plain.rows);
+        assert!(!parts.guest.is_zero() && !parts.lifting.is_zero(), "{parts:?}");
+        assert!(parts.lowering + parts.guest + parts.lifting <= begun.elapsed(), "{parts:?}");
+        instance.apply(&input).unwrap();
+    }
+}
