@@ -44,7 +44,8 @@ fn facts(folder: &Path, progress: &mut dyn FnMut(&str)) -> Result<Facts> {
     let manifest = folder.join("Cargo.toml");
     let mut cargo = quiet("cargo", folder);
     cargo.args(["metadata", "--format-version", "1", "--manifest-path"]).arg(&manifest);
-    let answer: Json = serde_json::from_str(&answers_of(cargo, progress)?).or_fail(Kind::Internal, || "cargo's answer")?;
+    let answer: Json =
+        serde_json::from_str(&answers_of(cargo, progress)?).or_fail(Kind::Internal, || "cargo's answer")?;
     let text = |of: &Json, key: &str| of.get(key).and_then(Json::as_str).map(str::to_owned);
     let packages = answer.get("packages").and_then(Json::as_array).cloned().unwrap_or_default();
     let place = |package: &Json| text(package, "manifest_path").map(PathBuf::from);
