@@ -42,9 +42,12 @@ pub fn keep(folder: &Path, digest: &str, bytes: &[u8]) -> Result<()> {
     write().or_fail(Kind::Storage, || format!("component {path:?}"))
 }
 
-/// Watches the files and calls `changed` with the path and the bytes of each, once as it is found and then whenever it was
-/// written, in a thread of its own. A file that is written while the watch begins is not missed.
-pub fn watch(files: Vec<PathBuf>, changed: impl Fn(&Path, &[u8]) + Send + 'static) -> Result<Watch> {
+/// A file that was written, and what it holds.
+pub type Changed = (Arc<Path>, Vec<u8>);
+
+/// Watches the files and calls `changed` with each, once as it is found and then whenever it was written, in a thread of its own;
+/// with those together that were written at about the same time. A file that is written while the watch begins is not missed.
+pub fn watch(files: Vec<PathBuf>, changed: impl Fn(&[Changed]) + Send + 'static) -> Result<Watch> {
     let (sender, events) = channel();
     let failed = || "watch of the components' files";
     let mut watcher = notify::recommended_watcher(sender).or_fail(Kind::Storage, failed)?;
@@ -61,7 +64,7 @@ pub fn watch(files: Vec<PathBuf>, changed: impl Fn(&Path, &[u8]) + Send + 'stati
     Ok(Watch { _watcher: watcher })
 }
 
-fn follow(events: &Receiver<notify::Result<notify::Event>>, files: &[PathBuf], changed: &impl Fn(&Path, &[u8])) {
+fn follow(events: &Receiver<notify::Result<notify::Event>>, files: &[PathBuf], changed: &impl Fn(&[Changed])) {
     let mut touched: Vec<Arc<Path>> =
         files.iter().filter(|file| file.is_file()).map(|file| Arc::from(file.as_path())).collect();
     loop {
@@ -81,12 +84,14 @@ fn follow(events: &Receiver<notify::Result<notify::Event>>, files: &[PathBuf], c
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(%error, "watch of the components' files"),
             Err(RecvTimeoutError::Timeout) => {
+                let mut read = Vec::new();
                 for path in touched.drain(..) {
                     match fs::read(&path) {
-                        Ok(bytes) => changed(&path, &bytes),
+                        Ok(bytes) => read.push((path, bytes)),
                         Err(error) => tracing::warn!(?path, %error, "changed component not read"),
                     }
                 }
+                changed(&read);
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }

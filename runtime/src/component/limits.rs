@@ -94,8 +94,9 @@ impl Limits {
     /// The error of one who went over `limit`: what happened, the limit with its value, how to raise it.
     pub(super) fn exceeded(&self, limit: Limit, what: &str) -> Error {
         let key = limit.key();
-        Error::new(Kind::Transform, format!("{what} (limit {key} = {})", self.value(limit)))
-            .hint(format!("raise {key} in [tables.<table>.limits] if the transform is meant to need more"))
+        Error::new(Kind::Transform, format!("{what} (limit {key} = {})", self.value(limit))).hint(format!(
+            "raise {key} in [tables.<table>.limits], or in the transform's own limits, if it is meant to need more"
+        ))
     }
 
     /// The limit's value as a person writes it.

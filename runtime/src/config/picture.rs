@@ -135,7 +135,7 @@ fn objects(pipeline: &Pipeline, table: &Table) -> String {
     let partitions = topic.map_or(1, |topic| topic.backend.partitions());
     let windows = HOUR.as_secs_f64() / table.window.as_secs_f64();
     let objects = (windows * f64::from(partitions)).ceil();
-    format!("windows of {}, up to {objects} objects an hour", show_duration(table.window))
+    format!("windows of {}, up to {objects} objects an hour, more from 4MiB an epoch on", show_duration(table.window))
 }
 
 fn fields(described: &Described, role: impl Fn(&Field) -> &'static str) -> Vec<Vec<String>> {

@@ -250,7 +250,7 @@ table orders
   transform   clean 0.1.0 (0123456789ab) from transforms/clean
   parameters  {"currency":"EUR","rates":[1.5,2]}
   cache       the latest row of each id
-  lake        windows of 10s, up to 1080 objects an hour
+  lake        windows of 10s, up to 1080 objects an hour, more from 4MiB an epoch on
   reads                          ->  writes
     id or number  int64                id       int64      key
     total         text, or null        total    float64    cached

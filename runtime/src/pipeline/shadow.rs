@@ -22,6 +22,9 @@ use crate::record::{Batch, Record};
 /// Chunks that wait for a shadow; with as many on their way, workers pass on what comes without a look.
 const SAMPLES_MAX: usize = 2;
 
+/// How long a shadow that rests does not look whether it is still wanted.
+const LOOK_TIME: Duration = Duration::from_millis(100);
+
 /// What workers hold of a shadow: they lend it chunks while it has room, and never wait for it.
 pub struct Feed {
     samples: SyncSender<Sample>,
@@ -53,7 +56,8 @@ pub struct Seen<'a> {
 /// A copy of a chunk, with what the live chain made of it.
 struct Sample {
     partition: u32,
-    generation: u64,
+    /// The live chain, by its generation's number and its digest: a number whose trial failed is given again.
+    live_chain: (u64, String),
     records: Batch,
     live: Came,
 }
@@ -108,7 +112,7 @@ impl Feed {
         seen.batch.range(seen.records.clone()).for_each(|record: Record<'_>| copy.push(record));
         let sample = Sample {
             partition: seen.partition,
-            generation: generation.number,
+            live_chain: (generation.number, generation.chain.digest().to_owned()),
             records: copy,
             live: Came::of(seen.decoded, seen.cleaned, seen.records.start as u32, seen.spent),
         };
@@ -130,7 +134,10 @@ impl Shadow {
             let rest = begun.elapsed().mul_f64(1.0 / self.share - 1.0);
             let until = Instant::now() + rest;
             while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-                std::thread::park_timeout(left);
+                if self.feed.strong_count() == 0 {
+                    return;
+                }
+                std::thread::park_timeout(left.min(LOOK_TIME));
             }
             let Some(feed) = self.feed.upgrade() else { return };
             feed.room.fetch_add(1, Ordering::AcqRel);
@@ -142,8 +149,8 @@ impl Shadow {
         let mine = self.clean(sample)?;
         let compared = compare(sample, &mine)?;
         let mut report = report(&self.shown);
-        if report.live_generation != sample.generation {
-            report.begin_anew(sample.generation);
+        if report.live_chain != sample.live_chain.1 || report.live_generation != sample.live_chain.0 {
+            report.begin_anew(&sample.live_chain);
             self.feed.upgrade().iter().for_each(|feed| feed.seen.store(compared.records, Ordering::Relaxed));
         }
         report.add(compared);

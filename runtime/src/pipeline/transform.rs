@@ -4,15 +4,20 @@ mod stage;
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take;
 
 use self::stage::Stage;
 use super::generation::{Column, Step};
+use super::worker::CHUNK_ROWS;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::schema::arrow_schema;
+
+/// The most bytes of `@value` and other parts of records that one call of a later transform is given: they are copied for each row.
+const PART_BYTES_MAX: usize = 32 << 20;
 
 /// Rows that came out of one call, and for each the row of the chunk that it came from.
 #[derive(Debug)]
@@ -87,7 +92,7 @@ impl Transform {
         let rows = chunk.num_rows();
         self.numbers.extend(self.numbers.len() as u32..rows as u32);
         let mut cleaned = Cleaned::default();
-        self.stages().for_each(Stage::begin);
+        self.first.begin();
         let mine = if chunk.num_columns() > self.first_columns {
             &chunk.project(&(0..self.first_columns).collect::<Vec<_>>()).or_fail(Kind::Internal, || "chunk")?
         } else {
@@ -95,9 +100,9 @@ impl Transform {
         };
         self.first.apply(mine, self.numbers.get(..rows).unwrap_or_default(), &mut cleaned)?;
         for later in &mut self.later {
-            for Piece { rows, sources } in std::mem::take(&mut cleaned.pieces) {
-                let read = later.read(&rows, &sources, chunk)?;
-                later.stage.apply(&read, &sources, &mut cleaned)?;
+            later.stage.begin();
+            for piece in std::mem::take(&mut cleaned.pieces) {
+                later.apply(&piece, chunk, &mut cleaned)?;
             }
         }
         self.stages().try_for_each(Stage::end)?;
@@ -113,6 +118,56 @@ impl Transform {
 }
 
 impl Later {
+    /// Cleans what the transform before it has made, in calls of as many rows as the first one gets.
+    fn apply(&mut self, piece: &Piece, chunk: &RecordBatch, cleaned: &mut Cleaned) -> Result<()> {
+        let mut start = 0;
+        while start < piece.sources.len() {
+            let end = start + self.stretch(piece.sources.get(start..).unwrap_or_default(), chunk);
+            let sources = piece.sources.get(start..end).unwrap_or_default();
+            let bytes = self.part_bytes(sources, chunk);
+            if bytes > PART_BYTES_MAX {
+                let what = format!(
+                    "the parts of its record that a transform reads, once for each of its {} rows, are {bytes} bytes (at most {PART_BYTES_MAX})",
+                    sources.len()
+                );
+                cleaned.fail(sources, &Error::new(Kind::Transform, what));
+            } else {
+                let read = self.read(&piece.rows.slice(start, end - start), sources, chunk)?;
+                self.stage.apply(&read, sources, cleaned)?;
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// How many of the rows go into one call: those of whole records, at least of one.
+    fn stretch(&self, sources: &[u32], chunk: &RecordBatch) -> usize {
+        let (mut rows, mut bytes) = (0, 0);
+        for record in sources.chunk_by(|one, next| one == next) {
+            bytes += self.part_bytes(record, chunk);
+            if rows > 0 && (rows + record.len() > CHUNK_ROWS || bytes > PART_BYTES_MAX) {
+                break;
+            }
+            rows += record.len();
+        }
+        rows
+    }
+
+    /// The bytes of the parts of records that it reads, for rows that came of `sources`.
+    fn part_bytes(&self, sources: &[u32], chunk: &RecordBatch) -> usize {
+        let column = |column: &Column| match *column {
+            Column::Decoded(index) => chunk.columns().get(index),
+            Column::Written(_) => None,
+        };
+        let bytes = |column: &ArrayRef, row: usize| match column.data_type() {
+            DataType::Binary => column.as_binary::<i32>().value_length(row) as usize,
+            DataType::Utf8 => column.as_string::<i32>().value_length(row) as usize,
+            _ => size_of::<i64>(),
+        };
+        let columns = self.columns.iter().filter_map(column);
+        columns.map(|column| sources.iter().map(|&row| bytes(column, row as usize)).sum::<usize>()).sum()
+    }
+
     /// What it reads of rows that came of `sources`, rows of the chunk.
     fn read(&self, rows: &RecordBatch, sources: &[u32], chunk: &RecordBatch) -> Result<RecordBatch> {
         let places = UInt32Array::from(sources.to_vec());

@@ -62,7 +62,8 @@ pub fn run(mut setup: Setup) {
                 None => continue,
             },
         };
-        setup.swap_began = Some(Instant::now());
+        let is_swap = !matches!(command, Command::Shadow(_));
+        setup.swap_began = is_swap.then(Instant::now);
         match command {
             Command::Take(generation, trial) => setup.take(generation, trial),
             Command::Back(generation) => setup.go_back(generation),

@@ -19,6 +19,8 @@ impl Runtime {
         let _one_at_a_time = lock(&running.offers);
         let current = Arc::clone(&lock(&running.generation).generation);
         let before = self.before(running, &current)?;
+        let (old, new) = (&current.table.fields, before.chain.outputs());
+        let changes = changes(&running.plan, &self.pipeline.queries, old, new, true)?;
         let back = Arc::new(Generation { number: current.number + 1, pinned: true, ..before });
         back.chain.start()?;
         self.put_in_service(running, &back)?;
@@ -27,7 +29,7 @@ impl Runtime {
         }
         let digest = back.chain.digest().to_owned();
         tracing::info!(table, digest, "rolled back, and pinned");
-        Ok(self.answered(running, digest, Ok((back.number, Vec::new()))))
+        Ok(self.answered(running, digest, Ok((back.number, changes))))
     }
 
     /// What was in service before `current`, and was another.
@@ -43,7 +45,6 @@ impl Runtime {
         let earlier = earlier.filter(|generation| generation.number < current.number && !generation.withdrawn);
         let digest = earlier.map(|g| &g.digest).find(|digest| *digest != current.chain.digest()).ok_or_else(none)?;
         let chain = first::kept_chain(&self.host, plan, &self.components, digest)?;
-        changes(plan, &self.pipeline.queries, &current.table.fields, chain.outputs(), true)?;
         let table = Arc::new(current.table.with_fields(chain.outputs())?);
         Ok(Generation { chain, table, number: 0, pinned: false })
     }

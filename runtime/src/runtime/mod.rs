@@ -70,7 +70,9 @@ struct Running {
     generation: Mutex<InService>,
     /// Held while a component is offered, or a generation withdrawn.
     offers: Mutex<()>,
-    shadow: Mutex<Option<Shadowed>>,
+    shadow: Mutex<Option<Arc<Shadowed>>>,
+    /// Held while a shadow begins or ends.
+    shadowing: Mutex<()>,
 }
 
 /// The generation of a table, and what became of the last one that was offered.

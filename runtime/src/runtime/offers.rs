@@ -119,7 +119,12 @@ impl Runtime {
         };
         let numbered = transform.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
         let numbered = numbered.filter(|place| *place < names.len());
-        let place = numbered.or_else(|| names.iter().position(|name| *name == transform));
+        let mut named = names.iter().enumerate().filter(|(_, name)| **name == transform).map(|(place, _)| place);
+        let place = numbered.or_else(|| named.next());
+        if numbered.is_none() && named.next().is_some() {
+            let twice = format!("table {table:?}: more than one of its transforms is called {transform:?}");
+            return Err(Error::new(Kind::Input, twice).hint("say which by its number from 1"));
+        }
         place
             .ok_or_else(|| Error::new(Kind::Missing, format!("table {table:?}: no transform {transform:?}")).hint(hint))
     }
@@ -274,7 +279,7 @@ pub(super) fn prepared(host: &Host, plan: &plan::Table, live: &Chain, offered: &
 }
 
 /// The digest of a chain with what is offered in it.
-fn would_be(current: &str, offered: &[Offered<'_>]) -> String {
+pub(super) fn would_be(current: &str, offered: &[Offered<'_>]) -> String {
     let mut digests: Vec<String> = digests(current).into_iter().map(str::to_owned).collect();
     for Offered { place, bytes } in offered {
         digests.get_mut(*place).into_iter().for_each(|digest| *digest = component::digest(bytes));

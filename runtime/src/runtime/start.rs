@@ -138,11 +138,14 @@ impl Runtime {
         let transforms = |table: &plan::Table| table.transforms.clone();
         let files = self.pipeline.tables.iter().flat_map(transforms).map(|transform| transform.component).collect();
         let runtime = Arc::downgrade(self);
-        let offer = move |path: &Path, bytes: &[u8]| {
+        let offer = move |changed: &[reload::Changed]| {
             let Some(runtime) = runtime.upgrade() else { return };
             for table in &runtime.pipeline.tables {
-                let places = table.transforms.iter().enumerate().filter(|(_, transform)| transform.component == path);
-                let offered: Vec<_> = places.map(|(place, _)| Offered { place, bytes: bytes.into() }).collect();
+                let mut offered = Vec::new();
+                for (place, transform) in table.transforms.iter().enumerate() {
+                    let mine = changed.iter().filter(|(path, _)| **path == *transform.component);
+                    offered.extend(mine.map(|(_, bytes)| Offered { place, bytes: bytes.into() }));
+                }
                 if !offered.is_empty() {
                     // What was refused has been said by `offer`; the old generation goes on.
                     let _ = runtime.offer(&table.name, &offered, By::File);
@@ -185,6 +188,9 @@ fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Ho
         let in_service = before.iter().find(|generation| generation.table == plan.name);
         let first = First { host, plan, queries: &pipeline.queries, components: &places.components };
         let subject = |error: Error| error.within(format!("table {:?}", plan.name));
+        // What a person pinned stays.
+        let pinned = in_service.is_some_and(|generation| generation.pinned);
+        let options = Options { accept_breaking: options.accept_breaking && !pinned };
         let chain = first.chain(in_service.map(|generation| generation.digest.as_str()), options).map_err(subject)?;
         let table = Arc::new(Table::new(plan, chain.outputs(), pipeline.lake.format, &places.spool)?);
         let (number, pinned) = match in_service {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Offer, Runtime, Shadowed, lock};
+use super::{Offer, Runtime, lock};
 use crate::pipeline::shadow::Report;
 use crate::pipeline::shelf::Stock;
 use crate::pipeline::worker::State;
@@ -66,7 +66,7 @@ impl Runtime {
                 digest: in_service.generation.chain.digest().to_owned(),
                 since: in_service.since,
                 last_offer: in_service.last_offer.clone(),
-                shadow: lock(&running.shadow).as_ref().map(Shadowed::seen),
+                shadow: lock(&running.shadow).as_ref().map(|shadow| shadow.seen()),
                 workers: running.workers.iter().map(|worker| (worker.partition, lock(&worker.shown).clone())).collect(),
             };
             (running.plan.name.clone(), status)

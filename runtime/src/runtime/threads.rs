@@ -77,8 +77,9 @@ pub(super) fn workers(
         }
         let generation = Arc::clone(generation);
         let in_service = InService { generation, since: clock.now(), before: None, last_offer: None };
-        let (generation, offers, shadow) = (Mutex::new(in_service), Mutex::default(), Mutex::default());
-        running.push(Running { plan: plan.clone(), workers, generation, offers, shadow });
+        let generation = Mutex::new(in_service);
+        let (offers, shadow, shadowing) = (Mutex::default(), Mutex::default(), Mutex::default());
+        running.push(Running { plan: plan.clone(), workers, generation, offers, shadow, shadowing });
     }
     Ok((running, threads))
 }

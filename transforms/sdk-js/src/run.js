@@ -77,7 +77,7 @@ function write(outputs, rows) {
     for (let nth = 0; nth < values.length; nth++) {
       const row = rows[nth];
       if (row === null || typeof row !== "object") throw new Unfit("the row is not an object");
-      const value = row[name];
+      const value = Object.hasOwn(row, name) ? row[name] : undefined;
       values[nth] = value === undefined ? null : value;
     }
     return writeColumn(field, values);

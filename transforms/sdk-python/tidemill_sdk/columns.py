@@ -89,11 +89,16 @@ def _write_text_lists(values):
     return _write_lists(values, lambda lists: _write_texts(list(chain.from_iterable(lists))))
 
 
+def _refused(constant):
+    raise ValueError(constant)
+
+
 def _is_json(value):
     if type(value) is not str:
         return False
     try:
-        json.loads(value)
+        # The host takes no NaN or Infinity, which Python would.
+        json.loads(value, parse_constant=_refused)
     except ValueError:
         return False
     return True

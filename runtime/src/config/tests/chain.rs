@@ -104,7 +104,7 @@ table orders
   then        price 0.1.0 (0123456789ab) from transforms/price
   parameters  {"rate":2}
   cache       the latest row of each id
-  lake        windows of 10s, up to 1080 objects an hour
+  lake        windows of 10s, up to 1080 objects an hour, more from 4MiB an epoch on
   reads            ->  writes
     number  int64        id      int64
                          amount  float64

@@ -15,6 +15,9 @@ use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake;
 use crate::pipeline::transform::Piece;
 
+/// A longer value is cut where it is shown.
+const VALUE_BYTES_MAX: usize = 1 << 10;
+
 /// What came of a chunk, by the places of its records in the chunk.
 pub(super) struct Came {
     pub(super) pieces: Vec<Piece>,
@@ -149,6 +152,11 @@ fn value(column: &ArrayRef, row: usize) -> Result<Json> {
     let field = arrow_schema::Field::new("value", column.data_type().clone(), true);
     let one = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column.slice(row, 1)]);
     let line = lake::json_lines(&one.or_fail(Kind::Internal, broken)?)?;
+    if line.len() > VALUE_BYTES_MAX {
+        let shown = line.strip_prefix("{\"value\":").unwrap_or(&line);
+        let cut = shown.get(..shown.floor_char_boundary(VALUE_BYTES_MAX)).unwrap_or_default();
+        return Ok(Json::from(format!("{cut}.. ({} bytes)", line.len())));
+    }
     let mut object: serde_json::Map<String, Json> =
         serde_json::from_str(&line).map_err(|cause| Error::new(Kind::Internal, format!("{}: {cause}", broken())))?;
     Ok(object.remove("value").unwrap_or_default())

@@ -22,6 +22,8 @@ pub struct Report {
     pub since: String,
     /// The number of the generation that it is compared with; what is counted begins anew when another is in service.
     pub live_generation: u64,
+    /// The digest of that one's chain.
+    pub live_chain: String,
     /// What the table's fields would become, a sentence each.
     pub changes: Vec<String>,
     /// Records that the live chain had meanwhile.
@@ -92,10 +94,10 @@ pub struct Rejected {
 }
 
 impl Report {
-    /// What differs: rows that changed, that were added or lost. A record that only the candidate rejects has lost its rows,
-    /// or counts by itself where it had none.
+    /// What differs: rows that changed, that were added or lost. A record that only one of them rejects has its rows there, or
+    /// counts by itself where it has none.
     pub fn differences(&self) -> u64 {
-        self.rows_changed + self.rows_added + self.rows_lost.max(self.newly_rejected)
+        self.rows_changed + self.rows_added.max(self.no_longer_rejected) + self.rows_lost.max(self.newly_rejected)
     }
 
     /// Of what was compared, the part that differs; none while nothing was compared.
@@ -106,9 +108,10 @@ impl Report {
     }
 
     /// Counts from nothing: another generation is live.
-    pub(super) fn begin_anew(&mut self, live_generation: u64) {
+    pub(super) fn begin_anew(&mut self, (live_generation, live_chain): &(u64, String)) {
+        let (live_generation, live_chain) = (*live_generation, live_chain.clone());
         let Self { digest, version, since, changes, .. } = std::mem::take(self);
-        *self = Self { digest, version, since, changes, live_generation, ..Self::default() };
+        *self = Self { digest, version, since, changes, live_generation, live_chain, ..Self::default() };
     }
 
     pub(super) fn add(&mut self, compared: Compared) {

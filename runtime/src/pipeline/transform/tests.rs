@@ -173,3 +173,54 @@ fn what_does_not_fit_is_told_at_once() {
         )
     );
 }
+
+#[test]
+fn a_later_transform_gets_whole_records_in_calls_of_a_few_hundred_rows() {
+    let rows: Vec<u32> = [(0, 300), (1, 300), (2, 600)].iter().flat_map(|&(record, rows)| vec![record; rows]).collect();
+    let offsets: Vec<u32> = (0..=rows.len() as u32).collect();
+    let answer = Answer {
+        rows: rows.len() as u32,
+        columns: vec![Column::texts(&offsets, &vec![b'a'; rows.len()])],
+        sources: rows.clone(),
+        rejected: Vec::new(),
+        refusal: None,
+    };
+    let many = Limits { rows_out_per_row_max: 1_000, ..limits(Duration::from_secs(60)) };
+    let title = || vec![field("title", Type::Text, true)];
+    let load = |guest: Guest| (guest.load(&many).unwrap(), "{}".to_owned());
+    let chain = Chain::new(vec![load(Guest::answering(title(), answer)), load(Guest::honest())]).unwrap();
+    let texts: StringArray = ["p", "q", "r"].into_iter().map(Some).collect();
+    let cleaned = chain.start().unwrap().apply(&batch(&title(), vec![Arc::new(texts)])).unwrap();
+    let calls: Vec<usize> = cleaned.pieces.iter().map(|piece| piece.sources.len()).collect();
+    assert_eq!((calls, rows_out(&cleaned)), (vec![300, 300, 600], rows));
+}
+
+#[test]
+fn parts_of_a_record_are_not_copied_without_bound() {
+    let answer = Answer {
+        rows: 3,
+        columns: vec![Column::texts(&[0, 1, 2, 3], b"abc")],
+        sources: vec![0, 0, 1],
+        rejected: Vec::new(),
+        refusal: None,
+    };
+    let reads = vec![field("title", Type::Text, true), field("@value", Type::Bytes, true)];
+    let title = || vec![field("title", Type::Text, true)];
+    let chain = chain(&[
+        Guest::answering(title(), answer),
+        Guest {
+            inputs: reads,
+            outputs: vec![title(), vec![field("value", Type::Bytes, true)]].concat(),
+            ..Guest::honest()
+        },
+    ])
+    .unwrap();
+    // Twice so many bytes, as the first record has become two rows.
+    let large = vec![b'x'; PART_BYTES_MAX / 2 + 1];
+    let values = arrow_array::BinaryArray::from(vec![&large[..], b"small"]);
+    let texts: StringArray = ["p", "q"].into_iter().map(Some).collect();
+    let cleaned =
+        chain.start().unwrap().apply(&batch(chain.inputs(), vec![Arc::new(texts), Arc::new(values)])).unwrap();
+    assert_eq!((rows_out(&cleaned), cleaned.failed), (vec![1], 1));
+    assert!(cleaned.rejected[0].1.contains("once for each of its 2 rows"), "{:?}", cleaned.rejected);
+}
