@@ -2,12 +2,12 @@
 
 use std::io::BufReader;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tidemill_tests::daemon::Daemon;
 use tidemill_tests::http;
-use tidemill_tests::pair::{self, Pair};
+use tidemill_tests::pair::Pair;
 use tidemill_tests::place::changeling;
 
 use crate::door::exchange;
@@ -27,6 +27,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const ASK_TIME: Duration = Duration::from_millis(2);
 /// Nothing that is waited for takes so long.
 const PAUSE_TIME_MAX: Duration = Duration::from_secs(30);
+/// A record that is like any other, and one on which the transform loops.
+const HARMLESS: u64 = 0;
+const POISON: u64 = 7;
 
 /// What the client of the good table saw: when it sent each request, and when that was answered.
 type Posts = Vec<(Instant, Instant)>;
@@ -37,15 +40,15 @@ fn pause() {
     let pair = Pair::new("bench-pause", &changeling("good"), &changeling("loops"));
     let daemon = Daemon::start(&pair.pipeline);
     let (topics, admin, end) = (daemon.topics, daemon.admin, AtomicBool::new(false));
-    let begun = Instant::now();
+    let (begun, first, ind) = (Instant::now(), AtomicU64::new(0), AtomicU64::new(HARMLESS));
     let (posts, commits, began, paused) = std::thread::scope(|scope| {
-        let posts = scope.spawn(|| load(topics, "good", 1, &end));
-        let other = scope.spawn(|| load(topics, "bad", 0, &end));
+        let posts = scope.spawn(|| load(topics, "good", &|| first.fetch_add(1, Ordering::Relaxed), &end));
+        let other = scope.spawn(|| load(topics, "bad", &|| ind.load(Ordering::Relaxed), &end));
         let commits = scope.spawn(|| watch(admin, &end));
         std::thread::park_timeout(BEFORE);
         let began = Instant::now();
-        // Each of the two partitions gets records on which it loops.
-        (0..2).for_each(|_| pair::post(topics, "bad", 0, 100));
+        // Nothing but these from now on: a harmless record in between is a call that ends, and no hit in a row.
+        ind.store(POISON, Ordering::Relaxed);
         let paused = wait_for_pause(&daemon);
         std::thread::park_timeout(SECOND * 3);
         end.store(true, Ordering::Relaxed);
@@ -70,13 +73,12 @@ fn pause() {
     }
 }
 
-/// Posts to a topic at a steady rate, each request on its time or as soon as it can; `step` apart are the numbers of its records.
-fn load(to: SocketAddr, topic: &str, step: u64, end: &AtomicBool) -> Posts {
+/// Posts numbers to a topic at a steady rate, each request on its time or as soon as it can.
+fn load(to: SocketAddr, topic: &str, next: &(dyn Fn() -> u64 + Sync), end: &AtomicBool) -> Posts {
     let mut socket = BufReader::new(TcpStream::connect(to).expect("the listener"));
-    let (mut posts, mut first, begun) = (Vec::new(), 0, Instant::now());
+    let (mut posts, begun) = (Vec::new(), Instant::now());
     while !end.load(Ordering::Relaxed) {
-        let values: Vec<String> =
-            (0..BATCH).map(|nth| format!("{{\"value\":{{\"ind\":{}}}}}", first + nth * step)).collect();
+        let values: Vec<String> = (0..BATCH).map(|_| format!("{{\"value\":{{\"ind\":{}}}}}", next())).collect();
         let body = format!("{{\"records\":[{}]}}", values.join(","));
         let head = format!(
             "POST /topics/{topic} HTTP/1.1\r\nhost: {to}\r\ncontent-type: application/vnd.kafka.json.v2+json\r\n\
@@ -86,9 +88,8 @@ fn load(to: SocketAddr, topic: &str, step: u64, end: &AtomicBool) -> Posts {
         let sent = Instant::now();
         exchange(&mut socket, (head + &body).as_bytes());
         posts.push((sent, Instant::now()));
-        first += BATCH * step;
-        let next = begun + STEP * posts.len() as u32;
-        std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
+        let due = begun + STEP * posts.len() as u32;
+        std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
     }
     posts
 }

@@ -19,8 +19,9 @@ use native::Native;
 /// Instructions are those of WebAssembly, counted by an engine of their own, and the same on every machine. Times are of the
 /// fastest of many passes over all records, 512 a call, with all that is copied into the guest and out of it.
 ///
-/// The shares of that time: `guest` is from the entry of the transform's function to its return, `lifting` from there to rows
-/// that are checked; both are noted in passes of their own, as looking at the clock takes time as well. `lowering` is the rest.
+/// The shares of a call's time are medians: `guest` is from the entry of the transform's function to its return, `lifting` from there
+/// to rows that are checked, `lowering` all that comes before. They are noted in passes of their own, and what looking at the clock
+/// takes in these is taken off.
 ///
 /// Where FILE is the folder of a crate, or the component that is built there, the same function is also built for this machine and
 /// given the same records: so much dearer than that is the sandbox.
