@@ -210,7 +210,7 @@ fn parts_of_a_record_are_not_copied_without_bound() {
         Guest::answering(title(), answer),
         Guest {
             inputs: reads,
-            outputs: vec![title(), vec![field("value", Type::Bytes, true)]].concat(),
+            outputs: [title(), vec![field("value", Type::Bytes, true)]].concat(),
             ..Guest::honest()
         },
     ])
