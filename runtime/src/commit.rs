@@ -86,8 +86,10 @@ pub struct Segment {
     pub rows: u64,
     /// Its size in bytes.
     pub bytes: u64,
-    /// The sha256 of the component that made its rows.
+    /// The digest of the chain that made its rows.
     pub digest: String,
+    /// The sha256 of its bytes, in hexadecimal; none after a restart.
+    pub sha256: Option<String>,
 }
 
 /// A finished object that waits in the outbox, or has been delivered.

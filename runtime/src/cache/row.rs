@@ -158,11 +158,12 @@ pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<Segment> {
         rows: whole(row, 7)?,
         bytes: whole(row, 8)?,
         digest: row.get(9)?,
+        sha256: None,
     })
 }
 
 pub(super) fn write_segment(connection: &Connection, segment: &Segment) -> Result<()> {
-    let Segment { file, table, partition, epoch, window, first_offset, next_offset, rows, bytes, digest } = segment;
+    let Segment { file, table, partition, epoch, window, first_offset, next_offset, rows, bytes, digest, .. } = segment;
     let (first, next) = (int(*first_offset), int(*next_offset));
     let values = params![file, table, partition, int(*epoch), window.0, first, next, int(*rows), int(*bytes), digest];
     let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";

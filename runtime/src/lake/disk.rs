@@ -24,12 +24,43 @@ pub(super) fn storage(path: &Path) -> impl Fn(io::Error) -> Error {
     move |cause| Error::new(Kind::Storage, format!("file {:?}: {cause}", path.display().to_string()))
 }
 
-/// A file under a temporary name that hashes what is written, and takes its name when it is whole.
-pub(super) struct Draft {
+/// A file that hashes what is written to it.
+pub(super) struct Hashed {
     file: File,
-    temp: PathBuf,
     hash: Sha256,
     bytes: u64,
+}
+
+impl Hashed {
+    /// An empty file, to be written from its beginning.
+    pub(super) fn new(file: File) -> Self {
+        Self { file, hash: Sha256::new(), bytes: 0 }
+    }
+
+    /// Syncs it; how many bytes were written, and their sha256 in hexadecimal.
+    pub(super) fn sync(&self) -> io::Result<(u64, String)> {
+        self.file.sync_all()?;
+        Ok((self.bytes, hex(&self.hash.clone().finalize())))
+    }
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.file.write(bytes)?;
+        self.hash.update(bytes.get(..taken).unwrap_or(bytes));
+        self.bytes += taken as u64;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A file under a temporary name that hashes what is written, and takes its name when it is whole.
+pub(super) struct Draft {
+    file: Hashed,
+    temp: PathBuf,
 }
 
 impl Draft {
@@ -39,15 +70,15 @@ impl Draft {
         temp.push(".part");
         let temp = PathBuf::from(temp);
         let file = File::create(&temp).map_err(storage(&temp))?;
-        Ok(Self { file, temp, hash: Sha256::new(), bytes: 0 })
+        Ok(Self { file: Hashed::new(file), temp })
     }
 
     /// Syncs the bytes, gives them the name `path`, syncs the folder; says how many bytes, and their sha256.
-    pub(super) fn publish(mut self, path: &Path) -> Result<(u64, String)> {
-        self.file.sync_all().map_err(storage(&self.temp))?;
+    pub(super) fn publish(self, path: &Path) -> Result<(u64, String)> {
+        let written = self.file.sync().map_err(storage(&self.temp))?;
         std::fs::rename(&self.temp, path).map_err(storage(path))?;
         sync_parent(path).map_err(storage(path))?;
-        Ok((self.bytes, hex(&self.hash.finalize_reset())))
+        Ok(written)
     }
 }
 
@@ -60,10 +91,7 @@ impl Drop for Draft {
 
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.file.write(bytes)?;
-        self.hash.update(bytes.get(..taken).unwrap_or(bytes));
-        self.bytes += taken as u64;
-        Ok(taken)
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -73,13 +73,22 @@ fn adopt(segment: &Path, into: &Path, format: Format) -> Result<Option<Joined>> 
             rows += memchr::memchr_iter(b'\n', piece).count() as u64;
         }
     }
+    if !link(segment, into)? {
+        return Ok(None);
+    }
+    Ok(Some(Joined { segments: 1, rows, bytes, sha256: hex(&hash.finalize()) }))
+}
+
+/// Gives a finished segment the second name `into`, under which it is an object as it stands; it is not read. False where the file
+/// system gives no second names.
+pub fn link(segment: &Path, into: &Path) -> Result<bool> {
     // A name that a crash left stands in the way of the same name.
     let _ = std::fs::remove_file(into);
     if std::fs::hard_link(segment, into).is_err() {
-        return Ok(None);
+        return Ok(false);
     }
     sync_parent(into).map_err(storage(into))?;
-    Ok(Some(Joined { segments: 1, rows, bytes, sha256: hex(&hash.finalize()) }))
+    Ok(true)
 }
 
 fn join_lines(files: &[PathBuf], mut draft: Draft) -> Result<(Draft, u64)> {

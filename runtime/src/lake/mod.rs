@@ -15,7 +15,7 @@ mod tests;
 
 pub use bucket::{Bucket, Delivered, Listed};
 pub use encoding::Profile;
-pub use join::{Joined, join};
+pub use join::{Joined, join, link};
 pub use json::json_lines;
 pub use key::object_key;
 pub use retry::{Backoff, retry};

@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 
-use super::disk::{storage, sync_parent};
+use super::disk::{Hashed, storage, sync_parent};
 use super::encoding::Profile;
 use super::json;
 use super::options::Format;
@@ -26,17 +26,19 @@ pub struct SegmentWriter {
 }
 
 /// What a finished segment holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     /// Its rows.
     pub rows: u64,
     /// Its size in bytes.
     pub bytes: u64,
+    /// The sha256 of its bytes, in hexadecimal.
+    pub sha256: String,
 }
 
 enum Form {
-    Parquet(Box<ArrowWriter<File>>),
-    Json { file: File, lines: Vec<u8>, bytes: u64 },
+    Parquet(Box<ArrowWriter<Hashed>>),
+    Json { file: Hashed, lines: Vec<u8> },
 }
 
 impl SegmentWriter {
@@ -44,10 +46,10 @@ impl SegmentWriter {
     pub fn create(path: &Path, format: Format, schema: SchemaRef, profile: &Profile) -> Result<Self> {
         // Never cut off: under a second name it may be an object of the lake.
         let _ = std::fs::remove_file(path);
-        let file = File::create_new(path).map_err(storage(path))?;
+        let file = Hashed::new(File::create_new(path).map_err(storage(path))?);
         let form = match format {
             Format::Parquet => Form::Parquet(Box::new(parquet_writer(file, schema, profile)?)),
-            Format::Json => Form::Json { file, lines: Vec::with_capacity(JSON_BUFFER_BYTES * 2), bytes: 0 },
+            Format::Json => Form::Json { file, lines: Vec::with_capacity(JSON_BUFFER_BYTES * 2) },
         };
         Ok(Self { path: path.to_owned(), form, rows: 0 })
     }
@@ -57,10 +59,9 @@ impl SegmentWriter {
         self.rows += rows.num_rows() as u64;
         match &mut self.form {
             Form::Parquet(writer) => writer.write(rows).or_fail(Kind::Storage, || name(&self.path)),
-            Form::Json { file, lines, bytes } => {
+            Form::Json { file, lines } => {
                 json::write(rows, lines)?;
                 if lines.len() >= JSON_BUFFER_BYTES {
-                    *bytes += lines.len() as u64;
                     file.write_all(lines).map_err(storage(&self.path))?;
                     lines.clear();
                 }
@@ -72,25 +73,23 @@ impl SegmentWriter {
     /// Completes the file; when it returns, file and folder are synced, and `profile` knows more of the table.
     pub fn finish(self, profile: &mut Profile) -> Result<Finished> {
         let Self { path, form, rows } = self;
-        let bytes = match form {
+        let (bytes, sha256) = match form {
             Form::Parquet(mut writer) => {
                 let metadata = writer.finish().or_fail(Kind::Storage, || name(&path))?;
                 profile.learn(metadata.row_groups());
-                writer.inner().sync_all().map_err(storage(&path))?;
-                writer.bytes_written() as u64
+                writer.inner().sync().map_err(storage(&path))?
             }
-            Form::Json { mut file, lines, bytes } => {
+            Form::Json { mut file, lines } => {
                 file.write_all(&lines).map_err(storage(&path))?;
-                file.sync_all().map_err(storage(&path))?;
-                bytes + lines.len() as u64
+                file.sync().map_err(storage(&path))?
             }
         };
         sync_parent(&path).map_err(storage(&path))?;
-        Ok(Finished { rows, bytes })
+        Ok(Finished { rows, bytes, sha256 })
     }
 }
 
-fn parquet_writer(file: File, schema: SchemaRef, profile: &Profile) -> Result<ArrowWriter<File>> {
+fn parquet_writer(file: Hashed, schema: SchemaRef, profile: &Profile) -> Result<ArrowWriter<Hashed>> {
     let wrong = |cause| Error::new(Kind::Internal, format!("parquet schema: {cause}"));
     let columns = ArrowSchemaConverter::new().with_coerce_types(true).convert(&schema).map_err(wrong)?;
     let options = ArrowWriterOptions::new()

@@ -155,6 +155,7 @@ fn segments(aggregate: &str, closed: &[Group]) -> Vec<Segment> {
             rows: groups.len() as u64,
             bytes: 0,
             digest: String::new(),
+            sha256: None,
         })
     };
     windows.filter_map(segment).collect()

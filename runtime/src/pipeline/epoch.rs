@@ -193,6 +193,7 @@ impl OpenEpoch {
                     rows: 0,
                     bytes: 0,
                     digest: digest.clone(),
+                    sha256: None,
                 };
                 let path = table.spool.join(&segment.file);
                 let writer = SegmentWriter::create(&path, table.format, Arc::clone(&table.lake), to.profile)?;
@@ -203,7 +204,8 @@ impl OpenEpoch {
 
     fn close_segment(&mut self, profile: &mut Profile) -> Result<()> {
         if let Some(OpenSegment { writer, mut segment }) = self.open.take() {
-            segment.bytes = writer.finish(profile)?.bytes;
+            let finished = writer.finish(profile)?;
+            (segment.bytes, segment.sha256) = (finished.bytes, Some(finished.sha256));
             self.segments.push(segment);
         }
         Ok(())

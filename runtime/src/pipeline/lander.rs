@@ -62,7 +62,10 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     let file =
         format!("object+{table}+{partition}+{}+{first_offset}+{epoch}.{}", window.0, setup.lake.format.extension());
     let parts: Vec<PathBuf> = segments.iter().map(|segment| setup.spool.join(&segment.file)).collect();
-    let joined = lake::join(&parts, &setup.spool.join(&file), setup.lake.format)?;
+    let joined = match one(setup, segments, &file)? {
+        Some(joined) => joined,
+        None => lake::join(&parts, &setup.spool.join(&file), setup.lake.format)?,
+    };
     let segments = segments.get(..joined.segments).unwrap_or_default();
     let last = segments.last().ok_or_else(nothing)?;
     let mut digests = Vec::new();
@@ -85,4 +88,11 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
         digests,
     };
     Ok((segments.len(), object))
+}
+
+/// One segment of which all is known is the object, and is not read again.
+fn one(setup: &Setup, segments: &[Segment], file: &str) -> Result<Option<lake::Joined>> {
+    let [Segment { file: segment, rows, bytes, sha256: Some(sha256), .. }] = segments else { return Ok(None) };
+    let linked = lake::link(&setup.spool.join(segment), &setup.spool.join(file))?;
+    Ok(linked.then(|| lake::Joined { segments: 1, rows: *rows, bytes: *bytes, sha256: sha256.clone() }))
 }

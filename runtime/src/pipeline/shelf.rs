@@ -220,6 +220,7 @@ mod tests {
             rows: 1,
             bytes,
             digest: String::new(),
+            sha256: None,
         }
     }
 

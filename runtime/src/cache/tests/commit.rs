@@ -19,6 +19,7 @@ fn segment(file: &str, first: u64, next: u64) -> Segment {
         rows: next - first,
         bytes: 100,
         digest: "ab".into(),
+        sha256: None,
     }
 }
 
