@@ -49,6 +49,24 @@ impl Error {
         self
     }
 
+    /// Several errors as one: of the first one's kind, all messages, the first next step. None are a fault of this program.
+    pub fn all(errors: &[Self]) -> Self {
+        let messages: Vec<&str> = errors.iter().map(Self::message).collect();
+        Self {
+            kind: errors.first().map_or(Kind::Internal, Self::kind),
+            message: messages.join("; "),
+            hint: errors.iter().find_map(Self::next_step).map(str::to_owned),
+        }
+    }
+
+    /// The sentence, with the next step after it where there is one: for who gets one line.
+    pub fn line(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{self}; {hint}"),
+            None => self.to_string(),
+        }
+    }
+
     /// Puts the subject in front: `table "pin": ` before what the message says.
     #[must_use]
     pub fn within(mut self, subject: impl fmt::Display) -> Self {

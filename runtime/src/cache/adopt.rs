@@ -36,16 +36,6 @@ pub(super) fn adopt(connection: &Connection, layout: &Layout) -> Result<Vec<Stri
     if faults.is_empty() { Ok(notes) } else { Err(faults) }
 }
 
-/// Several faults as one error.
-pub(super) fn all(faults: &[Error]) -> Error {
-    let messages: Vec<&str> = faults.iter().map(Error::message).collect();
-    let error = Error::new(faults.first().map_or(Kind::Internal, Error::kind), messages.join("; "));
-    match faults.iter().find_map(Error::next_step) {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
-}
-
 /// One object of the cache proper as it should be.
 struct Wanted<'a> {
     name: &'a str,

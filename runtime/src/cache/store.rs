@@ -36,7 +36,7 @@ impl Store {
     pub fn open(path: &Path, layout: &Layout) -> Result<Self> {
         let faults = layout.faults();
         if !faults.is_empty() {
-            return Err(adopt::all(&faults));
+            return Err(Error::all(&faults));
         }
         let (connection, found) = file::open_to_write(path)?;
         let transaction = Rollback::begin(&connection)?;
@@ -44,7 +44,7 @@ impl Store {
             create(&connection, &layout.pipeline)?;
         }
         let instance_id = owner(&connection, path, &layout.pipeline)?;
-        let notes = adopt::adopt(&connection, layout).map_err(|faults| adopt::all(&faults))?;
+        let notes = adopt::adopt(&connection, layout).map_err(|faults| Error::all(&faults))?;
         transaction.commit()?;
         Ok(Self {
             connection,

@@ -69,11 +69,7 @@ pub(super) async fn in_background<T: Send + 'static>(
 
 /// The answer to an operator whose request failed.
 pub(super) fn refused(error: &Error) -> Response {
-    let message = match error.next_step() {
-        Some(hint) => format!("{error}; {hint}"),
-        None => error.to_string(),
-    };
-    Refusal::plain(status_of(error.kind()), message).into_response()
+    Refusal::plain(status_of(error.kind()), error.line()).into_response()
 }
 
 fn status_of(kind: Kind) -> StatusCode {

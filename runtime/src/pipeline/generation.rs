@@ -101,7 +101,9 @@ impl Chain {
     pub fn replaced(&self, others: Vec<(usize, Component)>) -> Result<Self> {
         let mut components: Vec<_> = self.steps.iter().map(|s| (s.component.clone(), s.parameters.clone())).collect();
         for (place, component) in others {
-            components.get_mut(place).into_iter().for_each(|there| there.0 = component.clone());
+            if let Some(there) = components.get_mut(place) {
+                there.0 = component;
+            }
         }
         Self::new(components)
     }
@@ -156,14 +158,7 @@ pub fn chain_digest(digests: &[&str]) -> String {
 /// Where the inputs of `after` come from; the parts of the record that it reads are among `inputs` afterwards.
 fn columns(before: &Component, after: &Component, inputs: &mut Vec<Field>) -> Result<Vec<Column>> {
     let (before, after) = (before.description(), after.description());
-    let misfit = |misfits: Vec<Error>| {
-        let messages: Vec<&str> = misfits.iter().map(Error::message).collect();
-        let error = Error::new(Kind::Input, format!("transform {:?}: {}", after.name, messages.join("; ")));
-        match misfits.iter().find_map(Error::next_step) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    };
+    let misfit = |misfits: Vec<Error>| Error::all(&misfits).within(format!("transform {:?}", after.name));
     let links = schema::links(&before.outputs, &after.inputs).map_err(misfit)?;
     let mut columns = Vec::new();
     for (read, link) in after.inputs.iter().zip(links) {

@@ -86,11 +86,7 @@ impl Runtime {
             Err(reason) => tracing::error!(table, digest, %reason, "generation refused, the old one stays"),
         }
         let taken = taken.map(|(generation, changes)| (generation.number, changes));
-        let answer = taken.map_err(|error| match error.next_step() {
-            Some(hint) => format!("{error}; {hint}"),
-            None => error.to_string(),
-        });
-        Ok(self.answered(running, digest, answer))
+        Ok(self.answered(running, digest, taken.map_err(|error| error.line())))
     }
 
     /// Offers what the files of a table's transforms hold now.
