@@ -7,6 +7,7 @@ pub mod record;
 pub mod schema;
 pub mod text;
 pub mod time;
+pub mod trouble;
 pub mod value;
 
 pub mod cache;
