@@ -4,6 +4,7 @@ pub mod commit;
 pub mod error;
 pub mod metrics;
 pub mod record;
+pub mod sabotage;
 pub mod schema;
 pub mod text;
 pub mod time;
