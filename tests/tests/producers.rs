@@ -1,11 +1,10 @@
 //! Producers that retry: whatever is lost between the append and the answer, each request is in its topic once.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use rand::{RngExt, SeedableRng};
@@ -17,6 +16,7 @@ use tidemill::record::{Batch, Source};
 use tidemill::time::Clock;
 use tidemill_tests::cli;
 use tidemill_tests::daemon::{Daemon, pinterest_of_its_own};
+use tidemill_tests::forgetful::Forgetful;
 use tidemill_tests::http::{self, Answer};
 use tidemill_tests::place::Folder;
 
@@ -32,7 +32,8 @@ type Named<'a> = (&'a str, u32, u32);
 
 /// Two records, which go to different partitions.
 fn body(producer: &str, sequence: u32) -> String {
-    let record = |partition: u32| json!({ "partition": partition, "value": format!("{producer} {sequence} {partition}") });
+    let record =
+        |partition: u32| json!({ "partition": partition, "value": format!("{producer} {sequence} {partition}") });
     json!({ "records": [record(0), record(1)] }).to_string()
 }
 
@@ -246,7 +247,9 @@ fn a_record_that_is_not_taken_leaves_the_others_to_be_known() {
         answer.json()["offsets"].as_array().expect("receipts").clone()
     };
     let outcome = |receipts: &[Value]| -> Vec<Value> {
-        let either = |receipt: &Value| if receipt["offset"].is_null() { &receipt["error_code"] } else { &receipt["offset"] }.clone();
+        let either = |receipt: &Value| {
+            if receipt["offset"].is_null() { &receipt["error_code"] } else { &receipt["offset"] }.clone()
+        };
         receipts.iter().map(either).collect()
     };
     for _ in 0..3 {
@@ -278,74 +281,6 @@ fn what_a_full_disk_refused_is_taken_once_when_there_is_space() {
     each_once(&pipeline, &[("a".to_owned(), 20)]);
 }
 
-/// A proxy that lets each request through, and loses the answer to about one in `share` when it is first sent.
-struct Forgetful {
-    addr: SocketAddr,
-    lost: Arc<AtomicU64>,
-}
-
-/// What the proxy's connections share: what was sent, and the coin.
-struct Seen(Mutex<(HashSet<Vec<u8>>, ChaCha8Rng)>);
-
-impl Forgetful {
-    fn start(to: SocketAddr, share: u32) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let (addr, lost) = (listener.local_addr().expect("its address"), Arc::new(AtomicU64::new(0)));
-        let seen = Arc::new(Seen(Mutex::new((HashSet::new(), ChaCha8Rng::seed_from_u64(3)))));
-        let counted = Arc::clone(&lost);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (seen, counted) = (Arc::clone(&seen), Arc::clone(&counted));
-                thread::spawn(move || {
-                    let server = TcpStream::connect(to).expect("the server");
-                    let (mut from, mut back) = (BufReader::new(&client), BufReader::new(&server));
-                    while let Some(request) = whole(&mut from) {
-                        (&server).write_all(&request).expect("the request goes through");
-                        let answer = whole(&mut back).expect("an answer");
-                        if seen.loses(request, share) {
-                            counted.fetch_add(1, Ordering::Relaxed);
-                            return;
-                        }
-                        if (&client).write_all(&answer).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Self { addr, lost }
-    }
-}
-
-impl Seen {
-    fn loses(&self, request: Vec<u8>, share: u32) -> bool {
-        let (seen, random) = &mut *self.0.lock().expect("no thread has failed");
-        seen.insert(request) && random.random_range(0..share) == 0
-    }
-}
-
-/// A request or an answer, whose head says how long its body is; none when the other side has closed.
-fn whole(from: &mut impl BufRead) -> Option<Vec<u8>> {
-    let (mut bytes, mut length) = (Vec::new(), 0);
-    loop {
-        let start = bytes.len();
-        if from.read_until(b'\n', &mut bytes).ok()? == 0 {
-            return None;
-        }
-        let line = String::from_utf8_lossy(&bytes[start..]).to_ascii_lowercase();
-        if let Some(said) = line.strip_prefix("content-length:") {
-            length = said.trim().parse().expect("a length");
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let head = bytes.len();
-    bytes.resize(head + length, 0);
-    from.read_exact(&mut bytes[head..]).ok()?;
-    Some(bytes)
-}
-
 #[test]
 fn the_emulator_doubles_nothing_though_answers_are_lost() {
     const POSTS: usize = 300;
@@ -358,7 +293,7 @@ fn the_emulator_doubles_nothing_though_answers_are_lost() {
     let arguments = ["emulate", "--to", &to, "--posts", &posts, "--resend", "0", "--lanes", "8"];
     let (said, _) = cli::done(folder.path(), &arguments, "");
     assert!(said.contains(&format!("{POSTS} posts, {} records acknowledged", 3 * POSTS)), "{said}");
-    let lost = proxy.lost.load(Ordering::Relaxed);
+    let lost = proxy.lost();
     assert!(lost > POSTS as u64 / 2, "{lost} answers were lost");
     assert!(said.contains(&format!("{lost} requests tried again")), "{said}");
     daemon.stop();

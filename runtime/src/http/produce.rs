@@ -80,13 +80,13 @@ async fn answer(door: &Door, topic: &str, headers: &HeaderMap, body: Body) -> Re
 }
 
 fn count(metrics: &Metrics, topic: &str, receipts: &[Receipt], bytes: usize) {
-    let taken = receipts.iter().filter(|receipt| receipt.error_code.is_none());
-    let (repeated, accepted): (Vec<_>, Vec<_>) = taken.partition(|receipt| receipt.repeated);
-    metrics.accepted.with_label_values(&[topic]).inc_by(accepted.len() as u64);
-    if repeated.is_empty() {
+    let taken = receipts.iter().filter(|receipt| receipt.error_code.is_none()).count();
+    let repeated = receipts.iter().filter(|receipt| receipt.repeated).count();
+    metrics.accepted.with_label_values(&[topic]).inc_by((taken - repeated) as u64);
+    if repeated == 0 {
         metrics.accepted_bytes.with_label_values(&[topic]).inc_by(bytes as u64);
     } else {
-        metrics.repeated.with_label_values(&[topic]).inc_by(repeated.len() as u64);
+        metrics.repeated.with_label_values(&[topic]).inc_by(repeated as u64);
     }
 }
 

@@ -112,8 +112,8 @@ fn encode(home: Home, upto: u64, found: &Found) -> Vec<u8> {
 fn decode(body: &[u8], partition: u32) -> Option<(u64, Found)> {
     let mut from = Fields(body);
     let upto = from.u64()?;
-    let mut found = Found::default();
-    found.forgotten = [age(&mut from)?, age(&mut from)?];
+    let forgotten = [age(&mut from)?, age(&mut from)?];
+    let mut found = Found { forgotten, ..Found::default() };
     for _ in 0..from.u32()? {
         found.floors.push((from.u16()?, from.u32()?));
     }

@@ -7,6 +7,7 @@ mod random;
 mod recovery;
 mod repair;
 mod retention;
+mod retries;
 mod rot;
 mod snapshot;
 mod writer;

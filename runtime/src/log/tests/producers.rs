@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
-
 use super::*;
-use crate::log::{OutOfTurn, Producer, REQUESTS_KEPT, TIME_KEPT};
+use crate::log::{OutOfTurn, Producer, REQUESTS_KEPT, TIME_KEPT, Ticket};
 
 /// The values for each partition.
 type Parts<'a> = &'a [(u32, &'a [&'a str])];
@@ -17,15 +14,13 @@ pub(super) fn two(options: Options) -> Options {
     Options { partitions: 2, ..options }
 }
 
-fn begin<'a>(
-    topic: &'a Topic,
-    producer: Producer,
-    parts: Parts<'_>,
-) -> impl Future<Output = Result<Vec<(u32, Result<crate::log::Ticket>)>, OutOfTurn>> + use<'a> {
+/// Hands a request over, and does not wait for what becomes of it.
+async fn begin(topic: &Topic, producer: Producer, parts: Parts<'_>) -> Result<Vec<(u32, Result<Ticket>)>, OutOfTurn> {
     let appends = parts.iter().map(|(partition, values)| (*partition, of(topic, values))).collect();
-    topic.append_once(producer, appends)
+    topic.append_once(producer, appends).await
 }
 
+/// Sends a request and waits until it is settled.
 pub(super) async fn send(topic: &Topic, producer: Producer, parts: Parts<'_>) -> Answer {
     let mut answers = Vec::new();
     for (partition, ticket) in begin(topic, producer, parts).await? {
@@ -46,7 +41,7 @@ const BOTH: Parts<'_> = &[(0, &["x", "y"]), (1, &["z"])];
 async fn with_one(options: &Options, producer: Producer) -> [(Folder, Topic); 3] {
     let folder = Folder::new();
     let topic = folder.open(options).unwrap();
-    put(&topic, &["before"]).unwrap();
+    topic.append(0, of(&topic, &["before"])).unwrap().wait().await.unwrap();
     assert_eq!(send(&topic, producer, BOTH).await, Ok(vec![(0, 1, false), (1, 0, false)]));
     let (crashed, stopped) = (folder.copy(), folder.copy());
     let again = crashed.open(options).unwrap();
@@ -60,7 +55,7 @@ async fn a_repeat_gets_the_offsets_of_the_original() {
     for options in [two(one_segment()), two(tiny_segments()), two(Options::default())] {
         for producer in [a(0), Producer::keyed("k")] {
             for (_folder, topic) in with_one(&options, producer).await {
-                put(&topic, &["between"]).unwrap();
+                topic.append(0, of(&topic, &["between"])).unwrap().wait().await.unwrap();
                 for _ in 0..2 {
                     assert_eq!(send(&topic, producer, BOTH).await, Ok(vec![(0, 1, true), (1, 0, true)]));
                 }
@@ -219,98 +214,4 @@ async fn past_the_window_a_repeat_is_refused_and_never_appended() {
         assert_eq!(topic.end(0), end);
     }
     assert_eq!(send(&topic, Producer::counting("a", 2, 0), BOTH).await, Ok(vec![(0, end, false), (1, end / 2, false)]));
-}
-
-/// Producers that send, send again, and lose answers, over clean stops, crashes, rolls and lost snapshots.
-#[tokio::test]
-async fn however_it_goes_each_request_is_there_once() {
-    const PRODUCERS: usize = 3;
-    let seed = 20_261_126;
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let options = two(Options { segment_bytes: 600, ..one_segment() });
-    let mut folder = Folder::new();
-    let mut topic = folder.open(&options).unwrap();
-    let mut sent = [0_u32; PRODUCERS];
-    for step in 0..2000 {
-        let who = random.random_range(0..PRODUCERS);
-        let producer = |sequence| Producer::counting(&who.to_string(), 0, sequence);
-        let value = |sequence: u32| [format!("{who} {sequence} 0"), format!("{who} {sequence} 1")];
-        let of = |sequence: u32| value(sequence)[..].iter().map(|value| vec![value.clone()]).collect::<Vec<_>>();
-        let request = |topic: &Topic, sequence: u32| -> Vec<(u32, Append)> {
-            let parts = of(sequence).into_iter().zip(0..).filter(|(_, partition)| sequence % 3 != *partition);
-            let values = |values: Vec<String>| {
-                let values: Vec<&str> = values.iter().map(String::as_str).collect();
-                super::of(topic, &values)
-            };
-            parts.map(|(part, partition)| (partition, values(part))).collect()
-        };
-        match random.random_range(0..100) {
-            0..60 => {
-                let appends = request(&topic, sent[who]);
-                let tickets = topic.append_once(producer(sent[who]), appends).await.unwrap();
-                if random.random() {
-                    drop(tickets);
-                } else {
-                    for (_, ticket) in tickets {
-                        assert!(!ticket.as_ref().unwrap().is_repeat(), "seed {seed}, step {step}");
-                        ticket.unwrap().wait().await.unwrap();
-                    }
-                }
-                sent[who] += 1;
-            }
-            60..90 if sent[who] > 0 => {
-                let sequence = random.random_range(sent[who].saturating_sub(REQUESTS_KEPT)..sent[who]);
-                for (_, ticket) in topic.append_once(producer(sequence), request(&topic, sequence)).await.unwrap() {
-                    assert!(ticket.unwrap().is_repeat(), "seed {seed}, step {step}");
-                }
-            }
-            90..93 => {
-                topic.close().unwrap();
-                topic = folder.open(&options).unwrap();
-            }
-            93..96 => {
-                // All that was sent is settled first, so that the copy is of one moment.
-                for (who, &sent) in sent.iter().enumerate().filter(|(_, sent)| **sent > 0) {
-                    let last = Producer::counting(&who.to_string(), 0, sent - 1);
-                    drop(topic.append_once(last, Vec::new()).await);
-                }
-                let crashed = folder.copy();
-                topic = crashed.open(&options).unwrap();
-                folder = crashed;
-            }
-            96.. => {
-                topic.close().unwrap();
-                for partition in 0..2 {
-                    let files = fs::read_dir(folder.0.join(format!("pin/{partition}"))).unwrap().flatten();
-                    let snapshots = files.filter(|file| file.path().extension().is_some_and(|e| e == "producers"));
-                    snapshots.filter(|_| random.random()).for_each(|file| fs::remove_file(file.path()).unwrap());
-                }
-                topic = folder.open(&options).unwrap();
-            }
-            _ => {}
-        }
-    }
-    topic.close().unwrap();
-    let topic = folder.open(&options).unwrap();
-    for partition in 0..2 {
-        let mut reader = topic.reader(partition, 0).unwrap();
-        let mut batch = Batch::default();
-        let mut values = Vec::new();
-        while values.len() < topic.end(partition) as usize {
-            batch.clear();
-            reader.read(&mut batch, usize::MAX).unwrap();
-            values.extend(batch.iter().map(|record| String::from_utf8(record.value.unwrap().to_vec()).unwrap()));
-        }
-        values.sort_unstable();
-        let mut expected: Vec<String> = sent
-            .iter()
-            .enumerate()
-            .flat_map(|(who, &sent)| {
-                let taken = (0..sent).filter(|sequence| sequence % 3 != partition);
-                taken.map(move |sequence| format!("{who} {sequence} {partition}"))
-            })
-            .collect();
-        expected.sort_unstable();
-        assert_eq!(values, expected, "seed {seed}, partition {partition}");
-    }
 }
