@@ -19,6 +19,7 @@ pub mod repair;
 mod append;
 mod meta;
 mod reader;
+mod survey;
 mod topic;
 
 mod partition;
@@ -42,4 +43,5 @@ mod tests;
 pub use append::{Append, Appended, Producer, Ticket};
 pub use meta::check_name;
 pub use reader::Reader;
+pub use survey::{Found, Survey};
 pub use topic::Topic;
