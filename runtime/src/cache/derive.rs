@@ -80,7 +80,8 @@ impl Reader {
         }
         self.create(&create)?;
         self.create("CREATE TABLE tidemill_absent (of TEXT, partition INTEGER, first INTEGER, next INTEGER)")?;
-        Ok(Some(DerivedTable { reader: self, layout: layout.clone(), upsert: layout.upsert() }))
+        // The rows of a record may come apart here, the later one last.
+        Ok(Some(DerivedTable { reader: self, layout: layout.clone(), upsert: layout.upsert_where(">=") }))
     }
 
     /// An aggregate beside the cache's, without a row; none where the cache has it otherwise.

@@ -168,8 +168,15 @@ impl<'a> Follow<'a> {
         self.push(Fault::new(what, said).offsets(offset, offset.saturating_add(1)));
     }
 
+    /// Notes a fault; where it goes on from the one before, that one's offsets do.
     fn push(&mut self, fault: Fault) {
-        if self.faults.len() < FAULTS_MAX {
+        if let Some(before) = self.faults.last_mut()
+            && (before.what, &before.message, before.epoch) == (fault.what, &fault.message, fault.epoch)
+            && let (Some([from, to]), Some([first, next])) = (before.offsets, fault.offsets)
+            && (from..=to).contains(&first)
+        {
+            before.offsets = Some([from, to.max(next)]);
+        } else if self.faults.len() < FAULTS_MAX {
             self.faults.push(fault.of(&self.object.table, self.object.partition).key(&self.object.key));
         }
     }
