@@ -117,6 +117,11 @@ impl<'a> Cached<'a> {
         Ok(Some(count))
     }
 
+    /// Whether an aggregate began anew once, so that the lake has windows of it which the cache has not.
+    pub(super) fn began_anew(&self, aggregate: &str) -> bool {
+        self.of_aggregate(aggregate).is_some_and(|of| of.anew)
+    }
+
     /// The groups of an aggregate's window are not to be had.
     pub(super) fn absent_window(&self, aggregate: &str, window: Timestamp) -> Result<()> {
         self.of_aggregate(aggregate).map_or(Ok(()), |of| of.derived.absent(window))
