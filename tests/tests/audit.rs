@@ -239,7 +239,8 @@ const QUICK: [(&str, Sabotage); 11] = [
         json!({ "what": "gap", "table": "user", "partition": 0, "offsets": [from, next] })
     }),
     ("next moved", |copy| {
-        let [next] = copy.ask("SELECT next_offset FROM tidemill_ledger WHERE table_name = 'thing' AND partition = 0 AND epoch = 2");
+        let [next] = copy
+            .ask("SELECT next_offset FROM tidemill_ledger WHERE table_name = 'thing' AND partition = 0 AND epoch = 2");
         copy.alter(1, "UPDATE tidemill_ledger SET next_offset = next_offset + 1 WHERE table_name = 'thing' AND partition = 0 AND epoch = 2");
         let next = next.as_u64().expect("an offset");
         json!({ "what": "overlap", "table": "thing", "partition": 0, "epoch": 3, "offsets": [next, next + 1] })
@@ -264,7 +265,10 @@ const QUICK: [(&str, Sabotage); 11] = [
     }),
     ("an object forgotten by the outbox", |copy| {
         let (fault, _) = copy.object("thing");
-        copy.alter(1, &format!("DELETE FROM tidemill_objects WHERE key = {}", fault["key"].to_string().replace('"', "'")));
+        copy.alter(
+            1,
+            &format!("DELETE FROM tidemill_objects WHERE key = {}", fault["key"].to_string().replace('"', "'")),
+        );
         json!({ "what": "foreign", "key": fault["key"] })
     }),
 ];
@@ -297,7 +301,11 @@ const FULL: [(&str, Sabotage); 15] = [
              AND key <> '{key}' LIMIT 1"
         ));
         fs::copy(copy.data.join("lake/audited").join(other.as_str().expect("a key")), file).expect("a copy");
-        copy.alter(1, &format!("UPDATE tidemill_objects SET bytes = {bytes}, sha256 = {sha256} WHERE key = '{key}'").replace('"', "'"));
+        copy.alter(
+            1,
+            &format!("UPDATE tidemill_objects SET bytes = {bytes}, sha256 = {sha256} WHERE key = '{key}'")
+                .replace('"', "'"),
+        );
         json!({ "key": key, "table": "thing", "what": "foreign", "message": "none of its epochs" })
     }),
     ("a row of the cache altered", |copy| {
@@ -319,11 +327,17 @@ const FULL: [(&str, Sabotage); 15] = [
         json!({ "what": "altered", "table": "thing", "message": "(17)" })
     }),
     ("a closed group altered", |copy| {
-        copy.alter(1, "UPDATE marks SET rows = rows + 1 WHERE _group = (SELECT min(_group) FROM marks WHERE _closed = 1)");
+        copy.alter(
+            1,
+            "UPDATE marks SET rows = rows + 1 WHERE _group = (SELECT min(_group) FROM marks WHERE _closed = 1)",
+        );
         json!({ "what": "altered", "table": "marks", "message": "otherwise than it was made" })
     }),
     ("an open group altered", |copy| {
-        copy.alter(1, "UPDATE joined SET posts = posts + 1 WHERE _group = (SELECT min(_group) FROM joined WHERE _closed = 0)");
+        copy.alter(
+            1,
+            "UPDATE joined SET posts = posts + 1 WHERE _group = (SELECT min(_group) FROM joined WHERE _closed = 0)",
+        );
         json!({ "what": "altered", "table": "joined", "message": "otherwise than it was made" })
     }),
     ("a byte of the topic flipped", |copy| {
@@ -334,7 +348,7 @@ const FULL: [(&str, Sabotage); 15] = [
     ("a byte of the newest segment flipped", |copy| {
         let segments = copy.segments("user", 0);
         flip(segments.last().expect("a segment"), 20_000);
-        json!({ "what": "missing", "table": "user", "partition": 0, "message": "its checksum is wrong" })
+        json!({ "what": "altered", "table": "user", "partition": 0, "message": "its checksum is wrong" })
     }),
     ("a segment of the topic removed", |copy| {
         let segments = copy.segments("thing", 1);
@@ -352,7 +366,8 @@ const FULL: [(&str, Sabotage); 15] = [
         let segments = copy.segments("thing", 0);
         let last = segments.last().expect("a segment");
         fs::remove_file(last).expect("it was there");
-        let [next] = copy.ask("SELECT next_offset FROM tidemill_positions WHERE table_name = 'thing' AND partition = 0");
+        let [next] =
+            copy.ask("SELECT next_offset FROM tidemill_positions WHERE table_name = 'thing' AND partition = 0");
         json!({ "what": "missing", "table": "thing", "partition": 0, "offsets": [base(last), next], "message": "ends at" })
     }),
 ];
@@ -370,7 +385,8 @@ fn check(name: &str, format: &str) {
     assert_eq!(whole.sum("thing", "rows"), (THINGS + THINGS / 2) / 10 * 9, "a tenth are two");
     assert_eq!(whole.sum("thing", "lake_rows"), whole.sum("thing", "rows"));
     assert_eq!(whole.sum("user", "rejected"), USERS / 100);
-    let late = whole.said["partitions"].as_array().expect("a list").iter().filter_map(|of| of["late"]["joined"].as_u64());
+    let late =
+        whole.said["partitions"].as_array().expect("a list").iter().filter_map(|of| of["late"]["joined"].as_u64());
     assert!(late.sum::<u64>() > 0, "rows come too late");
     assert!(whole.said["aggregates"]["marks"]["lake_rows"].as_u64() > Some(1), "closed windows are landed");
     let quick = house.audit(&house.data(), &["--quick"]);
@@ -502,7 +518,8 @@ fn a_pipeline_is_proven_while_records_flow() {
         let posting = std::thread::spawn(move || {
             let mut first = 0;
             while !told.load(Ordering::Relaxed) {
-                let values: Vec<String> = (first..first + 250).map(|ind| format!("{{\"ind\":{}}}", ind % 9_000)).collect();
+                let values: Vec<String> =
+                    (first..first + 250).map(|ind| format!("{{\"ind\":{}}}", ind % 9_000)).collect();
                 http::post_lines(to, "thing", values.iter().map(String::as_str), 250);
                 first += 250;
             }
@@ -529,7 +546,11 @@ fn a_pipeline_is_proven_while_records_flow() {
 
 #[test]
 fn what_retention_removed_is_not_provable_and_no_fault() {
-    let house = House::new("audit-retention", "json", &[("record = \"16KiB\"", "record = \"16KiB\"\nretention_size = \"64KiB\"")]);
+    let house = House::new(
+        "audit-retention",
+        "json",
+        &[("record = \"16KiB\"", "record = \"16KiB\"\nretention_size = \"64KiB\"")],
+    );
     house.run();
     // What retention does after a while: the oldest segment goes.
     let segments = Copy { data: house.data() }.segments("thing", 0);
@@ -567,7 +588,8 @@ fn a_table_that_began_anew_is_proven_from_there_on() {
     let house = House::new("audit-anew", "parquet", &[]);
     house.run();
     let text = fs::read_to_string(&house.pipeline).expect("the pipeline file");
-    let text = text.replace("key = [\"ind\"]\ncache = [\"ind\", \"mark\"]", "key = [\"mark\"]\ncache = [\"mark\", \"ind\"]");
+    let text =
+        text.replace("key = [\"ind\"]\ncache = [\"ind\", \"mark\"]", "key = [\"mark\"]\ncache = [\"mark\", \"ind\"]");
     fs::write(&house.pipeline, text.replace("mean = \"mean(ind)\"", "most = \"max(ind)\"")).expect("the pipeline file");
     let before = house.audit(&house.data(), &[]);
     before.proves();
@@ -580,5 +602,7 @@ fn a_table_that_began_anew_is_proven_from_there_on() {
     after.proves();
     assert_eq!(after.said["not_provable"], json!([]));
     Copy { data: house.data() }.alter(1, "UPDATE thing SET ind = 4 WHERE mark = 'sieve'");
-    assert!(house.audit(&house.data(), &[]).names(&json!({ "what": "altered", "table": "thing", "message": "(sieve)" })));
+    assert!(
+        house.audit(&house.data(), &[]).names(&json!({ "what": "altered", "table": "thing", "message": "(sieve)" }))
+    );
 }

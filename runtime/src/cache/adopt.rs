@@ -116,7 +116,8 @@ impl Wanted<'_> {
         connection.execute(&self.create, []).map_err(|cause| self.fault(&cause))?;
         let sql = "INSERT INTO tidemill_layout VALUES (?, ?, ?)";
         run(connection, "note its layout", sql, params![self.name, self.kind, self.definition])?;
-        let sql = "INSERT INTO tidemill_begun SELECT ?, partition, next_offset FROM tidemill_positions WHERE table_name = ?";
+        let sql =
+            "INSERT INTO tidemill_begun SELECT ?, partition, next_offset FROM tidemill_positions WHERE table_name = ?";
         run(connection, "note where it begins", sql, params![self.name, self.of]).map(drop)
     }
 

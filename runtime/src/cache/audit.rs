@@ -210,12 +210,7 @@ impl Reader {
 
     /// The objects of a partition of a table and the segments that are part of none, by rising offset, one at a time. Of an
     /// aggregate, the partition is 0.
-    pub fn each_holding(
-        &self,
-        table: &str,
-        partition: u32,
-        visit: impl FnMut(Holding) -> Result<()>,
-    ) -> Result<()> {
+    pub fn each_holding(&self, table: &str, partition: u32, visit: impl FnMut(Holding) -> Result<()>) -> Result<()> {
         let sql = format!(
             "SELECT {OBJECT}, delivered FROM tidemill_objects WHERE table_name = ?1 AND partition = ?2 UNION ALL \
              SELECT '', file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, '', \
@@ -225,12 +220,7 @@ impl Reader {
         self.each(&sql, (table, partition), visit)
     }
 
-    fn each(
-        &self,
-        sql: &str,
-        of: impl rusqlite::Params,
-        mut visit: impl FnMut(Holding) -> Result<()>,
-    ) -> Result<()> {
+    fn each(&self, sql: &str, of: impl rusqlite::Params, mut visit: impl FnMut(Holding) -> Result<()>) -> Result<()> {
         let what = "read its objects";
         let mut statement = self.connection.prepare(sql).during(what)?;
         let mut rows = statement.query(of).during(what)?;

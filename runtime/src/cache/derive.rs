@@ -102,7 +102,8 @@ impl Reader {
     fn strays(&self, sql: &str, what: Differs, key: usize, of: &str) -> Result<Vec<Stray>> {
         let read = |row: &Row<'_>| -> rusqlite::Result<(Vec<Value>, Option<(u32, u64)>)> {
             let columns = row.as_ref().column_count();
-            let place = |at: usize| Ok::<_, rusqlite::Error>((row.get(at)?, row.get::<_, i64>(at + 1)?.cast_unsigned()));
+            let place =
+                |at: usize| Ok::<_, rusqlite::Error>((row.get(at)?, row.get::<_, i64>(at + 1)?.cast_unsigned()));
             let place = if columns > key + 1 { Some(place(columns - 2)?) } else { None };
             let key = (0..key).map(|index| row.get_ref(index).map(value)).collect::<rusqlite::Result<_>>()?;
             Ok((key, place))
@@ -134,7 +135,9 @@ impl DerivedTable<'_> {
     /// Where the cache has other rows than those that were given.
     pub fn strays(&self, given: Given) -> Result<Vec<Stray>> {
         let name = quote(&self.layout.name);
-        let same = |one: &str| comparable(&self.layout.columns, given, one) + &format!("{one}._time, {one}._partition, {one}._offset");
+        let same = |one: &str| {
+            comparable(&self.layout.columns, given, one) + &format!("{one}._time, {one}._partition, {one}._offset")
+        };
         let keys: Vec<String> = self.layout.key.iter().map(|key| quote(key)).collect();
         let key = |of: &str| keys.iter().map(|key| format!("{of}.{key}")).collect::<Vec<_>>().join(", ");
         let joined: Vec<String> = keys.iter().map(|key| format!("c.{key} = d.{key}")).collect();
@@ -144,15 +147,20 @@ impl DerivedTable<'_> {
         let place = |of: &str| format!("{of}._partition, {of}._offset");
         let altered = format!(
             "SELECT {}, {} FROM main.{name} c JOIN temp.{name} d ON {joined} WHERE ({}) IS NOT ({}) AND {known}",
-            key("c"), place("c"), same("c"), same("d"),
+            key("c"),
+            place("c"),
+            same("c"),
+            same("d"),
         );
         let unknown = format!(
             "SELECT {}, {} FROM main.{name} c WHERE NOT EXISTS (SELECT 1 FROM temp.{name} d WHERE {joined}) AND {known}",
-            key("c"), place("c"),
+            key("c"),
+            place("c"),
         );
         let missing = format!(
             "SELECT {}, {} FROM temp.{name} d WHERE NOT EXISTS (SELECT 1 FROM main.{name} c WHERE {joined}) AND ?1 = ?1",
-            key("d"), place("d"),
+            key("d"),
+            place("d"),
         );
         let mut strays = Vec::new();
         for (sql, what) in [(altered, Differs::Altered), (unknown, Differs::Unknown), (missing, Differs::Missing)] {
@@ -200,7 +208,12 @@ impl DerivedAggregate<'_> {
     pub fn strays(&self, given: Given, anew: bool) -> Result<Vec<Stray>> {
         let AggregateLayout { name, fields, by, .. } = &self.layout;
         let name = quote(name);
-        let key: Vec<String> = [0].into_iter().chain(2..2 + by).filter_map(|index| fields.get(index)).map(|field| quote(&field.name)).collect();
+        let key: Vec<String> = [0]
+            .into_iter()
+            .chain(2..2 + by)
+            .filter_map(|index| fields.get(index))
+            .map(|field| quote(&field.name))
+            .collect();
         let keyed = |of: &str| key.iter().map(|key| format!("{of}.{key}")).collect::<Vec<_>>().join(", ");
         let all = |of: &str| {
             let mut all = comparable(fields, given, of);
@@ -213,7 +226,9 @@ impl DerivedAggregate<'_> {
         let altered = format!(
             "SELECT {} FROM main.{name} c JOIN temp.{name} d ON c.window_start = d.window_start AND {joined} \
              WHERE ({}) IS NOT ({}) AND {known}",
-            keyed("c"), all("c"), all("d"),
+            keyed("c"),
+            all("c"),
+            all("d"),
         );
         let unknown = format!(
             "SELECT {} FROM main.{name} c LEFT JOIN temp.{name} d ON c.window_start = d.window_start AND {joined} \

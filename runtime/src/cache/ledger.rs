@@ -20,7 +20,8 @@ pub(super) const EPOCH_COLUMNS: usize = 19;
 
 pub(super) fn epoch(row: &Row<'_>) -> rusqlite::Result<Epoch> {
     let cuts: Vec<(i64, u64, u64, u64)> = json(row, 17)?;
-    let cut = |(window, first_offset, next_offset, rows)| Cut { window: Timestamp(window), first_offset, next_offset, rows };
+    let cut =
+        |(window, first_offset, next_offset, rows)| Cut { window: Timestamp(window), first_offset, next_offset, rows };
     let shares: Vec<(String, u64, i64)> = json(row, 18)?;
     let share = |(aggregate, late, watermark)| Share { aggregate, late, watermark: Timestamp(watermark) };
     Ok(Epoch {
@@ -53,8 +54,7 @@ pub(super) fn write_epoch(connection: &Connection, line: &Epoch) -> Result<()> {
     let (epoch, next, rejected, rows) = (int(line.epoch), int(line.next), int(line.rejected), int(line.rows));
     let cuts: Vec<_> =
         line.cuts.iter().map(|cut| (cut.window.0, cut.first_offset, cut.next_offset, cut.rows)).collect();
-    let shares: Vec<_> =
-        line.shares.iter().map(|share| (&share.aggregate, share.late, share.watermark.0)).collect();
+    let shares: Vec<_> = line.shares.iter().map(|share| (&share.aggregate, share.late, share.watermark.0)).collect();
     let text = |json: serde_json::Result<String>| json.or_fail(Kind::Internal, || "ledger");
     run(
         connection,

@@ -91,8 +91,23 @@ fn show(report: &Report) {
 
 fn partitions(report: &Report) -> Answer {
     let columns = [
-        "table", "partition", "epochs", "from", "next", "in", "out", "dropped", "rejected", "rows", "superseded", "late",
-        "in topic", "objects", "rows in lake", "rows waiting", "faults",
+        "table",
+        "partition",
+        "epochs",
+        "from",
+        "next",
+        "in",
+        "out",
+        "dropped",
+        "rejected",
+        "rows",
+        "superseded",
+        "late",
+        "in topic",
+        "objects",
+        "rows in lake",
+        "rows waiting",
+        "faults",
     ];
     let row = |of: &crate::pipeline::audit::Partition| {
         let number = |number: u64| Value::Int64(number.cast_signed());

@@ -47,7 +47,8 @@ impl Demo {
     pub(super) fn run(self) -> Result<Ended> {
         super::log_to_stderr("warn");
         if self.data.exists() {
-            if !Places::of(&self.data).cache.exists() && self.data.read_dir().is_ok_and(|mut inside| inside.next().is_some())
+            if !Places::of(&self.data).cache.exists()
+                && self.data.read_dir().is_ok_and(|mut inside| inside.next().is_some())
             {
                 let error =
                     Error::new(Kind::Conflict, format!("data folder {}: it is not a demo's", self.data.display()));

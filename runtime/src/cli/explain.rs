@@ -49,9 +49,16 @@ fn show(of: &Explained) {
     if !of.object_intact {
         println!("          its bytes are not those that the outbox sent");
     }
-    println!("came from table {:?}, partition {}, offset {}, row {} of its record", of.table, of.partition, of.offset, of.nth);
+    println!(
+        "came from table {:?}, partition {}, offset {}, row {} of its record",
+        of.table, of.partition, of.offset, of.nth
+    );
     println!("epoch     {}, generation {}", of.epoch, of.generation);
-    println!("record    {} {}", of.record.time, of.record.value.as_ref().map_or_else(|| "without a value".to_owned(), text));
+    println!(
+        "record    {} {}",
+        of.record.time,
+        of.record.value.as_ref().map_or_else(|| "without a value".to_owned(), text)
+    );
     if let Some(key) = &of.record.key {
         println!("  key     {}", text(key));
     }
@@ -72,7 +79,9 @@ fn show(of: &Explained) {
     match of.same {
         true => println!("the same"),
         false if of.made.is_none() => println!("not the same: its record no longer makes it"),
-        false => println!("not the same: {} differ{}", of.differs.join(", "), if of.differs.len() == 1 { "s" } else { "" }),
+        false => {
+            println!("not the same: {} differ{}", of.differs.join(", "), if of.differs.len() == 1 { "s" } else { "" })
+        }
     }
 }
 

@@ -18,10 +18,7 @@ const ROWS: usize = 4096;
 /// Reads these fields of the rows of a Parquet object, in batches that have them in their order.
 ///
 /// Errors with `Corrupt` where the file is no Parquet, where a field is missing, or where it is of another type.
-pub fn parquet_rows(
-    file: File,
-    fields: &[Field],
-) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+pub fn parquet_rows(file: File, fields: &[Field]) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).or_fail(Kind::Corrupt, || "Parquet")?;
     let names = fields.iter().map(|field| field.name.as_str());
     let mask = ProjectionMask::columns(builder.parquet_schema(), names);
@@ -42,9 +39,11 @@ fn as_written(batch: &RecordBatch, fields: &[Field]) -> Result<RecordBatch> {
     for field in fields {
         let broken = |what: String| Error::new(Kind::Corrupt, format!("column {:?}: {what}", field.name));
         let column = batch.column_by_name(&field.name).ok_or_else(|| broken("it is missing".to_owned()))?;
-        columns.push(column_as(column, &field.kind.arrow()).ok_or_else(|| {
-            broken(format!("it is {} where {} was written", column.data_type(), field.kind.word()))
-        })?);
+        columns.push(
+            column_as(column, &field.kind.arrow()).ok_or_else(|| {
+                broken(format!("it is {} where {} was written", column.data_type(), field.kind.word()))
+            })?,
+        );
     }
     RecordBatch::try_new(arrow_schema(fields), columns).or_fail(Kind::Corrupt, || "rows")
 }

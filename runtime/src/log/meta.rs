@@ -44,8 +44,7 @@ impl Meta {
     /// Reads what `folder` says; `Kind::Missing` where it says nothing.
     pub(super) fn read(folder: &Path, name: &str) -> Result<Self> {
         let stored = fs::read(folder.join(FILE));
-        let stored =
-            stored.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {FILE}: {cause}")))?;
+        let stored = stored.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {FILE}: {cause}")))?;
         Self::decode(&stored, name)
     }
 

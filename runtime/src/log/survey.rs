@@ -1,14 +1,18 @@
 //! A partition read from its first frame that is kept to its last, by who may change nothing, beside a writer or without one.
 
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
+use super::frame::Header;
 use super::frames::{Frames, Step};
+use super::index::Entry;
 use super::meta::Meta;
 use super::payload;
 use super::place::Place;
+use super::recover;
 use super::segment::{self, Before};
+use super::skips::Skip;
 use crate::error::{Kind, Result};
 use crate::record::Batch;
 
@@ -46,6 +50,13 @@ pub enum Found {
         /// What is wrong.
         why: &'static str,
     },
+    /// Offsets that a person chose to leave out, since they were not as they were written.
+    Skipped {
+        /// The first offset.
+        from: u64,
+        /// The offset after the last.
+        next: u64,
+    },
     /// The newest segment ends here in bytes that are no frame: a torn tail, one that is being written, or rot.
     Torn {
         /// The offset from which on nothing can be read.
@@ -71,8 +82,7 @@ impl Survey {
     /// `Kind::Missing` where there is no such topic or partition, `Corrupt` where the topic's own file is bad.
     pub fn open(dir: &Path, name: &str, partition: u32) -> Result<Self> {
         let folder = dir.join(name);
-        let id = Meta::read(&folder, name)?.id;
-        let place = Place { topic: name.to_owned(), id, partition, folder: folder.join(partition.to_string()) };
+        let place = Place::open(&folder, name, Meta::read(&folder, name)?.id, partition)?;
         let mut segments: VecDeque<Segment> = VecDeque::new();
         for base in place.io(segment::bases(&place.folder), "its folder")? {
             let before = match Frames::open(&place, base) {
@@ -144,7 +154,7 @@ impl Survey {
         }
         let mut batch = Batch::default();
         loop {
-            let fill = |header: &super::frame::Header, stored: &[u8]| {
+            let fill = |header: &Header, stored: &[u8]| {
                 if header.end() <= offset {
                     return Ok(());
                 }
@@ -161,10 +171,7 @@ impl Survey {
     }
 
     /// One step; `take` is given the frame.
-    fn advance(
-        &mut self,
-        take: impl FnOnce(&super::frame::Header, &[u8]) -> Result<()>,
-    ) -> Result<Option<Found>> {
+    fn advance(&mut self, take: impl FnOnce(&Header, &[u8]) -> Result<()>) -> Result<Option<Found>> {
         loop {
             if self.open.is_none() {
                 let Some(segment) = self.ahead.pop_front() else { return Ok(None) };
@@ -175,6 +182,12 @@ impl Survey {
             }
             let Some((frames, segment)) = &mut self.open else { continue };
             let (from, is_newest) = (frames.next(), segment.sealed.is_none() && self.ahead.is_empty());
+            let chosen = |skip: &&Skip| skip.segment == segment.base && skip.position == frames.position();
+            if let Some(skip) = self.place.skips.iter().find(chosen) {
+                frames.jump(skip.entry());
+                self.next = skip.to;
+                return Ok(Some(Found::Skipped { from: skip.from, next: skip.to }));
+            }
             match self.place.io(frames.step(segment.bytes), "a segment")? {
                 Step::Frame(header, _) if header.count == 0 => {}
                 Step::Frame(header, stored) => {
@@ -182,12 +195,12 @@ impl Survey {
                     self.next = header.end();
                     return Ok(Some(Found::Records { from: header.base, next: header.end() }));
                 }
-                Step::Bad(why) if is_newest => {
-                    self.close();
-                    return Ok(Some(Found::Torn { from, why }));
-                }
                 Step::Bad(why) => {
-                    let found = self.broken(from, why);
+                    if let Some(next) = go_behind(&self.place, frames, segment.bytes, is_newest)? {
+                        self.next = next;
+                        return Ok(Some(Found::Broken { from, next, why }));
+                    }
+                    let found = if is_newest { Some(Found::Torn { from, why }) } else { self.broken(from, why) };
                     self.close();
                     return Ok(found);
                 }
@@ -195,7 +208,8 @@ impl Survey {
                     let whole = segment.sealed.as_ref().is_none_or(|sealed| {
                         sealed.end == from && frames.previous().is_none_or(|crc| crc == sealed.crc)
                     });
-                    let found = if whole { None } else { self.broken(from, "the segment is not the one that was sealed") };
+                    let found =
+                        if whole { None } else { self.broken(from, "the segment is not the one that was sealed") };
                     self.close();
                     if found.is_some() {
                         return Ok(found);
@@ -218,7 +232,11 @@ impl Survey {
             let next = segment.end(self.ahead.front());
             self.next = next.max(self.next);
             self.bytes_read += segment.bytes;
-            return Ok(Some(Found::Broken { from, next: self.next, why: "the segment's header is not what was written" }));
+            return Ok(Some(Found::Broken {
+                from,
+                next: self.next,
+                why: "the segment's header is not what was written",
+            }));
         }
         let missing = segment.before.as_ref().map_or(segment.base, |before| before.end);
         match Frames::open(&self.place, segment.base) {
@@ -242,6 +260,22 @@ impl Survey {
             self.bytes_read += segment.bytes;
         }
     }
+}
+
+/// Goes behind a bad frame to the next whole one, and gives its first offset; none where there is none. In the newest segment a
+/// later frame has to say that the bad one was synced: else it was never acknowledged, and neither was what is behind it.
+fn go_behind(place: &Place, frames: &mut Frames, bytes: u64, is_newest: bool) -> Result<Option<u64>> {
+    let file = place.io(File::open(segment::path(&place.folder, frames.base())), "a segment")?;
+    let length = place.io(file.metadata(), "a segment")?.len().min(bytes);
+    if is_newest && place.io(recover::acknowledged_behind(&file, frames, length), "a segment")?.is_none() {
+        return Ok(None);
+    }
+    let behind = place.io(recover::whole_behind(&file, frames, length, |_| true), "a segment")?;
+    let behind = behind.filter(|(header, _)| header.base >= frames.next());
+    Ok(behind.map(|(header, position)| {
+        frames.jump(Entry { offset: header.base, position, time: header.time });
+        header.base
+    }))
 }
 
 impl Segment {

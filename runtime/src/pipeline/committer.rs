@@ -226,7 +226,11 @@ impl Setup {
                 continue;
             };
             let older = latest.rows() as u64 - commit.upsert(&epoch.table, latest)?;
-            commit.epoch(&Epoch { superseded: latest.superseded() + older, unkeyed: latest.unkeyed(), ..epoch.clone() })?;
+            commit.epoch(&Epoch {
+                superseded: latest.superseded() + older,
+                unkeyed: latest.unkeyed(),
+                ..epoch.clone()
+            })?;
         }
         for change in &batch.changes {
             commit.groups(&change.aggregate, &change.changed, &change.closed)?;

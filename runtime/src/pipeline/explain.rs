@@ -134,7 +134,8 @@ impl Explain<'_> {
         let format = self.pipeline.lake.format;
         let (partition, offset, nth) = origin(&fetched, format, &object, row)?;
         let unknown = || {
-            let what = format!("table {:?}: partition {partition}: the ledger has no epoch of offset {offset}", plan.name);
+            let what =
+                format!("table {:?}: partition {partition}: the ledger has no epoch of offset {offset}", plan.name);
             Error::new(Kind::Missing, what).hint("`tidemill audit` says what else is wrong")
         };
         let line = reader.line_at(&plan.name, partition, offset)?.ok_or_else(unknown)?;
@@ -218,7 +219,8 @@ impl Explain<'_> {
         match found.as_ref().and_then(|found| found.get(0)).filter(|record| record.offset == offset) {
             Some(record) => batch.push(record),
             None => {
-                let what = format!("topic {:?}: partition {partition}: offset {offset} is not there any more", plan.topic);
+                let what =
+                    format!("topic {:?}: partition {partition}: offset {offset} is not there any more", plan.topic);
                 return Err(Error::new(Kind::Missing, what).hint("retention has removed it"));
             }
         }
@@ -281,7 +283,8 @@ fn made(
 
 /// Where a row of an object says that it came from.
 fn origin(fetched: &Fetched, format: Format, object: &Object, row: u64) -> Result<(u32, u64, u64)> {
-    let line = line(fetched, format, &origin_fields(), row).map_err(|error| error.within(format!("object {:?}", object.key)))?;
+    let line = line(fetched, format, &origin_fields(), row)
+        .map_err(|error| error.within(format!("object {:?}", object.key)))?;
     let fields: Map<String, Json> = serde_json::from_str(&line).or_fail(Kind::Corrupt, || "its row")?;
     let number = |name: &str| {
         let broken = || Error::new(Kind::Corrupt, format!("object {:?}: row {row} has no {name}", object.key));
@@ -298,7 +301,8 @@ fn written(fetched: Fetched, format: Format, table: &Table, row: u64) -> Result<
 
 /// A row, counted from 1, of these fields: a line of JSON.
 fn line(fetched: &Fetched, format: Format, fields: &[Field], row: u64) -> Result<String> {
-    let short = |rows: u64| Error::new(Kind::Missing, format!("it has {rows} rows, and no row {row}")).hint("count from 1");
+    let short =
+        |rows: u64| Error::new(Kind::Missing, format!("it has {rows} rows, and no row {row}")).hint("count from 1");
     let file = fetched.again()?;
     let mut before = 0;
     if format == Format::Json {
@@ -340,9 +344,8 @@ fn raw(text: String) -> Result<Box<RawValue>> {
 
 impl Source {
     fn of(record: &Record<'_>) -> Self {
-        let header = |(name, value): (&[u8], Option<&[u8]>)| {
-            (String::from_utf8_lossy(name).into_owned(), value.map(Bytes::of))
-        };
+        let header =
+            |(name, value): (&[u8], Option<&[u8]>)| (String::from_utf8_lossy(name).into_owned(), value.map(Bytes::of));
         Self {
             time: record.time,
             key: record.key.map(Bytes::of),

@@ -117,8 +117,15 @@ fn epochs_and_offsets_follow_without_a_gap() {
 fn a_start_finds_the_last_epoch_of_each_partition() {
     let folder = Folder::new();
     let mut store = Store::open(&folder.file(), &layout()).unwrap();
-    let huge =
-        Epoch { next: i64::MAX as u64, records_in: 0, out: 0, rows: 0, cuts: Vec::new(), watermark: Timestamp::MIN, ..epoch(1, 1, 5, 5) };
+    let huge = Epoch {
+        next: i64::MAX as u64,
+        records_in: 0,
+        out: 0,
+        rows: 0,
+        cuts: Vec::new(),
+        watermark: Timestamp::MIN,
+        ..epoch(1, 1, 5, 5)
+    };
     commit(&mut store, |to| to.epoch(&epoch(0, 1, 0, 3)).and_then(|()| to.epoch(&huge))).unwrap();
     commit(&mut store, |to| to.epoch(&epoch(0, 2, 3, 10))).unwrap();
     assert_eq!(store.positions().unwrap(), [epoch(0, 2, 3, 10), huge]);

@@ -6,6 +6,7 @@ mod recovery;
 mod repair;
 mod retention;
 mod rot;
+mod survey;
 mod writer;
 
 use std::fs;

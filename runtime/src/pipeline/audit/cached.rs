@@ -43,19 +43,16 @@ struct OfAggregate<'a> {
 
 impl<'a> Cached<'a> {
     /// Begins with tables that have no row, and with the open groups of aggregates, which no object has.
-    pub(super) fn begin(
-        audit: &Audit<'_>,
-        reader: &'a Reader,
-        tables: &[Table],
-        report: &mut Report,
-    ) -> Result<Self> {
+    pub(super) fn begin(audit: &Audit<'_>, reader: &'a Reader, tables: &[Table], report: &mut Report) -> Result<Self> {
         let given = match audit.pipeline.lake.format {
             Format::Parquet => Given::Exactly,
             Format::Json => Given::AsJson,
         };
         let mut cached = Self { given, tables: Vec::new(), aggregates: Vec::new() };
         let layout = layout(audit.pipeline, tables)?;
-        let otherwise = |name: &str| format!("{name:?}: it is declared otherwise than when the pipeline last ran, and not compared");
+        let otherwise = |name: &str| {
+            format!("{name:?}: it is declared otherwise than when the pipeline last ran, and not compared")
+        };
         for layout in layout.tables {
             let Some(derived) = reader.derive_table(&layout)? else {
                 report.not_provable.push(otherwise(&layout.name));
@@ -73,7 +70,8 @@ impl<'a> Cached<'a> {
                 continue;
             };
             let table = tables.iter().find(|table| table.plan.name == layout.table);
-            let plan = table.and_then(|table| Some((table, table.plan.aggregates.iter().find(|of| of.name == layout.name)?)));
+            let plan =
+                table.and_then(|table| Some((table, table.plan.aggregates.iter().find(|of| of.name == layout.name)?)));
             let anew = !reader.begun(&layout.name)?.is_empty();
             if let Some((table, plan)) = plan {
                 open_groups(reader, table, plan, &layout.fields, &derived, report)?;

@@ -3,10 +3,10 @@
 use std::collections::{HashSet, VecDeque};
 use std::fs;
 
+use super::Audit;
 use super::cached::Cached;
 use super::origins::{Follow, Piece, rows};
 use super::report::{Fault, Report, What};
-use super::Audit;
 use crate::cache::query::Reader;
 use crate::cache::{Holding, Lines};
 use crate::commit::{Epoch, Object};
@@ -69,7 +69,8 @@ impl Walk<'_> {
                 let fault = Fault::new(What::Overlap, said).of(table, partition).key(name(&holding));
                 report.fault(fault.offsets(object.first_offset, object.next_offset.min(*to)));
             }
-            covered = Some((object.next_offset.max(covered.as_ref().map_or(0, |(to, _)| *to)), name(&holding).to_owned()));
+            covered =
+                Some((object.next_offset.max(covered.as_ref().map_or(0, |(to, _)| *to)), name(&holding).to_owned()));
             let mut mine = Vec::new();
             while let Some(piece) = pieces.next_before(object.next_offset)? {
                 if piece.cut.next_offset <= object.first_offset {
@@ -110,7 +111,9 @@ impl Walk<'_> {
             if let Some(of) = report.aggregates.get_mut(aggregate) {
                 of.objects += u64::from(!object.key.is_empty());
             }
-            let Some(fetched) = self.read(&holding, report)? else { return cached.absent_window(aggregate, object.window) };
+            let Some(fetched) = self.read(&holding, report)? else {
+                return cached.absent_window(aggregate, object.window);
+            };
             match cached.groups(aggregate, fetched, self.audit.pipeline.lake.format) {
                 Ok(Some(rows)) => {
                     if rows != object.rows {

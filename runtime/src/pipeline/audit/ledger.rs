@@ -107,7 +107,8 @@ fn close(last: Option<&Epoch>, sums: &Partition, position: Option<Position>, rep
     let fault = |what, said: String| Fault::new(what, said).of(&sums.table, sums.partition);
     if (epoch, next) != (position.epoch, position.next) {
         let (epoch_at, at) = (position.epoch, position.next);
-        let said = format!("the lines end with epoch {epoch} at offset {next}, the partition stands at {epoch_at} and {at}");
+        let said =
+            format!("the lines end with epoch {epoch} at offset {next}, the partition stands at {epoch_at} and {at}");
         let what = if next > at { What::Overlap } else { What::Gap };
         report.fault(fault(what, said).offsets(next.min(at), next.max(at)));
     }

@@ -51,7 +51,8 @@ impl Audit<'_> {
         reader.hold()?;
         let name = reader.pipeline()?;
         if name != self.pipeline.name {
-            let what = format!("cache {:?}: it is pipeline {name:?}'s, not {:?}'s", self.places.cache, self.pipeline.name);
+            let what =
+                format!("cache {:?}: it is pipeline {name:?}'s, not {:?}'s", self.places.cache, self.pipeline.name);
             return Err(Error::new(Kind::Conflict, what));
         }
         let mut report = Report { pipeline: name, quick: self.quick, ..Report::default() };
@@ -101,11 +102,12 @@ impl Audit<'_> {
         let generations = reader.generations()?;
         let mut tables = Vec::new();
         for plan in &self.pipeline.tables {
-            let Some(in_service) = generations.iter().find(|generation| generation.table == plan.name) else { continue };
+            let Some(in_service) = generations.iter().find(|generation| generation.table == plan.name) else {
+                continue;
+            };
             let chain = kept_chain(self.host, plan, &self.places.components, &in_service.digest);
-            let table = chain.and_then(|chain| {
-                Table::new(plan, chain.outputs(), self.pipeline.lake.format, &self.places.spool)
-            });
+            let table = chain
+                .and_then(|chain| Table::new(plan, chain.outputs(), self.pipeline.lake.format, &self.places.spool));
             match table {
                 Ok(table) => tables.push(table),
                 Err(error) => report.not_provable.push(format!(

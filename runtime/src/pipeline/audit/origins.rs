@@ -145,7 +145,11 @@ impl<'a> Follow<'a> {
                     *records += 1;
                 }
             }
-            _ => self.fault(What::Foreign, offset.cast_signed(), "a row of an offset that none of its epochs has".to_owned()),
+            _ => self.fault(
+                What::Foreign,
+                offset.cast_signed(),
+                "a row of an offset that none of its epochs has".to_owned(),
+            ),
         }
     }
 

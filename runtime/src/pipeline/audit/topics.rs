@@ -36,7 +36,8 @@ pub(super) fn check(audit: &Audit<'_>, reader: &Reader, report: &mut Report) -> 
     }
     for (table, partition) in &known {
         if !audit.pipeline.tables.iter().any(|plan| plan.name == *table) {
-            let said = format!("table {table:?}: partition {partition}: it is no longer declared, so its topic is not known");
+            let said =
+                format!("table {table:?}: partition {partition}: it is no longer declared, so its topic is not known");
             report.not_provable.push(said);
         }
     }
@@ -67,7 +68,8 @@ fn read(
     for count in &mut counts {
         count.earliest = earliest;
         if earliest > count.first_offset() && keeps_all && !survey.has_all() {
-            let fault = Fault::new(What::Missing, format!("topic {topic:?} keeps everything, and begins at {earliest}"));
+            let fault =
+                Fault::new(What::Missing, format!("topic {topic:?} keeps everything, and begins at {earliest}"));
             report.fault(fault.of(&count.table, partition).offsets(count.first_offset(), earliest.min(count.end)));
         } else if earliest > count.first_offset() {
             let (table, first) = (&count.table, count.first_offset());
@@ -88,6 +90,11 @@ fn read(
             Found::Broken { from, next, why } => {
                 for count in &mut counts {
                     count.spoil(topic, from, next, why, report)?;
+                }
+            }
+            Found::Skipped { from, next } => {
+                for count in &mut counts {
+                    count.leave_out(topic, from, next, report)?;
                 }
             }
             Found::Torn { why, .. } => torn = Some(why),
@@ -154,6 +161,21 @@ impl<'a> Count<'a> {
             let fault = Fault::new(What::Altered, format!("topic {topic:?} cannot be read there: {why}"));
             report.fault(fault.of(&self.table, self.partition).offsets(from, next.max(from + 1)));
         }
+        self.spoil_lines(from, next, report)
+    }
+
+    /// Says that records were left out by a person.
+    fn leave_out(&mut self, topic: &str, from: u64, next: u64, report: &mut Report) -> Result<()> {
+        self.pass(from, report)?;
+        let (table, partition) = (&self.table, self.partition);
+        report.not_provable.push(format!(
+            "table {table:?}: partition {partition}: offsets {from} to {next} were left out of topic {topic:?} by `tidemill repair`"
+        ));
+        self.spoil_lines(from, next, report)
+    }
+
+    /// Lines that look at these offsets are not compared.
+    fn spoil_lines(&mut self, from: u64, next: u64, report: &mut Report) -> Result<()> {
         while let Some(line) = &self.line {
             self.spoilt |= line.from < next.max(from + 1);
             if line.next > next {
