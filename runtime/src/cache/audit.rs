@@ -166,11 +166,11 @@ impl Reader {
         })
     }
 
-    /// Dead letters of offsets that no epoch looked at: table, partition and offset.
+    /// Dead letters of offsets that lie before all epochs or behind them: table, partition and offset.
     pub fn stray_letters(&self) -> Result<Vec<(String, u32, u64)>> {
-        let sql = "SELECT table_name, partition, offset FROM tidemill_dead_letters d WHERE NOT EXISTS (SELECT 1 FROM \
-             tidemill_ledger l WHERE l.table_name = d.table_name AND l.partition = d.partition \
-             AND d.offset >= l.from_offset AND d.offset < l.next_offset)";
+        let sql = "WITH seen AS (SELECT table_name, partition, min(from_offset) AS first, max(next_offset) AS next \
+             FROM tidemill_ledger GROUP BY 1, 2) SELECT table_name, partition, offset FROM tidemill_dead_letters d \
+             LEFT JOIN seen s USING (table_name, partition) WHERE s.first IS NULL OR d.offset < s.first OR d.offset >= s.next";
         select(&self.connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?, whole(row, 2)?)))
     }
 

@@ -17,6 +17,7 @@ use crate::value::Value;
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// The pipeline file.
+    #[arg(default_value = "pipelines/pinterest.toml")]
     pipeline: PathBuf,
     /// The data folder, where it is not the one that the file names.
     #[arg(long)]

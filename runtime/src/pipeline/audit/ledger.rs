@@ -23,7 +23,7 @@ pub(super) fn check(audit: &Audit<'_>, reader: &Reader, report: &mut Report) -> 
             follow(before.as_ref(), &line, report);
             balance(&line, report);
             sums.add(&line);
-            for share in &line.shares {
+            for share in line.shares.iter().filter(|share| share.late > 0) {
                 let begun = reader.begun(&share.aggregate)?;
                 if begun.iter().all(|(of, from)| *of != partition || line.from >= *from) {
                     *late.entry(share.aggregate.clone()).or_default() += share.late;
