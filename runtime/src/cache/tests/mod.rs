@@ -1,5 +1,6 @@
 //! The cache as a whole, on files: what the tests share.
 
+mod audit;
 mod commit;
 mod files;
 mod latest;
