@@ -1,9 +1,11 @@
 //! The command line: a file a command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the surface that prints")]
 
+mod audit;
 mod check;
 mod demo;
 mod emulate;
+mod explain;
 mod generations;
 mod progress;
 mod query;
@@ -43,6 +45,13 @@ enum Command {
     Run(run::Run),
     /// Check a pipeline file: every fault at once, or a picture of the plan.
     Check(check::Check),
+    /// Prove that every record became what the ledger says: against the topic, the bucket and the cache.
+    ///
+    /// It changes nothing, and works whether the pipeline runs or not. Each gap, overlap, foreign, missing or altered thing is
+    /// named, with its offsets. The exit code is 1 where there is one.
+    Audit(audit::Check),
+    /// Show where a row of the lake came from: its record, and what each component makes of it.
+    Explain(explain::Explain),
     /// Play the test cases of a pipeline's tables through their transforms.
     ///
     /// A case is a folder `cases/TABLE/NAME` beside the pipeline file: `input.jsonl` has the value of a record a line,
@@ -91,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
+        Command::Audit(audit) => audit.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Test(test) => test.run(),
         Command::Emulate(emulate) => emulate.run(),
         Command::Query(query) => query.run(),

@@ -21,6 +21,7 @@ mod append;
 mod memory;
 mod meta;
 mod reader;
+mod survey;
 mod topic;
 mod turn;
 
@@ -47,4 +48,5 @@ pub use append::{Append, Appended, Producer, Ticket};
 pub use memory::{APPENDS_KEPT, OutOfTurn, REQUESTS_KEPT, TIME_KEPT};
 pub use meta::check_name;
 pub use reader::Reader;
+pub use survey::{Found, Survey};
 pub use topic::Topic;

@@ -109,16 +109,23 @@ pub(super) fn read_header(file: &File, place: &Place, base: u64) -> Result<(Befo
 
 /// The base offsets of the segments in a folder, rising; removes what a crash left half made.
 pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            fs::remove_file(&path)?;
+        }
+    }
+    bases(folder)
+}
+
+/// The same, by who may change nothing.
+pub(super) fn bases(folder: &Path) -> io::Result<Vec<u64>> {
     let mut bases = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("new") => fs::remove_file(&path)?,
-            Some("log") => {
-                let stem = path.file_stem().and_then(|stem| stem.to_str());
-                bases.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
-            }
-            _ => {}
+        if path.extension().is_some_and(|extension| extension == "log") {
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            bases.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
         }
     }
     bases.sort_unstable();

@@ -85,7 +85,7 @@ impl Health {
     }
 
     /// Notes what these lines of the ledger have committed.
-    pub fn advance(&self, lines: &[Epoch]) {
+    pub fn advance<'a>(&self, lines: impl IntoIterator<Item = &'a Epoch>) {
         let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
         for line in lines {
             committed.insert((line.table.clone(), line.partition), line.next);
@@ -140,8 +140,8 @@ pub struct Setup {
 /// What one transaction writes.
 #[derive(Default)]
 struct Batch {
-    epochs: Vec<Epoch>,
-    latest: Vec<(String, Latest)>,
+    /// The ledger's lines, each with the latest rows of its epoch.
+    epochs: Vec<(Epoch, Option<Latest>)>,
     dead_letters: Vec<DeadLetter>,
     segments: Vec<Segment>,
     changes: Vec<Change>,
@@ -172,13 +172,12 @@ impl Setup {
     fn merge(&mut self, message: Message, batch: &mut Batch) -> Result<()> {
         match message {
             Message::Handover(handover) => {
-                let Handover { epoch, segments, partials, latest, dead_letters } = *handover;
-                self.aggregates.merge(&epoch.table, epoch.partition, partials)?;
-                batch.latest.extend(latest.map(|latest| (epoch.table.clone(), latest)));
+                let Handover { mut epoch, segments, partials, latest, dead_letters } = *handover;
+                epoch.shares = self.aggregates.merge(&epoch.table, epoch.partition, partials)?;
                 batch.settled.push((epoch.table.clone(), epoch.partition, epoch.watermark));
                 batch.segments.extend(segments);
                 batch.dead_letters.extend(dead_letters);
-                batch.epochs.push(epoch);
+                batch.epochs.push((epoch, latest));
             }
             Message::Settled { table, partition, settled, quiet } => {
                 self.aggregates.advance(&table, partition, settled, quiet);
@@ -221,11 +220,17 @@ impl Setup {
         }
         let now = self.clock.now();
         let mut commit: Commit<'_> = self.store.begin()?;
-        for epoch in &batch.epochs {
-            commit.epoch(epoch)?;
-        }
-        for (table, latest) in &batch.latest {
-            commit.upsert(table, latest)?;
+        for (epoch, latest) in &batch.epochs {
+            let Some(latest) = latest else {
+                commit.epoch(epoch)?;
+                continue;
+            };
+            let older = latest.rows() as u64 - commit.upsert(&epoch.table, latest)?;
+            commit.epoch(&Epoch {
+                superseded: latest.superseded() + older,
+                unkeyed: latest.unkeyed(),
+                ..epoch.clone()
+            })?;
         }
         for change in &batch.changes {
             commit.groups(&change.aggregate, &change.changed, &change.closed)?;
@@ -249,7 +254,7 @@ impl Setup {
     /// Tells the rest of the house what is committed now.
     fn publish(&self, batch: Batch) {
         self.count(&batch);
-        self.health.advance(&batch.epochs);
+        self.health.advance(batch.epochs.iter().map(|(epoch, _)| epoch));
         let mut segments = batch.segments;
         let mut ended: Vec<(String, u32, Timestamp)> = Vec::new();
         for change in batch.changes {
@@ -275,7 +280,7 @@ impl Setup {
     }
 
     fn count(&self, batch: &Batch) {
-        for epoch in &batch.epochs {
+        for (epoch, _) in &batch.epochs {
             let table = &[epoch.table.as_str()];
             self.metrics.records_in.with_label_values(table).inc_by(epoch.records_in);
             self.metrics.records_out.with_label_values(table).inc_by(epoch.out);
@@ -306,9 +311,8 @@ impl Setup {
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        let Self { epochs, latest, dead_letters, segments, changes, landed, delivered, generations, settled: _ } = self;
+        let Self { epochs, dead_letters, segments, changes, landed, delivered, generations, settled: _ } = self;
         epochs.is_empty()
-            && latest.is_empty()
             && dead_letters.is_empty()
             && segments.is_empty()
             && changes.is_empty()

@@ -39,7 +39,7 @@ use self::shadow::Shadowed;
 
 pub use self::offers::{By, Offer, Offered};
 pub use self::shadow::{Gate, SHARE};
-pub use self::start::{Options, cache_file, topics_folder};
+pub use self::start::Options;
 pub use self::status::Status;
 pub use self::tap::TAP_RECORDS_MAX;
 

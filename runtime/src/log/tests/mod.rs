@@ -10,6 +10,7 @@ mod retention;
 mod retries;
 mod rot;
 mod snapshot;
+mod survey;
 mod writer;
 
 use std::fs;
