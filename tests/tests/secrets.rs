@@ -15,6 +15,9 @@ use tidemill_tests::place::{changeling, command};
 use tidemill_tests::things::House;
 
 const GOOD: &str = r#"{"records":[{"value":{"ind":1}}]}"#;
+/// Everything but what the compiler of components says of each instruction: it is given no secret.
+const TALKATIVE: &str =
+    "trace,cranelift_codegen=warn,cranelift_frontend=warn,wasmtime_cranelift=warn,timing=warn,regalloc2=warn";
 /// Nothing that is waited for takes so long.
 const WAIT_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -50,7 +53,7 @@ impl Canaries {
 fn traced() -> Command {
     let mut command = Command::new(command());
     command
-        .env("RUST_LOG", "trace")
+        .env("RUST_LOG", TALKATIVE)
         .env("AWS_ACCESS_KEY_ID", "AKIDCANARY")
         .env("AWS_SECRET_ACCESS_KEY", "canary-of-the-cloud");
     command.env("AWS_SESSION_TOKEN", "canary-of-the-session").env("AWS_REGION", "eu-west-1");

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Door;
 use super::answer::Refusal;
+use super::connection::by;
 use super::guard::refusal;
 use super::server::Peer;
 
@@ -57,7 +58,7 @@ pub(super) async fn take(
     let mut frames = body.into_data_stream();
     loop {
         let pause_end = end.min(Instant::now() + limits.body_pause_max);
-        let Ok(frame) = tokio::time::timeout_at(pause_end, frames.next()).await else {
+        let Some(frame) = by(pause_end, frames.next()).await else {
             return Err(Refusal::plain(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time."));
         };
         let Some(frame) = frame else { break };
@@ -69,9 +70,6 @@ pub(super) async fn take(
         }
         room.grow(bytes.len() + frame.len())?;
         bytes.extend_from_slice(&frame);
-        if Instant::now() >= end {
-            return Err(Refusal::plain(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time."));
-        }
     }
     peer.line.work();
     Ok(Taken { bytes, _room: room })

@@ -12,10 +12,13 @@ use tokio::time::{Instant, Sleep};
 
 use crate::config::plan::ListenLimits;
 
+/// A timer that is so late has not been looked at for as long.
+const STALL: Duration = Duration::from_millis(100);
+
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing of a request has come.
+    /// Nothing of the next request has come.
     Idle,
     /// Its head comes.
     Head,
@@ -40,12 +43,17 @@ impl Line {
         Self { turn: Mutex::new((Phase::Head, Instant::now())), closing: Notify::new() }
     }
 
+    /// From now on a request's head is waited for.
+    pub(super) fn head(&self) {
+        self.enter(Phase::Head);
+    }
+
     /// A request's head is there.
     pub(super) fn work(&self) {
         self.enter(Phase::Work);
     }
 
-    /// Its body is read from now on.
+    /// What is read from now on has a time of its own: a body, or a handshake.
     pub(super) fn body(&self) {
         self.enter(Phase::Body);
     }
@@ -66,28 +74,50 @@ impl Line {
         self.closing.notify_one();
     }
 
-    /// Returns when its end was asked for.
+    /// Returns when its end was asked for, unless its client has done its part meanwhile.
     pub(super) async fn closed(&self) {
-        self.closing.notified().await;
+        loop {
+            self.closing.notified().await;
+            if self.waiting_since().is_some() {
+                return;
+            }
+        }
     }
 
     /// Bytes have come.
     fn received(&self) {
         match self.turn().0 {
-            Phase::Idle | Phase::Answer => self.enter(Phase::Head),
+            Phase::Idle | Phase::Answer => self.head(),
             Phase::Body => self.enter(Phase::Body),
             Phase::Head | Phase::Work => {}
         }
     }
 
-    /// When it is too late for what the client has to send; none where it has to send nothing, or a body, which has its own time.
+    /// Bytes of an answer were taken.
+    fn taken(&self) {
+        if self.turn().0 == Phase::Answer {
+            self.enter(Phase::Answer);
+        }
+    }
+
+    /// Returns when the client is too late with what it has to send. A body has a time of its own.
+    pub(super) async fn overdue(&self, limits: &ListenLimits) {
+        let look_time = limits.head_time_max.min(limits.idle_time_max);
+        loop {
+            let at = self.too_late(limits);
+            tokio::time::sleep_until(at.unwrap_or_else(|| Instant::now() + look_time)).await;
+            if at.is_some_and(stalled) {
+                tokio::time::sleep(STALL).await;
+            }
+            if self.too_late(limits).is_some_and(|at| at <= Instant::now()) {
+                return;
+            }
+        }
+    }
+
     fn too_late(&self, limits: &ListenLimits) -> Option<Instant> {
         match self.turn() {
-            (Phase::Answer, _) => {
-                self.enter(Phase::Idle);
-                Some(Instant::now() + limits.idle_time_max)
-            }
-            (Phase::Idle, since) => Some(since + limits.idle_time_max),
+            (Phase::Idle | Phase::Answer, since) => Some(since + limits.idle_time_max),
             (Phase::Head, since) => Some(since + limits.head_time_max),
             (Phase::Body | Phase::Work, _) => None,
         }
@@ -102,13 +132,12 @@ impl Line {
     }
 }
 
-/// A stream that fails when its client is too late.
+/// A stream that keeps its line's clock, and fails when its client takes nothing of what is written.
 pub(super) struct Timed<'a, S> {
     stream: S,
     line: &'a Line,
     limits: &'a ListenLimits,
-    reading: Alarm,
-    writing: Alarm,
+    alarm: Alarm,
     /// Since when the client takes nothing of what is written.
     stalled: Option<Instant>,
 }
@@ -116,33 +145,29 @@ pub(super) struct Timed<'a, S> {
 impl<'a, S> Timed<'a, S> {
     /// That stream, on that line.
     pub(super) fn new(stream: S, line: &'a Line, limits: &'a ListenLimits) -> Self {
-        Self { stream, line, limits, reading: Alarm(None), writing: Alarm(None), stalled: None }
+        Self { stream, line, limits, alarm: Alarm(None), stalled: None }
     }
 
     /// What came of an attempt to write: too long without progress is an error.
     fn written<T>(&mut self, polled: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stalled = None;
+            self.line.taken();
             return polled;
         }
         let since = *self.stalled.get_or_insert_with(Instant::now);
-        self.writing.poll(since + self.limits.answer_pause_max, cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        self.alarm.poll(since + self.limits.answer_pause_max, cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Timed<'_, S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
-        // First what has come: a process that stood still for long has not been left waiting.
         let polled = Pin::new(&mut self.stream).poll_read(cx, into);
-        if polled.is_ready() {
-            if into.filled().len() > before {
-                self.line.received();
-            }
-            return polled;
+        if into.filled().len() > before {
+            self.line.received();
         }
-        let Some(too_late) = self.line.too_late(self.limits) else { return Poll::Pending };
-        self.reading.poll(too_late, cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        polled
     }
 }
 
@@ -189,9 +214,24 @@ impl Alarm {
     }
 }
 
+/// Whether a time is long past although it was waited for: then the process has stood still, and what came meanwhile has
+/// not been seen yet. It is given a moment.
+fn stalled(at: Instant) -> bool {
+    at.elapsed() >= STALL
+}
+
 /// Runs a future for so long; none where it took longer.
 pub(super) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(time, future).await.ok()
+    by(Instant::now() + time, future).await
+}
+
+/// Runs a future until then; none where it took longer.
+pub(super) async fn by<T>(at: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    match tokio::time::timeout_at(at, future.as_mut()).await {
+        Err(_) if stalled(at) => tokio::time::timeout(STALL, future).await.ok(),
+        ended => ended.ok(),
+    }
 }
 
 #[cfg(test)]
@@ -208,31 +248,21 @@ mod tests {
         ListenLimits { head_time_max: LONG, idle_time_max: LONG, answer_pause_max: LONG, ..ListenLimits::default() }
     }
 
-    /// A read on this line fails once its short time is over: another's would never be.
-    async fn ends(line: &Line, stream: impl AsyncRead + Unpin, limits: &ListenLimits) {
-        let begun = Instant::now();
-        let failed = Timed::new(stream, line, limits).read(&mut [0; 8]).await.unwrap_err();
-        assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
-        assert!(begun.elapsed() >= SHORT / 2);
-    }
-
     #[tokio::test]
     async fn a_head_and_a_pause_have_times_of_their_own() {
-        let (_client, mut server) = duplex(64);
-        let line = Line::new();
-        ends(&line, &mut server, &ListenLimits { head_time_max: SHORT, ..no_limits() }).await;
+        let (begun, line) = (Instant::now(), Line::new());
+        line.overdue(&ListenLimits { head_time_max: SHORT, ..no_limits() }).await;
         line.work();
         line.answer();
-        let limits = ListenLimits { idle_time_max: SHORT, ..no_limits() };
-        ends(&line, &mut server, &limits).await;
-        let limits = ListenLimits { head_time_max: SHORT, ..limits };
+        line.overdue(&ListenLimits { idle_time_max: SHORT, ..no_limits() }).await;
+        assert!(begun.elapsed() >= 2 * SHORT);
+        let limits = ListenLimits { head_time_max: SHORT, idle_time_max: SHORT, ..no_limits() };
         for (turn, what) in [(Line::work as fn(&Line), "the server's turn"), (Line::body, "a body has its own time")] {
             turn(&line);
-            assert!(
-                within(2 * SHORT, Timed::new(&mut server, &line, &limits).read(&mut [0; 8])).await.is_none(),
-                "{what}"
-            );
+            assert!(within(3 * SHORT, line.overdue(&limits)).await.is_none(), "{what}");
         }
+        line.answer();
+        line.overdue(&limits).await;
     }
 
     #[tokio::test]
@@ -247,7 +277,7 @@ mod tests {
             }
         };
         let read = async { while timed.read(&mut [0; 1]).await.is_ok() {} };
-        tokio::select! { () = drip => panic!("it goes on"), () = read => {} }
+        tokio::select! { () = drip => panic!("it goes on"), () = read => panic!("it ends by itself"), () = line.overdue(&limits) => {} }
     }
 
     #[tokio::test]
@@ -262,13 +292,5 @@ mod tests {
         };
         let failed = tokio::select! { () = take => None, failed = timed.write_all(&[0; 100]) => failed.err() };
         assert_eq!(failed.map(|failed| failed.kind()), Some(io::ErrorKind::TimedOut));
-    }
-
-    #[tokio::test]
-    async fn what_has_come_counts_however_late_it_is_looked_at() {
-        let (mut client, server) = duplex(64);
-        let (line, limits) = (Line::new(), ListenLimits { head_time_max: Duration::ZERO, ..no_limits() });
-        client.write_all(b"x").await.unwrap();
-        assert_eq!(Timed::new(server, &line, &limits).read(&mut [0; 8]).await.unwrap(), 1);
     }
 }

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connection::Line;
+use super::connection::{Line, within};
 use crate::config::plan::ListenLimits;
+
+/// How long a place is waited for before another connection is asked to give up its own.
+const CHOICE_TIME: Duration = Duration::from_millis(10);
 
 /// Those that are open.
 pub(super) struct Crowd {
@@ -51,11 +55,14 @@ impl Crowd {
         if !shared && taken(self) >= self.address_connections_max {
             return None;
         }
-        let permit = match Arc::clone(&self.room).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                self.close_longest_waiting();
-                Arc::clone(&self.room).acquire_owned().await.ok()?
+        let permit = loop {
+            if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
+                break permit;
+            }
+            self.close_longest_waiting();
+            // Who was to go may have been heard from just then: after a while another is chosen.
+            if let Some(permit) = within(CHOICE_TIME, Arc::clone(&self.room).acquire_owned()).await {
+                break permit.ok()?;
             }
         };
         let line = Arc::new(Line::new());
@@ -110,10 +117,7 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::http::connection::within;
 
     const SOON: Duration = Duration::from_millis(1);
 

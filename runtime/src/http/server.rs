@@ -82,7 +82,11 @@ impl Listener {
             let (router, guard, end) = (router.clone(), Arc::clone(&guard), end.clone());
             connections.spawn(async move {
                 let talk = talk(stream, peer, router, &guard, end);
-                tokio::select! { () = talk => {}, () = place.line.closed() => {} }
+                tokio::select! {
+                    () = talk => {}
+                    () = place.line.overdue(guard.limits()) => {}
+                    () = place.line.closed() => {}
+                }
             });
             while connections.try_join_next().is_some() {}
         }
@@ -117,12 +121,14 @@ async fn talk(stream: TcpStream, peer: Peer, router: Router, guard: &Guard, mut 
     let Some(tls) = guard.tls() else {
         return converse(stream, peer, router, guard.limits(), end).await;
     };
+    peer.line.body();
     let shaken = tokio::select! {
         shaken = within(guard.limits().handshake_time_max, tls.accept(stream)) => shaken,
         () = ended(&mut end) => None,
     };
     // A client that does not speak TLS gets no answer: it could not tell it from another's.
     if let Some(Ok(stream)) = shaken {
+        peer.line.head();
         converse(stream, peer, router, guard.limits(), end).await;
     }
 }
@@ -136,7 +142,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     mut end: watch::Receiver<bool>,
 ) {
     let mut builder = hyper::server::conn::http1::Builder::new();
-    // A head's time is that of its connection's clock, which tells it from a pause between requests.
+    // A head's time is told by its line, which knows it from a pause between requests.
     builder.timer(TokioTimer::new()).header_read_timeout(None);
     builder.max_header_size(limits.head_bytes_max).max_buf_size(limits.head_bytes_max.max(READ_BYTES));
     if limits.headers_max != HEADERS_USUAL {

@@ -42,16 +42,16 @@ fn crowds() -> Vec<Crowd> {
 }
 
 impl Crowd {
-    /// Holds its connections, opens those again that were closed; gives how many it has opened.
-    fn besiege(&self, to: SocketAddr, end: &AtomicBool) -> u64 {
-        let (mut sockets, mut opened) = (Vec::new(), 0);
+    /// Holds its connections, opens those again that were closed, and counts all that it has opened.
+    fn besiege(&self, to: SocketAddr, opened: &AtomicU64, end: &AtomicBool) {
+        let mut sockets = Vec::new();
         while !end.load(Ordering::Relaxed) {
             while sockets.len() < CROWD && !end.load(Ordering::Relaxed) {
                 let Ok(mut socket) = TcpStream::connect(to) else { break };
                 socket.set_nonblocking(true).expect("a socket");
                 let _ = socket.write(self.first.as_bytes());
                 sockets.push(socket);
-                opened += 1;
+                opened.fetch_add(1, Ordering::Relaxed);
             }
             sockets.retain_mut(|socket| match socket.write(self.then.as_bytes()) {
                 Ok(_) => !closed(socket),
@@ -59,7 +59,6 @@ impl Crowd {
             });
             std::thread::park_timeout(Duration::from_millis(20));
         }
-        opened
     }
 }
 
@@ -95,18 +94,22 @@ fn good_clients_go_on_beside_crowds() {
     let (alone, _) = good(to);
     println!("alone: p50 {:?}, p99 {:?}", alone[alone.len() / 2], p99(&alone));
     for crowd in crowds() {
-        let (end, before) = (AtomicBool::new(false), siege.kept());
-        let (times, again, opened) = std::thread::scope(|scope| {
-            let besieged = scope.spawn(|| crowd.besiege(to, &end));
-            let (times, again) = good(to);
+        let (opened, end, before) = (AtomicU64::new(0), AtomicBool::new(false), siege.kept());
+        let (times, again) = std::thread::scope(|scope| {
+            scope.spawn(|| crowd.besiege(to, &opened, &end));
+            while opened.load(Ordering::Relaxed) < CROWD as u64 {
+                std::thread::yield_now();
+            }
+            let good = good(to);
             end.store(true, Ordering::Relaxed);
-            (times, again, besieged.join().expect("the crowd"))
+            good
         });
         let (p50, p99) = (times[times.len() / 2], p99(&times));
-        println!("{}: {opened} connections; p50 {p50:?}, p99 {p99:?}, {again} put out", crowd.name);
+        println!("{}: {} connections; p50 {p50:?}, p99 {p99:?}, {again} put out", crowd.name, opened.into_inner());
         assert!(p99 < P99_MAX, "{}: {p99:?}", crowd.name);
-        assert!(opened >= CROWD as u64, "{}: the crowd was there", crowd.name);
-        assert_eq!(siege.kept() - before, REQUESTS as u64, "{}", crowd.name);
+        let kept = siege.kept() - before;
+        // One that was put out may have been kept before it heard of it.
+        assert!((REQUESTS..=REQUESTS + again).contains(&(kept as usize)), "{}: {kept} kept", crowd.name);
         siege.holds(crowd.name);
     }
     siege.end();

@@ -4,6 +4,7 @@ mod bodies;
 mod corpus;
 mod flood;
 mod fuzz;
+mod requests;
 mod slow;
 
 use std::collections::BTreeSet;

@@ -22,12 +22,12 @@ fn open(siege: &Siege) -> TcpStream {
 }
 
 /// The server ends this connection, after the time and with this in its answer.
-fn ends(mut socket: TcpStream, begun: Instant, words: &str) {
+fn ends(mut socket: TcpStream, begun: Instant, step: &str, words: &str) {
     let mut answer = Vec::new();
     let _ = socket.read_to_end(&mut answer);
     let (answer, took) = (String::from_utf8_lossy(&answer).into_owned(), begun.elapsed());
-    assert!(answer.contains(words) && (words.is_empty() == answer.is_empty()), "{words:?}: {answer:?}");
-    assert!(took >= TIME * 9 / 10 && took < LONG, "{took:?}");
+    assert!(answer.contains(words) && (words.is_empty() == answer.is_empty()), "{step}, {words:?}: {answer:?}");
+    assert!(took >= TIME * 9 / 10 && took < LONG, "{step}, {words:?}: {took:?}: {answer:?}");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn each_step_has_its_time() {
                 }
             }
         });
-        ends(socket, begun, words);
+        ends(socket, begun, key, words);
         dripper.join().expect("it ends");
         siege.holds(key);
     };
