@@ -18,15 +18,13 @@ const STALL: Duration = Duration::from_millis(100);
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing of the next request has come.
-    Idle,
     /// Its head comes.
     Head,
     /// Its body comes.
     Body,
     /// It is worked on.
     Work,
-    /// Its answer goes.
+    /// Its answer goes, or has gone; nothing of the next request has come.
     Answer,
 }
 
@@ -87,7 +85,7 @@ impl Line {
     /// Bytes have come.
     fn received(&self) {
         match self.turn().0 {
-            Phase::Idle | Phase::Answer => self.head(),
+            Phase::Answer => self.head(),
             Phase::Body => self.enter(Phase::Body),
             Phase::Head | Phase::Work => {}
         }
@@ -117,7 +115,7 @@ impl Line {
 
     fn too_late(&self, limits: &ListenLimits) -> Option<Instant> {
         match self.turn() {
-            (Phase::Idle | Phase::Answer, since) => Some(since + limits.idle_time_max),
+            (Phase::Answer, since) => Some(since + limits.idle_time_max),
             (Phase::Head, since) => Some(since + limits.head_time_max),
             (Phase::Body | Phase::Work, _) => None,
         }
