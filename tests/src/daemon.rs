@@ -36,6 +36,14 @@ impl Daemon {
         Self::spawn(Command::new(place::command()).arg("run").arg(pipeline).args(more))
     }
 
+    /// Starts a pipeline with more in its environment; its log goes on in `log` beside its file.
+    pub fn start_in(pipeline: &Path, environment: &[(&str, String)]) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(pipeline.with_file_name("log"));
+        let mut command = Command::new(place::command());
+        command.arg("run").arg(pipeline).envs(environment.iter().cloned()).stderr(log.expect("a file for the log"));
+        Self::spawn(&mut command)
+    }
+
     /// Starts a pipeline whose log goes to a file, which is named too.
     pub fn start_logged(pipeline: &Path) -> (Self, PathBuf) {
         let log = pipeline.with_file_name("log");

@@ -8,4 +8,6 @@ pub mod guest;
 pub mod http;
 pub mod pair;
 pub mod place;
+pub mod proxy;
+pub mod s3;
 pub mod things;

@@ -131,7 +131,7 @@ fn a_good_file_is_a_plan() {
     assert_eq!(format!("{:?}", pipeline.listen), "Listen { topics: 127.0.0.1:8082, admin: 127.0.0.1:9082 }");
     assert_eq!(
         format!("{:?}", pipeline.lake),
-        r#"Options { bucket: "orders-lake", prefix: "raw/eu", endpoint: Embedded { port: 9000 }, region: None, format: Parquet }"#
+        r#"Options { bucket: "orders-lake", prefix: "raw/eu", endpoint: Embedded { port: 9000 }, region: None, format: Parquet, patience: Patience { request: 30s, pause: 30s }, spool_bytes_max: 10737418240 }"#
     );
     let [clicks, orders] = pipeline.topics.as_slice() else { panic!("{:?}", pipeline.topics) };
     assert_eq!(

@@ -17,7 +17,7 @@ use crate::cache::{Store, Work};
 use crate::commit::Epoch;
 use crate::config::plan::Pipeline;
 use crate::error::Result;
-use crate::lake::{Bucket, Profile};
+use crate::lake::{Backoff, Bucket, Profile};
 use crate::log::Topic;
 use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
@@ -34,6 +34,7 @@ pub(super) fn workers(
     tables: &Tables,
     store: &Store,
     aggregates: &Aggregates,
+    shelf: &Arc<Shelf>,
     messages: &SyncSender<Message>,
     clock: &Arc<Clock>,
 ) -> Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
@@ -68,6 +69,7 @@ pub(super) fn workers(
                 bounds: pipeline.epoch.clone(),
                 profile: Profile::default(),
                 watermarks: aggregates.watermarks(name, partition),
+                shelf: Arc::clone(shelf),
                 committer: messages.clone(),
                 shown: Arc::clone(&shown),
                 clock: Arc::clone(clock),
@@ -112,8 +114,9 @@ pub(super) fn lander(
     vital.thread("lander", move || lander::run(&setup))
 }
 
-/// The uploaders, which take objects from the shelf, and what makes them stop.
+/// The uploaders, each taking the objects of one table from the shelf, and what makes them stop.
 pub(super) fn uploaders(
+    pipeline: &Pipeline,
     spool: &Path,
     shelf: &Arc<Shelf>,
     bucket: &Arc<Bucket>,
@@ -123,15 +126,20 @@ pub(super) fn uploaders(
 ) -> (JoinSet<()>, watch::Sender<bool>) {
     let (end, stop) = watch::channel(false);
     let mut uploaders = JoinSet::new();
-    for _ in 0..uploader::UPLOADS_MAX {
-        uploaders.spawn(vital.clone().task(uploader::run(uploader::Setup {
+    for table in shelf.tables(pipeline.tables.iter().map(|table| table.name.as_str())) {
+        let setup = uploader::Setup {
+            table: Arc::from(table),
             shelf: Arc::clone(shelf),
             spool: spool.to_owned(),
             bucket: Arc::clone(bucket),
+            backoff: Backoff::upto(pipeline.lake.patience.pause),
             committer: messages.clone(),
             metrics: Arc::clone(metrics),
             stop: stop.clone(),
-        })));
+        };
+        for _ in 0..uploader::UPLOADS_MAX {
+            uploaders.spawn(vital.clone().task(uploader::run(setup.clone())));
+        }
     }
     (uploaders, end)
 }
