@@ -21,7 +21,7 @@ pub struct Daemon {
     pub topics: SocketAddr,
     /// Where the operator asks.
     pub admin: SocketAddr,
-    /// Where the embedded S3 endpoint listens.
+    /// Where the S3 endpoint listens, where that is not AWS.
     pub lake: Option<SocketAddr>,
 }
 
@@ -69,14 +69,16 @@ impl Daemon {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("tidemill starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut topics, mut admin, mut lake) = (None, None, None);
-        // The lines come in this order; the lake's, where there is one, is the last.
-        while lake.is_none() {
-            let Some(Ok(line)) = lines.next() else { break };
+        // The lines come in this order.
+        while let Some(Ok(line)) = lines.next() {
             let at = |line: &str| line.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
             match line.trim().split(' ').next() {
                 Some("post") => topics = at(&line),
                 Some("admin") => admin = at(&line),
-                Some("lake") => lake = at(&line),
+                Some("lake") => {
+                    lake = at(&line);
+                    break;
+                }
                 _ => {}
             }
         }

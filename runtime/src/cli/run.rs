@@ -14,6 +14,7 @@ use super::Ended;
 use crate::config::plan::Pipeline;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::http::{self, Listener};
+use crate::lake::options::Endpoint;
 use crate::reload::Watch;
 use crate::runtime::{Options, Runtime};
 use crate::time::Clock;
@@ -60,18 +61,23 @@ impl Run {
             println!("pipeline {:?} is running; ctrl-c ends it", running.runtime.pipeline().name);
             println!("  post to   http://{}/topics/<topic>", running.topics);
             println!("  admin     http://{}/status", running.admin);
-            if let Some(lake) = running.runtime.lake_addr() {
-                println!(
-                    "  lake      http://{lake}/{} (key and secret: tidemill)",
-                    running.runtime.pipeline().lake.bucket
-                );
-            }
+            println!("  lake      {}", lake(&running.runtime));
             let ended = running.watch_over(asked).await;
             running.end().await;
             // Nobody may be left to read it.
             let _ = writeln!(std::io::stdout(), "pipeline ended; all that was taken is committed or in the topics");
             ended.map(|()| Ended::Well)
         })
+    }
+}
+
+/// Where its objects are to be found.
+fn lake(runtime: &Runtime) -> String {
+    let lake = &runtime.pipeline().lake;
+    match (runtime.lake_addr(), &lake.endpoint) {
+        (Some(addr), _) => format!("http://{addr}/{} (key and secret: tidemill)", lake.bucket),
+        (None, Endpoint::Url(url)) => format!("{}/{}", url.trim_end_matches('/'), lake.bucket),
+        (None, _) => format!("s3://{}", lake.bucket),
     }
 }
 

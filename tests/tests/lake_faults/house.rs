@@ -18,6 +18,10 @@ pub(crate) const SECRETS: [&str; 2] = ["canary/secret/key", "canary/session/toke
 /// Time-outs so short that nobody waits long for what does not come.
 pub(crate) const SHORT: &str = "timeout = \"400ms\"\nretry = \"100ms\"\n";
 
+/// All that those say who have the secrets in their hands.
+const LOG: &str = "info,aws_config=trace,aws_credential_types=trace,aws_runtime=trace,aws_sdk_s3=trace,aws_sigv4=trace,\
+    aws_smithy_http_client=trace,aws_smithy_runtime=trace,hyper=debug,hyper_util=debug";
+
 /// The pipeline, and what was posted to it.
 pub(crate) struct House {
     folder: Folder,
@@ -63,7 +67,7 @@ impl House {
             ("AWS_CONFIG_FILE", nowhere.clone()),
             ("AWS_SHARED_CREDENTIALS_FILE", nowhere),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-            ("RUST_LOG", "trace".to_owned()),
+            ("RUST_LOG", LOG.to_owned()),
         ]
     }
 
