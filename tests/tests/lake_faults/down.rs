@@ -101,6 +101,9 @@ fn a_table_whose_uploads_hang_holds_up_no_other() {
     // So long that none of its uploads gives up in time.
     let house = House::new("stuck", &tables, server.addr(), "timeout = \"100s\"\n");
     let daemon = house.start();
+    // Once it is known that conditions are heeded here, an object's first request is its PUT.
+    house.post(&daemon, "one", 1);
+    daemon.settle();
     server.lasting("stuck", Some(Fault::instead(Reply::Hang)));
     let puts = || server.seen().iter().filter(|seen| seen.method == "PUT" && seen.key.starts_with("stuck/")).count();
     for windows in 1..=2 {

@@ -44,6 +44,9 @@ fn each_refusal_is_told_with_a_next_step_and_without_a_hot_loop() {
     let tables = REFUSALS.map(|(table, ..)| table);
     let house = House::new("told", &tables, server.addr(), "timeout = \"300ms\"\nretry = \"1s\"\n");
     let daemon = house.start();
+    // Once it is known that conditions are heeded here, an object's first request is its PUT, whose refusal has words.
+    tables.iter().for_each(|table| house.post(&daemon, table, 1));
+    daemon.settle();
     for (table, reply, ..) in REFUSALS {
         server.lasting(table, Some(Fault::instead(reply)));
         house.post(&daemon, table, 3);

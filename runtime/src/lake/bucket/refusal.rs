@@ -7,7 +7,7 @@ use crate::error::{Error, Kind};
 /// What the other side says of itself is cut off here.
 const CAUSE_CHARS_MAX: usize = 400;
 
-const CREDENTIALS: &str = "look at the credentials in the environment, and what they allow";
+const CREDENTIALS: &str = "look at the credentials in the environment, what they allow, and this machine's clock";
 const PLACE: &str = "look at region and endpoint under [lake]";
 
 /// The status that was answered, where one was.
@@ -27,9 +27,11 @@ pub(super) fn refusal<E: ProvideErrorMetadata + std::error::Error + 'static>(
     error: &SdkError<E>,
 ) -> Error {
     let code = error.code().unwrap_or_default();
-    let cause = match error.message() {
-        Some(message) => format!("{code} {message}"),
-        None => DisplayErrorContext(error).to_string(),
+    let cause = match (error.message(), status(error)) {
+        (Some(message), _) => format!("{code} {message}"),
+        // What is answered to a HEAD has no body that could say more.
+        (None, Some(status)) => format!("the answer was {status} {code}"),
+        (None, None) => DisplayErrorContext(error).to_string(),
     };
     let cause = plain(&cause);
     let (kind, hint) = kind_of(status(error), code, &cause);
