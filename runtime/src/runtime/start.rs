@@ -104,8 +104,8 @@ impl Runtime {
         let health = Arc::new(Health::default());
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);
-        let (running, workers) =
-            threads::workers(&pipeline, &topics, &tables, &store, &aggregates, &shelf, &messages, &clock)?;
+        let onward = threads::Onward { shelf: &shelf, messages: &messages };
+        let (running, workers) = threads::workers(&pipeline, &topics, &tables, &store, &aggregates, onward, &clock)?;
         let committer = committer::Setup {
             store,
             tables: tables.iter().map(|generation| Arc::clone(&generation.table)).collect(),

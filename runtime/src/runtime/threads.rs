@@ -27,6 +27,13 @@ use crate::pipeline::trial::Fared;
 use crate::pipeline::{lander, source, uploader, worker};
 use crate::time::{Clock, Timestamp};
 
+/// Where what the workers make goes: by the committer to the shelf.
+#[derive(Clone, Copy)]
+pub(super) struct Onward<'a> {
+    pub(super) shelf: &'a Arc<Shelf>,
+    pub(super) messages: &'a SyncSender<Message>,
+}
+
 /// A worker for each partition of each table, each going on where its last commit left it.
 pub(super) fn workers(
     pipeline: &Pipeline,
@@ -34,8 +41,7 @@ pub(super) fn workers(
     tables: &Tables,
     store: &Store,
     aggregates: &Aggregates,
-    shelf: &Arc<Shelf>,
-    messages: &SyncSender<Message>,
+    onward: Onward<'_>,
     clock: &Arc<Clock>,
 ) -> Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
     let positions = store.positions()?;
@@ -69,8 +75,8 @@ pub(super) fn workers(
                 bounds: pipeline.epoch.clone(),
                 profile: Profile::default(),
                 watermarks: aggregates.watermarks(name, partition),
-                shelf: Arc::clone(shelf),
-                committer: messages.clone(),
+                shelf: Arc::clone(onward.shelf),
+                committer: onward.messages.clone(),
                 shown: Arc::clone(&shown),
                 clock: Arc::clone(clock),
             };

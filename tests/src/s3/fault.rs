@@ -97,6 +97,7 @@ impl Fault {
         let when = match reply {
             // These say something of an object that has to be there.
             Reply::OtherChecksum | Reply::OtherEtag | Reply::Drip(_) => When::After,
+            Reply::Straggle | Reply::ResetEarly => When::Instead,
             _ if random.random_bool(0.5) => When::After,
             _ => When::Instead,
         };

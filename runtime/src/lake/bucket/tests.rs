@@ -10,7 +10,7 @@ use s3s::dto::{
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
-use super::super::server::{Operations, Server};
+use super::super::server::{Credentials, Operations, Server};
 use super::super::tests::{Folder, object};
 use super::*;
 
