@@ -121,8 +121,7 @@ impl Runtime {
         let vital = Vital { health: Arc::clone(&health), clock: Arc::clone(&clock) };
         let committer = vital.thread("committer", move || committer::run(committer, &received))?;
         let lander = threads::lander(&pipeline, &places.spool, &shelf, &messages, &vital)?;
-        let (uploaders, uploads_end) =
-            threads::uploaders(&pipeline, &places.spool, onward, &bucket, &metrics, &vital);
+        let (uploaders, uploads_end) = threads::uploaders(&pipeline, &places.spool, onward, &bucket, &metrics, &vital);
         let threads =
             Threads { workers, lander, uploaders, uploads_end, committer, messages, server, _lock: data_lock };
         let started = clock.now();

@@ -124,22 +124,21 @@ pub(super) fn lander(
 pub(super) fn uploaders(
     pipeline: &Pipeline,
     spool: &Path,
-    shelf: &Arc<Shelf>,
+    onward: Onward<'_>,
     bucket: &Arc<Bucket>,
-    messages: &SyncSender<Message>,
     metrics: &Arc<Metrics>,
     vital: &Vital,
 ) -> (JoinSet<()>, watch::Sender<bool>) {
     let (end, stop) = watch::channel(false);
     let mut uploaders = JoinSet::new();
-    for table in shelf.tables(pipeline.tables.iter().map(|table| table.name.as_str())) {
+    for table in onward.shelf.tables(pipeline.tables.iter().map(|table| table.name.as_str())) {
         let setup = uploader::Setup {
             table: Arc::from(table),
-            shelf: Arc::clone(shelf),
+            shelf: Arc::clone(onward.shelf),
             spool: spool.to_owned(),
             bucket: Arc::clone(bucket),
             backoff: Backoff::upto(pipeline.lake.patience.pause),
-            committer: messages.clone(),
+            committer: onward.messages.clone(),
             metrics: Arc::clone(metrics),
             stop: stop.clone(),
         };
