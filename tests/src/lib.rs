@@ -10,4 +10,6 @@ pub mod http;
 pub mod keys;
 pub mod pair;
 pub mod place;
+pub mod proxy;
+pub mod s3;
 pub mod things;

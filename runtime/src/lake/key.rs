@@ -26,7 +26,7 @@ pub fn object_key(
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::{Endpoint, Format};
+    use super::super::options::{Endpoint, Format, Patience, SPOOL_BYTES};
     use super::*;
 
     fn check(prefix: &str, format: Format, offset: u64, expected: &str) {
@@ -36,6 +36,8 @@ mod tests {
             endpoint: Endpoint::Aws,
             region: None,
             format,
+            patience: Patience::default(),
+            spool_bytes_max: SPOOL_BYTES,
         };
         let window = Timestamp::parse("2026-11-22T21:05:00Z").unwrap();
         assert_eq!(object_key(&options, "pin", window, "user.pin", 3, offset, 17), expected);

@@ -275,7 +275,7 @@ impl Setup {
         }
         for object in batch.delivered {
             self.forget(&object.file);
-            self.shelf.delivered();
+            self.shelf.delivered(&object);
         }
     }
 

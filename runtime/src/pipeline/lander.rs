@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 use hashbrown::HashMap;
 
@@ -13,9 +12,6 @@ use crate::commit::{Object, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::lake;
 use crate::lake::options::Options;
-
-/// How long the lander waits after trouble before it tries again.
-const RETRY_TIME: Duration = Duration::from_secs(1);
 
 /// All that the lander needs.
 pub struct Setup {
@@ -44,9 +40,9 @@ pub fn run(setup: &Setup) {
                 }
             }
             Err(error) => {
-                tracing::error!(error = error.message(), "segments not joined");
-                setup.shelf.put_back(segments);
-                std::thread::park_timeout(RETRY_TIME);
+                let table = segments.first().map(|segment| segment.table.as_str());
+                tracing::error!(table, error = error.message(), "segments not joined");
+                setup.shelf.put_back_to_rest(segments, &error);
             }
         }
     }
