@@ -23,11 +23,11 @@ fn check(name: &str, fault: Fault, stored: usize) {
     house.post(&daemon, "one", 50);
     // An object of each partition, and none of the two is known to have arrived.
     daemon.wait("both are on their way", |status| {
-        server.seen().iter().filter(|seen| seen.method == "PUT" && is_ours(&seen.key)).count() == 2
-            && status["lake"]["waiting"]["objects"] == 2
+        let puts = server.seen().into_iter().filter(|seen| seen.method == "PUT" && is_ours(&seen.key)).count();
+        let there = server.objects().keys().filter(|key| is_ours(key)).count();
+        (puts, there) == (2, stored) && status["lake"]["waiting"]["objects"] == 2
     });
     daemon.kill();
-    assert_eq!(server.objects().keys().filter(|key| is_ours(key)).count(), stored, "{name}");
     let outbox = || query(&house.pipeline, "SELECT key, file, sha256, rows FROM tidemill_objects ORDER BY id");
     let before = outbox();
     // What a crash leaves of an epoch, and of an object, that no commit names.
