@@ -24,7 +24,7 @@ pub struct Shelf {
 
 #[derive(Debug, Default)]
 struct Held {
-    /// Segments by table, partition and window, in the order of their commits.
+    /// Segments by their places, in the order of their commits.
     segments: HashMap<Place, Vec<Segment>>,
     /// Up to where each partition's lake windows have closed.
     closed: HashMap<(String, u32), Timestamp>,
@@ -36,7 +36,8 @@ struct Held {
     ending: bool,
 }
 
-type Place = (String, u32, Timestamp);
+/// Table, partition, window, revision: what a revision adds to a window is an object by itself.
+type Place = (String, u32, Timestamp, u64);
 
 /// What is on the shelf, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -172,7 +173,7 @@ fn together(segments: &[Segment]) -> usize {
 
 impl Segment {
     fn place(&self) -> Place {
-        (self.table.clone(), self.partition, self.window)
+        (self.table.clone(), self.partition, self.window, self.revision)
     }
 }
 
@@ -196,7 +197,7 @@ impl Held {
 
     /// The first place whose segments are due: its window has closed, or they are many.
     fn due(&self) -> Option<Place> {
-        let due = self.segments.iter().filter(|((table, partition, window), segments)| {
+        let due = self.segments.iter().filter(|((table, partition, window, _), segments)| {
             let closed = self.closed.get(&(table.clone(), *partition)).is_some_and(|closed| window < closed);
             closed || segments.iter().map(|segment| segment.bytes).sum::<u64>() >= OBJECT_BYTES_MAX
         });
@@ -214,6 +215,7 @@ mod tests {
             table: table.into(),
             partition: 0,
             epoch: 1,
+            revision: 0,
             window: Timestamp(window),
             first_offset: 0,
             next_offset: 1,
