@@ -49,6 +49,11 @@ fn send(daemon: &Daemon, values: &[String]) {
     http::post_lines(daemon.topics, "thing", values.iter().map(String::as_str), 100);
 }
 
+/// The audit finds nothing wrong.
+fn audited(house: &House) {
+    done(folder().path(), &["audit", house.pipeline.to_str().expect("a path")], "");
+}
+
 fn waiting(house: &House) -> u64 {
     number(&house.pipeline, "SELECT count(*) FROM tidemill_dead_letters WHERE redriven IS NULL")
 }
@@ -116,6 +121,7 @@ fn letters_go_once_where_they_belong() {
     daemon.settle();
     daemon.stop();
     agree(&house);
+    audited(&house);
     assert_eq!(query(&house.pipeline, "SELECT mark, things, _closed FROM ever")[1..], ["good,850,0"]);
 }
 
@@ -152,6 +158,7 @@ fn poison_records_stand_alone_and_another_component_heals_them_and_no_more() {
     assert_eq!(daemon.status()["tables"]["thing"]["digest"], *digest(&bad), "it was put in service for nothing else");
     daemon.stop();
     agree(&house);
+    audited(&house);
     let marks = query(&house.pipeline, "SELECT mark, count(*) FROM thing GROUP BY 1 ORDER BY 1");
     assert_eq!(marks[1..], ["mended,35", "traps,1960"]);
     let revisions = "SELECT revision, sum(records_out), sum(dropped), sum(rejected), min(digest) FROM tidemill_revisions GROUP BY 1";
@@ -204,6 +211,7 @@ fn a_kill_at_any_moment_heals_each_letter_once() {
     daemon.stop();
     assert_eq!((waiting(&house), lake(&house).len() as u64), (0, RECORDS));
     agree(&house);
+    audited(&house);
     assert_eq!(query(&house.pipeline, "SELECT mark, things, _closed FROM ever")[1..], [format!("good,{RECORDS},0")]);
     assert_eq!(
         std::fs::read_dir(house.data().join("spool")).expect("the spool").count(),

@@ -42,11 +42,13 @@ pub(super) fn anew(connection: &Connection, layout: &Layout) -> Result<()> {
         if kind == "aggregate" && !same {
             group::forget(connection, &name)?;
         }
+        // A table then has all that the lake has; an aggregate has the count of late rows that it had.
+        if kind == "table" || !same {
+            run(connection, "note where it begins", "DELETE FROM tidemill_begun WHERE name = ?", [&name])?;
+        }
     }
     run(connection, "note its layout", "DELETE FROM tidemill_layout", [])?;
-    wanted.iter().filter(|object| object.kind != "query").try_for_each(|object| object.make(connection))?;
-    // What is made anew from the lake has all that the lake has.
-    run(connection, "note where it begins", "DELETE FROM tidemill_begun", []).map(drop)
+    wanted.iter().filter(|object| object.kind != "query").try_for_each(|object| object.make_whole(connection))
 }
 
 /// Makes the views of a layout whose tables are there.
@@ -152,12 +154,17 @@ impl Wanted<'_> {
         if !noted.is_empty() {
             return Ok(());
         }
-        connection.execute(&self.create, []).map_err(|cause| self.fault(&cause))?;
-        let sql = "INSERT INTO tidemill_layout VALUES (?, ?, ?)";
-        run(connection, "note its layout", sql, params![self.name, self.kind, self.definition])?;
+        self.make_whole(connection)?;
         let sql =
             "INSERT INTO tidemill_begun SELECT ?, partition, next_offset FROM tidemill_positions WHERE table_name = ?";
         run(connection, "note where it begins", sql, params![self.name, self.of]).map(drop)
+    }
+
+    /// Makes the object for rows from the beginning on.
+    fn make_whole(&self, connection: &Connection) -> Result<()> {
+        connection.execute(&self.create, []).map_err(|cause| self.fault(&cause))?;
+        let sql = "INSERT INTO tidemill_layout VALUES (?, ?, ?)";
+        run(connection, "note its layout", sql, params![self.name, self.kind, self.definition]).map(drop)
     }
 
     fn fault(&self, cause: &rusqlite::Error) -> Error {

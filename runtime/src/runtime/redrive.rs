@@ -7,10 +7,12 @@ use super::offers::prepared;
 use super::{Offered, Runtime, lock};
 use crate::cache::letters::{Letter, Which};
 use crate::cache::query::Reader;
+use crate::component;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::change::changes;
 use crate::pipeline::committer::Message;
 use crate::pipeline::generation::Generation;
+use crate::pipeline::kept;
 use crate::pipeline::places::Places;
 use crate::pipeline::redrive::{self, Kept, Redrive, Report};
 
@@ -38,7 +40,12 @@ impl Runtime {
         let _one_at_a_time = lock(&running.redrives);
         let live = Arc::clone(&lock(&running.generation).generation);
         let generation = match with {
-            Some(offered) => Arc::new(self.instead(&live, offered)?),
+            Some(offered) => {
+                if apply {
+                    kept::keep(&self.components, &component::digest(&offered.bytes), &offered.bytes)?;
+                }
+                Arc::new(self.instead(&live, offered)?)
+            }
             None => live,
         };
         let reader = Reader::open(&Places::of(&self.pipeline.data).cache)?;
