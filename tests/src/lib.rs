@@ -8,6 +8,7 @@ pub mod forgetful;
 pub mod guest;
 pub mod http;
 pub mod keys;
+pub mod letters;
 pub mod pair;
 pub mod place;
 pub mod proxy;

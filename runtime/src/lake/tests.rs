@@ -270,6 +270,7 @@ pub(super) fn object(folder: &Folder, key: &str, bytes: &[u8]) -> (Object, PathB
         file: file.display().to_string(),
         table: "pin".to_owned(),
         partition: 0,
+        revision: 0,
         window: Timestamp(0),
         first_offset: 0,
         next_offset: 1,

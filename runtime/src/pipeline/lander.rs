@@ -52,9 +52,9 @@ pub fn run(setup: &Setup) {
 fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     let nothing = || Error::new(Kind::Internal, "lander: nothing to join");
     let first = segments.first().ok_or_else(nothing)?;
-    let Segment { table, partition, epoch, window, first_offset, .. } = first;
+    let Segment { table, partition, epoch, revision, window, first_offset, .. } = first;
     let topic = setup.topics.get(table).unwrap_or(table);
-    let key = lake::object_key(&setup.lake, table, *window, topic, *partition, *first_offset, *epoch);
+    let key = lake::object_key(&setup.lake, topic, first);
     let file =
         format!("object+{table}+{partition}+{}+{first_offset}+{epoch}.{}", window.0, setup.lake.format.extension());
     let parts: Vec<PathBuf> = segments.iter().map(|segment| setup.spool.join(&segment.file)).collect();
@@ -75,6 +75,7 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
         file,
         table: table.clone(),
         partition: *partition,
+        revision: *revision,
         window: *window,
         first_offset: *first_offset,
         next_offset: last.next_offset,

@@ -43,7 +43,7 @@ pub struct Shelf {
 
 #[derive(Debug, Default)]
 struct Held {
-    /// Segments by table, partition and window, in the order of their commits.
+    /// Segments by their places, in the order of their commits.
     segments: HashMap<Place, Vec<Segment>>,
     /// Up to where each partition's lake windows have closed.
     closed: HashMap<(String, u32), Timestamp>,
@@ -53,7 +53,8 @@ struct Held {
     ending: bool,
 }
 
-type Place = (String, u32, Timestamp);
+/// Table, partition, window, revision: what a revision adds to a window is an object by itself.
+type Place = (String, u32, Timestamp, u64);
 
 /// What is on the shelf, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -104,7 +105,7 @@ impl Shelf {
 
     /// Segments that were taken have become this object, and the commit knows it.
     pub fn landed(&self, segments: usize, object: Object) {
-        let place = (object.table.clone(), object.partition, object.window);
+        let place = (object.table.clone(), object.partition, object.window, object.revision);
         let mut held = self.held();
         self.lane(&mut held, &place.0, |lane| {
             lane.forget(&self.subject(&place));
@@ -257,14 +258,14 @@ impl Shelf {
     }
 
     /// How segments are called that are.
-    fn subject(&self, (name, partition, window): &Place) -> String {
+    fn subject(&self, (name, partition, window, _): &Place) -> String {
         format!("table {:?}, segments of {name:?}, partition {partition}, window {window}", self.owner(name))
     }
 
     /// The first place whose segments are due: its window has closed, they are many, or their table has no room for more.
     fn due(&self, held: &Held, now: Instant) -> Option<Place> {
         let due = held.segments.iter().filter(|(place, segments)| {
-            let (table, partition, window) = place;
+            let (table, partition, window, _) = place;
             let closed = || held.closed.get(&(table.clone(), *partition)).is_some_and(|closed| window < closed);
             let full = || held.lanes.get(self.owner(table)).is_some_and(Lane::is_full);
             let rests = held.resting.get(*place).is_some_and(|until| now < *until);
@@ -294,7 +295,7 @@ fn together(segments: &[Segment]) -> usize {
 
 impl Segment {
     fn place(&self) -> Place {
-        (self.table.clone(), self.partition, self.window)
+        (self.table.clone(), self.partition, self.window, self.revision)
     }
 }
 

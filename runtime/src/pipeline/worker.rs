@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 pub use self::setup::{Command, Setup, Shown, State};
 use super::committer::Message;
-use super::epoch::{OpenEpoch, Tally, Target};
+use super::epoch::{OpenEpoch, Tally};
+use super::segments::Target;
 use super::shadow::Seen;
 use super::transform::Transform;
 use super::trial::{self, Fared, Outcome, TRIAL_CHUNK_ROWS, TRIAL_QUIET};

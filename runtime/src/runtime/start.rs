@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hashbrown::HashSet;
 
+use super::claim::Claim;
 use super::first::First;
 use super::spawn::Vital;
 use super::{By, Offered, Runtime, Threads, threads};
@@ -56,14 +57,21 @@ impl Runtime {
         let is_first = !places.cache.exists();
         let host = Host::new(Some(&places.compiled))?.trusting(&pipeline.trust);
         let topics = open_topics(&pipeline, &places, &clock)?;
-        let (tables, store) = open_tables(&pipeline, options, &places, &host)?;
-        let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
-        let positions = store.positions()?;
-        let shelf = restore_shelf(&pipeline, &store, &positions, &tables, &places.spool, &clock)?;
+        let tables = first_generations(&pipeline, options, &places, &host)?;
         let server = start_server(&pipeline, &places).await?;
         let lake = server.as_ref().map(Server::addr);
         let bucket = Arc::new(Bucket::open(&pipeline.lake, server.as_ref()).await?);
         reach(&bucket, is_first).await?;
+        let claim = Claim { bucket: &bucket, pipeline: &pipeline, spool: &places.spool };
+        if is_first {
+            claim.is_free(&places.cache).await?;
+        }
+        let store =
+            Store::open(&places.cache, &layout(&pipeline, tables.iter().map(|generation| &*generation.table))?)?;
+        claim.make(store.instance_id()).await?;
+        let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
+        let positions = store.positions()?;
+        let shelf = restore_shelf(&pipeline, &store, &positions, &tables, &places.spool, &clock)?;
         let health = Arc::new(Health::default());
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);
@@ -157,8 +165,8 @@ pub(super) fn partitions(pipeline: &Pipeline, topics: &BTreeMap<String, Arc<Topi
     topics.get(name).map_or(planned, |topic| topic.partitions())
 }
 
-/// The generation that each table begins with, and the store that was made for them.
-fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Host) -> Result<(Tables, Store)> {
+/// The generation that each table begins with.
+pub(super) fn first_generations(pipeline: &Pipeline, options: Options, places: &Places, host: &Host) -> Result<Tables> {
     let before = if places.cache.exists() { Reader::open(&places.cache)?.generations()? } else { Vec::new() };
     let mut tables = Vec::new();
     for plan in &pipeline.tables {
@@ -181,8 +189,7 @@ fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Ho
         chain.start().map_err(subject)?;
         tables.push(Arc::new(Generation { chain, table, number, pinned }));
     }
-    let store = Store::open(&places.cache, &layout(pipeline, tables.iter().map(|generation| &*generation.table))?)?;
-    Ok((tables, store))
+    Ok(tables)
 }
 
 /// The aggregates as the last commit left them.

@@ -87,8 +87,9 @@ pub(super) fn workers(
         let generation = Arc::clone(generation);
         let in_service = InService { generation, since: clock.now(), before: None, last_offer: None };
         let generation = Mutex::new(in_service);
-        let (offers, shadow, shadowing) = (Mutex::default(), Mutex::default(), Mutex::default());
-        running.push(Running { plan: plan.clone(), workers, generation, offers, shadow, shadowing });
+        let (offers, shadow, shadowing, redrives) =
+            (Mutex::default(), Mutex::default(), Mutex::default(), Mutex::default());
+        running.push(Running { plan: plan.clone(), workers, generation, offers, shadow, shadowing, redrives });
     }
     Ok((running, threads))
 }
