@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -24,8 +25,16 @@ const STEPS: i32 = 10_000;
 /// A connection that reads, beside the writer or without one.
 pub struct Reader {
     pub(super) connection: Connection,
-    /// When the query that runs has to end.
-    end: Arc<Mutex<Option<Instant>>>,
+    asked: Arc<Asked>,
+}
+
+/// What holds while somebody's own SQL runs.
+#[derive(Default)]
+struct Asked {
+    /// Whether one does.
+    runs: AtomicBool,
+    /// When it has to end.
+    end: Mutex<Option<Instant>>,
 }
 
 /// The answer to a query.
@@ -83,29 +92,35 @@ impl Interrupter {
     }
 }
 
+impl Asked {
+    fn end(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Reader {
     /// Opens a pipeline's cache to read. Errors with [`Kind::Missing`] where there is none, and with
     /// [`Kind::Conflict`] where the file is no cache or of a newer format.
     pub fn open(path: &Path) -> Result<Self> {
         let mut connection = file::open_to_read(path)?;
-        let end: Arc<Mutex<Option<Instant>>> = Arc::default();
-        let looked_at = Arc::clone(&end);
-        let late = move || {
-            let end = *looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-            end.is_some_and(|end| Instant::now() >= end)
+        let asked = Arc::new(Asked::default());
+        let (looked_at, held_to) = (Arc::clone(&asked), Arc::clone(&asked));
+        let late = move || looked_at.end().is_some_and(|end| Instant::now() >= end);
+        let only_reading = move |about: AuthContext<'_>| match held_to.runs.load(Ordering::Relaxed) {
+            true => only_reading(&about.action),
+            false => Authorization::Allow,
         };
         connection.authorizer(Some(only_reading)).during("set up its connection")?;
         connection.progress_handler(STEPS, Some(late)).during("set up its connection")?;
-        Ok(Self { connection, end })
+        Ok(Self { connection, asked })
     }
 
     /// The same as [`run`](Self::run), with `Kind::Busy` where it takes longer than `time_max`.
     pub fn run_within(&self, name_or_sql: &str, rows_max: usize, time_max: Duration) -> Result<Table> {
-        let set = |end| *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
         let end = Instant::now().checked_add(time_max);
-        set(end);
+        *self.asked.end() = end;
         let answer = self.run(name_or_sql, rows_max);
-        set(None);
+        *self.asked.end() = None;
         let late = end.is_some_and(|end| Instant::now() >= end);
         answer.map_err(|error| match error.kind() {
             Kind::Busy if late => Error::new(Kind::Busy, format!("query: it took longer than {time_max:?}")),
@@ -115,6 +130,13 @@ impl Reader {
 
     /// Runs a named query, shows a table, or runs one SELECT, WITH or VALUES; keeps at most `rows_max` rows.
     pub fn run(&self, name_or_sql: &str, rows_max: usize) -> Result<Table> {
+        self.asked.runs.store(true, Ordering::Relaxed);
+        let answer = self.answer(name_or_sql, rows_max);
+        self.asked.runs.store(false, Ordering::Relaxed);
+        answer
+    }
+
+    fn answer(&self, name_or_sql: &str, rows_max: usize) -> Result<Table> {
         let mut statement = self.prepare(name_or_sql.trim())?;
         let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut table = Table { columns, ..Table::default() };
@@ -253,8 +275,8 @@ impl Reader {
 }
 
 /// What a statement may do, asked while it is prepared: read, and call functions, but none that brings in foreign code.
-fn only_reading(asked: AuthContext<'_>) -> Authorization {
-    match asked.action {
+fn only_reading(action: &AuthAction<'_>) -> Authorization {
+    match action {
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
         AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("load_extension") => {
             Authorization::Allow
@@ -292,7 +314,7 @@ fn not_a_question() -> Error {
 
 /// What SQLite did not answer: the question's fault, unless the machine is at fault.
 fn refused(cause: &rusqlite::Error) -> Error {
-    if matches!(cause, rusqlite::Error::MultipleStatement) {
+    if matches!(cause, rusqlite::Error::MultipleStatement) || message(cause) == "not authorized" {
         return not_a_question();
     }
     let kind = Some(kind(cause)).filter(|kind| *kind != Kind::Internal).unwrap_or(Kind::Input);

@@ -55,13 +55,21 @@ fn each_step_has_its_time() {
         dripper.join().expect("it ends");
         siege.holds(key);
     };
-    check("head_time", "", "", "");
-    check("head_time", "GET /top", "", "");
-    check("head_time", "", &"GET /topics HTTP/1.1\r\nx: y\r\n".repeat(5), "");
-    check("body_pause", &head, "", "408 Request Timeout");
-    check("body_pause", &format!("{head}{}", &GOOD[..10]), "", "408 Request Timeout");
-    check("body_time", &head, &GOOD[..GOOD.len() - 1], "408 Request Timeout");
-    check("idle_time", "GET /topics HTTP/1.1\r\nhost: localhost\r\n\r\n", "", "200 OK");
+    let begun = &GOOD[..10];
+    let steps = [
+        ("head_time", String::new(), String::new(), ""),
+        ("head_time", "GET /top".to_owned(), String::new(), ""),
+        ("head_time", String::new(), "GET /topics HTTP/1.1\r\nx: y\r\n".repeat(5), ""),
+        ("body_pause", head.clone(), String::new(), "408 Request Timeout"),
+        ("body_pause", format!("{head}{begun}"), String::new(), "408 Request Timeout"),
+        ("body_time", head, GOOD[..GOOD.len() - 1].to_owned(), "408 Request Timeout"),
+        ("idle_time", "GET /topics HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(), String::new(), "200 OK"),
+    ];
+    std::thread::scope(|scope| {
+        for (key, before, drip, words) in &steps {
+            scope.spawn(|| check(key, before, drip, words));
+        }
+    });
 }
 
 #[test]

@@ -144,8 +144,9 @@ fn what_looks_like_reading_and_is_not_is_refused() {
         "SELECT LOAD_EXTENSION('x', 'y')",
     ] {
         let error = reader.run(asked, 9).unwrap_err();
+        let words = ["only one SELECT, WITH or VALUES", "not authorized to use function"];
         assert_eq!(error.kind(), Kind::Input, "{asked}: {error}");
-        assert!(error.message().contains("not authorized"), "{asked}: {error}");
+        assert!(words.iter().any(|words| error.message().contains(words)), "{asked}: {error}");
     }
 }
 
