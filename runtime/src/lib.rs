@@ -1,6 +1,7 @@
 //! Tidemill: an embedded stream processor with WebAssembly transforms.
 
 pub mod commit;
+pub mod disk;
 pub mod error;
 pub mod metrics;
 pub mod record;

@@ -11,7 +11,7 @@ mod retry;
 mod segment;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bucket::{Bucket, Delivered, Listed};
 pub use encoding::Profile;

@@ -86,6 +86,15 @@ impl Ticket {
         self.0.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
+    /// The answer, if it has come.
+    #[cfg(test)]
+    pub(crate) fn answer(&mut self) -> Option<Result<Appended>> {
+        match self.0.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            answer => Some(answer.unwrap_or_else(|_| Err(unanswered()))),
+        }
+    }
+
     /// Waits for the answer on a thread that is not tokio's.
     pub fn wait_blocking(self) -> Result<Appended> {
         self.0.blocking_recv().unwrap_or_else(|_| Err(unanswered()))

@@ -41,3 +41,5 @@ pub use append::{Append, Appended, Producer, Ticket};
 pub use meta::check_name;
 pub use reader::Reader;
 pub use topic::Topic;
+#[cfg(test)]
+pub(crate) use writer::Writer;

@@ -1,7 +1,6 @@
 //! Recovery: what a partition's folder holds after any stop, with a torn tail cut and nothing acknowledged lost.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -9,12 +8,13 @@ use memchr::memmem;
 
 use super::frame::{self, Header};
 use super::frames::{Frames, Step};
-use super::index::{Entry, Index};
+use super::index::{self, Entry, Index};
 use super::partition::Segment;
 use super::place::Place;
 use super::segment::{self, Before};
 use super::writer::Tail;
-use crate::error::Result;
+use crate::disk::{self, File};
+use crate::error::{Error, Kind, Result};
 
 /// How much of a tail is looked at or copied at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -53,6 +53,8 @@ pub(super) fn recover(place: &Place) -> Result<Recovered> {
     let last = *bases.last().ok_or_else(|| place.corrupt(0, 0, "it has no segment"))?;
     let (segment, file, tail) = recover_tail(place, last)?;
     segments.push_back(segment);
+    // A name that a crash left may exist in the page cache alone.
+    place.io(disk::sync_folder(&place.folder), "its folder")?;
     Ok(Recovered { segments, file, tail })
 }
 
@@ -77,9 +79,14 @@ fn sealed_segment(place: &Place, base: u64, successor: &Before) -> Result<Segmen
 fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
     let (mut frames, before) = Frames::open(place, base)?;
     let path = segment::path(&place.folder, base);
-    let file = place.io(File::options().read(true).write(true).open(&path), "its last segment")?;
-    let length = place.io(file.metadata(), "its last segment")?.len();
-    let mut index = jump_to_last(place, &mut frames, length)?;
+    let file = place.io(File::open_to_write(&path), "its last segment")?;
+    let length = place.io(file.size(), "its last segment")?;
+    let kept = Index::read_first(&place.folder, place.home(base));
+    let synced = kept.as_ref().map_or(0, |(_, bytes)| *bytes);
+    let mut index = match kept {
+        Some((index, bytes)) if bytes <= length => jump_to_last(place, &mut frames, index, length)?,
+        _ => Index::default(),
+    };
     let (mut time, mut marked) = (before.time, false);
     // The last group: no later frame calls it synced, and it may exist in the page cache alone.
     let mut unsynced = VecDeque::new();
@@ -103,6 +110,12 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
         if let Some(next) = place.io(acknowledged_behind(&file, &frames, length), "its last segment")? {
             return Err(place.corrupt(end, next, why));
         }
+    }
+    // All but a mark, which holds no record.
+    if position + (frame::HEADER_BYTES as u64) < synced {
+        return Err(cut_short(place, base, end, synced - position));
+    }
+    if let Some(why) = torn {
         let (partition, bytes) = (place.partition, length - position);
         tracing::warn!(topic = place.topic, partition, end, bytes, why, "torn tail cut");
         place.io(file.set_len(position), "its torn tail")?;
@@ -114,12 +127,19 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
     Ok((segment, file, Tail { base, position, next: end, previous, time, marked }))
 }
 
-/// Goes to the last frame that the index of the writer's last close knows, for all before it is synced; gives that index.
-fn jump_to_last(place: &Place, frames: &mut Frames, length: u64) -> Result<Index> {
-    let kept = Index::read_first(&place.folder, frames.home()).filter(|(_, bytes)| *bytes <= length);
-    let Some((index, last)) = kept.and_then(|(index, _)| index.last().map(|last| (index, last))) else {
-        return Ok(Index::default());
-    };
+/// The error for a segment that was longer when its writer was closed, as the index that was kept then tells.
+fn cut_short(place: &Place, base: u64, end: u64, bytes: u64) -> Error {
+    let what = format!("offsets from {end} on cannot be read: {bytes} bytes that were synced are not there");
+    let index = index::path(&place.folder, base);
+    place.error(Kind::Corrupt, what).hint(format!(
+        "restore the segment from a backup of {:?}, or remove {index:?} to go on without what is lost",
+        place.folder
+    ))
+}
+
+/// Goes to the last frame that the index of the writer's last close knows, for all before it is synced; gives the index if it is right.
+fn jump_to_last(place: &Place, frames: &mut Frames, index: Index, length: u64) -> Result<Index> {
+    let Some(last) = index.last() else { return Ok(index) };
     let mut ahead = Frames::open(place, frames.base())?.0;
     ahead.jump(last);
     if let Step::Frame(..) = place.io(ahead.step(length), "its last segment")? {

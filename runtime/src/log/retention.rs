@@ -1,12 +1,12 @@
 //! Retention: the oldest sealed segments go when they are too old or too many, and nobody needs them.
 
-use std::fs;
 use std::io;
 
 use super::index;
 use super::options::Options;
 use super::partition::{Partition, Segment};
 use super::segment;
+use crate::disk;
 use crate::error::Result;
 use crate::time::Timestamp;
 
@@ -25,7 +25,7 @@ pub(super) fn retain(partition: &Partition, options: &Options, now: Timestamp, n
         };
         let Some(oldest) = partition.take_oldest(due) else { return Ok(removed) };
         let folder = &partition.place.folder;
-        let gone = match fs::remove_file(segment::path(folder, oldest.base)) {
+        let gone = match disk::remove_file(segment::path(folder, oldest.base)) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
             gone => gone,
         };
@@ -36,7 +36,7 @@ pub(super) fn retain(partition: &Partition, options: &Options, now: Timestamp, n
         }
         partition.place.io(gone, format!("segment {base:020}"))?;
         // The index goes last: one that is left over is of a segment that is no more, and nothing looks at it.
-        drop(fs::remove_file(index::path(folder, base)));
-        partition.place.io(segment::sync_folder(folder), "its folder")?;
+        drop(disk::remove_file(index::path(folder, base)));
+        partition.place.io(disk::sync_folder(folder), "its folder")?;
     }
 }

@@ -1,6 +1,5 @@
 //! The topic: its partitions, each with a writer, open for appends and readers.
 
-use std::fs;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +20,7 @@ use super::recover::{self, Recovered};
 use super::retention;
 use super::segment::{self, Before};
 use super::writer::Writer;
+use crate::disk;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::time::{Clock, Timestamp};
 
@@ -46,6 +46,18 @@ impl Topic {
     /// Errors: `Input` for a bad name, a newer format, or fewer partitions than there are; `Corrupt` for bad
     /// metadata; `Storage` where the disk refuses. Takes the time to read the last segment of each partition.
     pub fn open(dir: &Path, name: &str, options: &Options, clock: Arc<Clock>) -> Result<Self> {
+        let (mut topic, writers) = Self::recover(dir, name, options, &clock)?;
+        writers.into_iter().try_for_each(|writer| topic.start(writer))?;
+        Ok(topic)
+    }
+
+    /// The same with the writers that have yet to be set going, one for each partition that takes appends.
+    pub(crate) fn recover(
+        dir: &Path,
+        name: &str,
+        options: &Options,
+        clock: &Arc<Clock>,
+    ) -> Result<(Self, Vec<Writer>)> {
         meta::check_name(name)?;
         check(name, options)?;
         let folder = dir.join(name);
@@ -75,10 +87,11 @@ impl Topic {
             poisoned: Arc::default(),
             trimming: Mutex::default(),
         };
+        let mut writers = Vec::with_capacity(places.len());
         for place in places.drain(..) {
-            topic.start(place, &clock)?;
+            writers.extend(topic.writer(place, clock)?);
         }
-        Ok(topic)
+        Ok((topic, writers))
     }
 
     /// Its name.
@@ -216,31 +229,35 @@ impl Topic {
         (kept, smaller)
     }
 
-    fn start(&mut self, place: Place, clock: &Arc<Clock>) -> Result<()> {
+    /// Reads a partition back and adds it; gives its writer, unless it is refused.
+    fn writer(&mut self, place: Place, clock: &Arc<Clock>) -> Result<Option<Writer>> {
         let Recovered { segments, mut file, tail } = match recover::recover(&place) {
             Ok(recovered) => recovered,
             Err(reason) if reason.kind() == Kind::Corrupt => {
                 tracing::error!(%reason, "partition refused");
                 self.partitions.push(Arc::new(Partition::new(place, Vec::new().into(), Some(reason))));
-                return Ok(());
+                return Ok(None);
             }
             Err(cause) => return Err(cause),
         };
         place.io(file.seek(SeekFrom::Start(tail.position)), "its last segment")?;
-        let thread = thread::Builder::new().name(format!("log {} {}", self.name, place.partition));
         let partition = Arc::new(Partition::new(place, segments, None));
-        let writer = Writer {
-            partition: Arc::clone(&partition),
+        self.partitions.push(Arc::clone(&partition));
+        Ok(Some(Writer {
+            partition,
             clock: Arc::clone(clock),
             buffers: Arc::clone(&self.buffers),
             poisoned: Arc::clone(&self.poisoned),
             segment_bytes: self.options.segment_bytes,
             file,
             tail,
-        };
+        }))
+    }
+
+    fn start(&mut self, writer: Writer) -> Result<()> {
+        let thread = thread::Builder::new().name(format!("log {} {}", self.name, writer.partition.place.partition));
         let spawned = thread.spawn(move || writer.run());
         let writer = spawned.or_fail(Kind::Internal, || format!("topic {:?}: writer", self.name))?;
-        self.partitions.push(partition);
         self.writers.get_mut().unwrap_or_else(PoisonError::into_inner).push(writer);
         Ok(())
     }
@@ -266,10 +283,13 @@ fn check(name: &str, options: &Options) -> Result<()> {
 
 /// Makes a partition's folder and first segment, unless a crash left them made.
 fn create(place: &Place) -> Result<()> {
-    place.io(fs::create_dir_all(&place.folder), "its folder")?;
+    place.io(disk::create_dir_all(&place.folder), "its folder")?;
     if place.io(segment::list(&place.folder), "its folder")?.is_empty() {
         place.io(segment::create(&place.folder, place.home(0), &Before::nothing()), "its first segment")?;
+    } else {
+        // Made, and perhaps not yet lasting.
+        place.io(disk::sync_folder(&place.folder), "its folder")?;
     }
-    let parent = place.folder.parent().map_or(Ok(()), segment::sync_folder);
+    let parent = place.folder.parent().map_or(Ok(()), disk::sync_folder);
     place.io(parent, "its folder")
 }

@@ -33,23 +33,27 @@ pub struct Setup {
 
 /// Joins what is due until the shelf ends.
 pub fn run(setup: &Setup) {
-    while let Some(mut segments) = setup.shelf.take_due() {
-        match join(setup, &segments) {
-            Ok((joined, object)) => {
-                // What has other columns becomes an object of its own.
-                setup.shelf.put_back(segments.split_off(joined));
-                let files = segments.into_iter().map(|segment| segment.file).collect();
-                if setup.committer.send(Message::Landed { segments: files, object }).is_err() {
-                    return;
-                }
-            }
+    while let Some(segments) = setup.shelf.take_due() {
+        match step(setup, segments) {
+            Ok(true) => {}
+            Ok(false) => return,
             Err(error) => {
                 tracing::error!(error = error.message(), "segments not joined");
-                setup.shelf.put_back(segments);
                 std::thread::park_timeout(RETRY_TIME);
             }
         }
     }
+}
+
+/// Joins segments that were taken from the shelf, and hands the object over; after an error they are on the shelf again. False when
+/// nobody listens any more.
+pub(crate) fn step(setup: &Setup, mut segments: Vec<Segment>) -> Result<bool> {
+    let joined = join(setup, &segments);
+    // What has other columns becomes an object of its own.
+    setup.shelf.put_back(segments.split_off(joined.as_ref().map_or(0, |(joined, _)| *joined)));
+    let (_, object) = joined?;
+    let files = segments.into_iter().map(|segment| segment.file).collect();
+    Ok(setup.committer.send(Message::Landed { segments: files, object }).is_ok())
 }
 
 /// The object of the segments, or of as many of them as have the columns of the first: how many, too.

@@ -98,8 +98,6 @@ impl Shelf {
         let mut held = self.held();
         loop {
             if let Some(segments) = held.take() {
-                held.joining += segments.len();
-                held.joining_bytes += bytes(&segments);
                 return Some(segments);
             }
             if held.ending {
@@ -107,6 +105,12 @@ impl Shelf {
             }
             held = self.more_due.wait(held).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Takes segments that are due, without waiting for them.
+    #[cfg(test)]
+    pub(crate) fn take_due_now(&self) -> Option<Vec<Segment>> {
+        self.held().take()
     }
 
     /// Waits for an object to upload, and takes it; none when the shelf ends and nothing is left, nor being joined.
@@ -191,6 +195,8 @@ impl Held {
         if !rest.is_empty() {
             self.segments.insert(place, rest);
         }
+        self.joining += segments.len();
+        self.joining_bytes += bytes(&segments);
         Some(segments)
     }
 

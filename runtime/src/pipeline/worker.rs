@@ -27,14 +27,25 @@ const IDLE_TIME: Duration = Duration::from_millis(500);
 /// How long a worker waits after trouble before it reads the epoch again.
 const RETRY_TIME: Duration = Duration::from_secs(1);
 
-struct Worker {
-    setup: Setup,
+/// A worker at its loop.
+pub(crate) struct Worker {
+    pub(crate) setup: Setup,
     decoder: Decoder,
     transform: Transform,
     accumulators: Vec<Accumulator>,
     epoch: OpenEpoch,
     /// Since when there is nothing to read.
     quiet_since: Option<Timestamp>,
+}
+
+/// What a turn of the loop comes to.
+pub(crate) enum Turn {
+    /// On with the next.
+    Goes,
+    /// There is nothing to do for so long, unless it is woken.
+    Waits(Duration),
+    /// A command ends it.
+    Ends(Command),
 }
 
 /// Works until it is told to stop, or until what it hands over to has gone.
@@ -95,7 +106,7 @@ fn rest(setup: &mut Setup, error: &Error) -> Option<Command> {
 }
 
 impl Worker {
-    fn begin(mut setup: Setup) -> Result<Self, (Error, Box<Setup>)> {
+    pub(crate) fn begin(mut setup: Setup) -> Result<Self, (Error, Box<Setup>)> {
         match Self::prepare(&mut setup) {
             Ok((decoder, transform, accumulators, epoch)) => {
                 Ok(Self { setup, decoder, transform, accumulators, epoch, quiet_since: None })
@@ -138,39 +149,45 @@ impl Worker {
     fn work(&mut self) -> Result<Command> {
         let mut batch = Batch::default();
         loop {
-            match self.setup.commands.try_recv() {
-                Ok(Command::Back(generation)) if generation.number == self.setup.generation.number => {}
-                Ok(Command::Back(generation)) => return Ok(Command::Back(generation)),
-                Ok(Command::Shadow(feed)) => self.setup.shadow = feed,
-                Ok(command) => return Ok(self.leave(command)),
-                Err(TryRecvError::Disconnected) => return Ok(self.leave(Command::Stop)),
-                Err(TryRecvError::Empty) => {}
-            }
-            batch.clear();
-            self.setup.source.read(&mut batch, BATCH_BYTES)?;
-            if batch.is_empty() {
-                if !self.idle()? {
-                    return Ok(Command::Stop);
-                }
-            } else {
-                self.quiet_since = None;
-                self.process(&batch)?;
-            }
-            let ends = !self.epoch.is_empty() && self.epoch.left(&self.setup.bounds()).is_zero();
-            if ends && !self.hand_over()? {
-                return Ok(Command::Stop);
+            match self.step(&mut batch)? {
+                Turn::Goes => {}
+                Turn::Waits(time) => std::thread::park_timeout(time),
+                Turn::Ends(command) => return Ok(command),
             }
         }
     }
 
-    /// Nothing to read: hands over what is worth it, lets time pass for the windows, then waits to be woken. False when nobody listens any more.
-    fn idle(&mut self) -> Result<bool> {
+    /// One turn of the loop; `batch` is room to read into.
+    pub(crate) fn step(&mut self, batch: &mut Batch) -> Result<Turn> {
+        let ends = !self.epoch.is_empty() && self.epoch.left(&self.setup.bounds()).is_zero();
+        if ends && !self.hand_over()? {
+            return Ok(Turn::Ends(Command::Stop));
+        }
+        match self.setup.commands.try_recv() {
+            Ok(Command::Back(generation)) if generation.number == self.setup.generation.number => {}
+            Ok(Command::Back(generation)) => return Ok(Turn::Ends(Command::Back(generation))),
+            Ok(Command::Shadow(feed)) => self.setup.shadow = feed,
+            Ok(command) => return Ok(Turn::Ends(self.leave(command))),
+            Err(TryRecvError::Disconnected) => return Ok(Turn::Ends(self.leave(Command::Stop))),
+            Err(TryRecvError::Empty) => {}
+        }
+        batch.clear();
+        self.setup.source.read(batch, BATCH_BYTES)?;
+        if batch.is_empty() {
+            return self.idle();
+        }
+        self.quiet_since = None;
+        self.process(batch)?;
+        Ok(Turn::Goes)
+    }
+
+    /// Nothing to read: hands over what is worth it, lets time pass for the windows, then waits to be woken.
+    fn idle(&mut self) -> Result<Turn> {
         if !self.epoch.is_empty() {
             if self.epoch.is_worth_a_commit(&self.setup.bounds()) {
-                return self.hand_over();
+                return Ok(if self.hand_over()? { Turn::Goes } else { Turn::Ends(Command::Stop) });
             }
-            std::thread::park_timeout(self.epoch.left(&self.setup.bounds()).min(IDLE_TIME));
-            return Ok(true);
+            return Ok(Turn::Waits(self.epoch.left(&self.setup.bounds()).min(IDLE_TIME)));
         }
         let now = self.setup.clock.now();
         let quiet = now.since(*self.quiet_since.get_or_insert(now));
@@ -181,12 +198,11 @@ impl Worker {
             let (table, partition) = (Arc::clone(&self.setup.name), self.setup.position.partition);
             let message = Message::Settled { table, partition, settled, quiet };
             if self.setup.committer.send(message).is_err() {
-                return Ok(false);
+                return Ok(Turn::Ends(Command::Stop));
             }
         }
         let waits_for_trial = self.setup.trial.as_ref().is_some_and(|trial| trial.answer.is_some());
-        std::thread::park_timeout(if waits_for_trial { TRIAL_QUIET } else { IDLE_TIME });
-        Ok(true)
+        Ok(Turn::Waits(if waits_for_trial { TRIAL_QUIET } else { IDLE_TIME }))
     }
 
     fn process(&mut self, batch: &Batch) -> Result<()> {

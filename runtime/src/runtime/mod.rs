@@ -4,6 +4,8 @@ mod back;
 mod first;
 mod offers;
 mod shadow;
+#[cfg(test)]
+mod simulation;
 mod start;
 mod status;
 mod tap;

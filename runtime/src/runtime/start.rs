@@ -15,6 +15,7 @@ use crate::cache::{AggregateLayout, Layout, Store};
 use crate::commit::Epoch;
 use crate::component::Host;
 use crate::config::plan::{self, Backend, Pipeline};
+use crate::disk;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::options::Endpoint;
 use crate::lake::{self, Bucket, Server};
@@ -62,8 +63,9 @@ impl Places {
             cache: cache_file(data),
         };
         for folder in [&places.topics, &places.spool, &places.components, &places.lake] {
-            fs::create_dir_all(folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
+            disk::create_dir_all(folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
         }
+        disk::sync_folder(data).or_fail(Kind::Storage, || format!("data folder {data:?}"))?;
         Ok(places)
     }
 }
@@ -92,7 +94,15 @@ impl Runtime {
         let health = Arc::new(Health::default());
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);
-        let (running, workers) = threads::workers(&pipeline, &topics, &tables, &store, &aggregates, &messages, &clock)?;
+        let (running, workers) = threads::Beginning {
+            pipeline: &pipeline,
+            topics: &topics,
+            store: &store,
+            aggregates: &aggregates,
+            messages: &messages,
+            clock: &clock,
+        }
+        .workers(&tables)?;
         let committer = committer::Setup {
             store,
             tables: tables.iter().map(|generation| Arc::clone(&generation.table)).collect(),
@@ -205,7 +215,7 @@ fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Ho
     Ok((tables, store))
 }
 
-fn layout(pipeline: &Pipeline, tables: &[Arc<Generation>]) -> Result<Layout> {
+pub(super) fn layout(pipeline: &Pipeline, tables: &[Arc<Generation>]) -> Result<Layout> {
     let mut layout = Layout {
         pipeline: pipeline.name.clone(),
         tables: Vec::new(),
@@ -227,7 +237,7 @@ fn layout(pipeline: &Pipeline, tables: &[Arc<Generation>]) -> Result<Layout> {
 }
 
 /// The aggregates as the last commit left them.
-fn restore_aggregates(
+pub(super) fn restore_aggregates(
     pipeline: &Pipeline,
     topics: &BTreeMap<String, Arc<Topic>>,
     tables: &Tables,
@@ -242,17 +252,22 @@ fn restore_aggregates(
 }
 
 /// The shelf as the last commit left it; files that no commit names are removed.
-fn restore_shelf(store: &Store, positions: &[Epoch], tables: &[Arc<Generation>], spool: &Path) -> Result<Arc<Shelf>> {
+pub(super) fn restore_shelf(
+    store: &Store,
+    positions: &[Epoch],
+    tables: &[Arc<Generation>],
+    spool: &Path,
+) -> Result<Arc<Shelf>> {
     let (segments, outbox) = (store.segments()?, store.outbox()?);
     let known = segments.iter().map(|segment| &segment.file).chain(outbox.iter().map(|object| &object.file));
     let known: HashSet<String> = known.cloned().collect();
-    let files = fs::read_dir(spool).or_fail(Kind::Storage, || format!("spool {spool:?}"))?;
-    for file in files.flatten() {
-        if !known.contains(file.file_name().to_string_lossy().as_ref()) {
-            fs::remove_file(file.path()).or_fail(Kind::Storage, || format!("spool file {:?}", file.path()))?;
+    for file in disk::list(spool).or_fail(Kind::Storage, || format!("spool {spool:?}"))? {
+        let name = file.file_name().unwrap_or_default();
+        if !known.contains(name.to_string_lossy().as_ref()) {
+            disk::remove_file(&file).or_fail(Kind::Storage, || format!("spool file {file:?}"))?;
         }
     }
-    if let Some(lost) = known.iter().find(|file| !spool.join(file).is_file()) {
+    if let Some(lost) = known.iter().find(|file| !disk::exists(spool.join(file))) {
         let error = Error::new(Kind::Corrupt, format!("spool: file {lost:?} is committed but not there"));
         return Err(error.hint("put the data folder back as it was; its files belong together"));
     }

@@ -5,6 +5,7 @@ mod random;
 mod recovery;
 mod retention;
 mod rot;
+mod simulated;
 mod writer;
 
 use std::fs;
