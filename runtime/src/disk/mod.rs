@@ -234,12 +234,12 @@ pub fn list(folder: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Whether there is a file or a folder of this name.
-pub fn exists(path: impl AsRef<Path>) -> bool {
+pub fn exists(path: impl AsRef<Path>) -> io::Result<bool> {
     #[cfg(test)]
     if let Some(disk) = simulated::at(path.as_ref()) {
         return disk.exists(path.as_ref());
     }
-    path.as_ref().exists()
+    fs::exists(path)
 }
 
 /// Makes what was created, renamed or removed in a folder survive a loss of power.

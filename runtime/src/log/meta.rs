@@ -55,12 +55,14 @@ impl Meta {
     }
 
     fn create(folder: &Path, name: &str) -> Result<Self> {
-        if disk::exists(folder.join("0")) {
+        let failed =
+            |cause: std::io::Error| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}"));
+        if disk::exists(folder.join("0")).map_err(failed)? {
             let what = format!("topic {name:?}: {FILE} is missing, though there are partitions");
             return Err(Error::new(Kind::Corrupt, what).hint(format!("restore it from a backup of {folder:?}")));
         }
         let made = disk::create_dir_all(folder).and_then(|()| folder.parent().map_or(Ok(()), disk::sync_folder));
-        made.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}")))?;
+        made.map_err(failed)?;
         let meta = Self { format: FORMAT, name: name.to_owned(), id: RandomState::new().hash_one(name), partitions: 0 };
         meta.save(folder)?;
         Ok(meta)

@@ -260,14 +260,14 @@ pub(super) fn restore_shelf(
 ) -> Result<Arc<Shelf>> {
     let (segments, outbox) = (store.segments()?, store.outbox()?);
     let known = segments.iter().map(|segment| &segment.file).chain(outbox.iter().map(|object| &object.file));
-    let known: HashSet<String> = known.cloned().collect();
+    let mut missing: HashSet<String> = known.cloned().collect();
     for file in disk::list(spool).or_fail(Kind::Storage, || format!("spool {spool:?}"))? {
         let name = file.file_name().unwrap_or_default();
-        if !known.contains(name.to_string_lossy().as_ref()) {
+        if !missing.remove(name.to_string_lossy().as_ref()) {
             disk::remove_file(&file).or_fail(Kind::Storage, || format!("spool file {file:?}"))?;
         }
     }
-    if let Some(lost) = known.iter().find(|file| !disk::exists(spool.join(file))) {
+    if let Some(lost) = missing.iter().next() {
         let error = Error::new(Kind::Corrupt, format!("spool: file {lost:?} is committed but not there"));
         return Err(error.hint("put the data folder back as it was; its files belong together"));
     }

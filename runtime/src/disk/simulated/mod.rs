@@ -309,10 +309,11 @@ impl Disk {
         Ok(held.filter_map(|path| path.file_name()).map(|name| folder.join(name)).collect())
     }
 
-    pub(super) fn exists(&self, path: &Path) -> bool {
+    pub(super) fn exists(&self, path: &Path) -> io::Result<bool> {
         let path = inside(path);
         let mut state = self.state();
-        state.operate(("exists", &path)).is_ok() && state.names.contains_key(&path)
+        state.operate(("exists", &path))?;
+        Ok(state.names.contains_key(&path))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

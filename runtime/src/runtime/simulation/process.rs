@@ -229,11 +229,7 @@ impl Slot {
     }
 
     fn rest(&mut self, error: &Error, setup: worker::Setup) {
-        assert!(
-            matches!(error.kind(), Kind::Storage | Kind::Missing),
-            "partition {}: {error}",
-            setup.position.partition
-        );
+        assert_eq!(error.kind(), Kind::Storage, "partition {}: {error}", setup.position.partition);
         self.setup = Some(setup);
     }
 }
