@@ -106,10 +106,10 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
         }
     };
     let (position, end) = (frames.position(), frames.next());
-    if let Some(why) = torn {
-        if let Some(next) = place.io(acknowledged_behind(&file, &frames, length), "its last segment")? {
-            return Err(place.corrupt(end, next, why));
-        }
+    if let Some(why) = torn
+        && let Some(next) = place.io(acknowledged_behind(&file, &frames, length), "its last segment")?
+    {
+        return Err(place.corrupt(end, next, why));
     }
     // All but a mark, which holds no record.
     if position + (frame::HEADER_BYTES as u64) < synced {

@@ -203,8 +203,8 @@ impl Simulated {
         }
         state.forget(file);
         state.files[file] = Bytes { cached: bytes.to_vec(), durable: bytes.to_vec() };
-        for names in [0, 1] {
-            let names = if names == 0 { &mut state.names } else { &mut state.durable_names };
+        let state = &mut *state;
+        for names in [&mut state.names, &mut state.durable_names] {
             names.extend(path.ancestors().skip(1).map(|folder| (folder.to_owned(), Entry::Folder)));
             names.insert(path.clone(), Entry::File(file));
         }

@@ -202,10 +202,9 @@ impl World {
         for &number in &numbers {
             append.push(None, Some(value(number).as_bytes()), b"").unwrap();
         }
-        match process.topic.append(partition, append) {
-            Ok(ticket) => process.asked.push((ticket, partition, numbers)),
-            // Refused at once: nothing is kept.
-            Err(_) => (),
+        // Refused at once, nothing is kept.
+        if let Ok(ticket) = process.topic.append(partition, append) {
+            process.asked.push((ticket, partition, numbers));
         }
     }
 
