@@ -127,7 +127,7 @@ impl Worker {
         let accumulators = table.plan.aggregates.iter().zip(&setup.watermarks);
         let accumulators = accumulators.map(|(aggregate, upto)| Accumulator::new(aggregate, &table.fields, *upto));
         let accumulators = accumulators.collect::<Result<_>>()?;
-        setup.source.seek(setup.position.next, setup.position.watermark)?;
+        setup.source.seek(setup.position.next, setup.floor())?;
         let swap = setup.swap_began.take().map(|began| began.elapsed().as_micros());
         let swap_us = swap.and_then(|micros| u64::try_from(micros).ok());
         setup.show(|state| {

@@ -68,9 +68,6 @@ impl Beginning<'_> {
             let first = Epoch { table: name.clone(), partition, watermark: Timestamp::MIN, ..Epoch::default() };
             let line = positions.iter().find(|line| line.table == *name && line.partition == partition);
             let position = line.cloned().unwrap_or(first);
-            if let Some(topic) = self.topics.get(&plan.topic) {
-                topic.resume(partition, position.next, position.watermark)?;
-            }
             let (commands, told) = channel();
             let setup = worker::Setup {
                 name: Arc::from(name.as_str()),
@@ -90,6 +87,9 @@ impl Beginning<'_> {
                 shown: worker::Shown::default(),
                 clock: Arc::clone(self.clock),
             };
+            if let Some(topic) = self.topics.get(&plan.topic) {
+                topic.resume(partition, setup.position.next, setup.floor())?;
+            }
             setups.push((setup, commands));
         }
         Ok(setups)

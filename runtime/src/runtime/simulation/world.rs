@@ -149,7 +149,11 @@ impl World {
             match quiet_since {
                 _ if !idle => quiet_since = None,
                 None => quiet_since = Some(now),
-                Some(since) if now.since(since) > QUIET => return,
+                Some(since) if now.since(since) > QUIET => {
+                    // A file that could not be removed is swept at a start.
+                    self.kill();
+                    return self.start();
+                }
                 Some(_) => {}
             }
         }

@@ -75,6 +75,38 @@ fn a_write_that_went_elsewhere_is_found_out() {
     assert!(lost > 20 && lost == told, "{lost} {told}");
 }
 
+/// The index leads into the middle of a segment, where nothing but the frame itself says whose it is.
+#[test]
+fn a_frame_of_another_partition_is_found_where_the_index_leads_to_it() {
+    let mut log = Log::new(1, Options { partitions: 2, segment_bytes: 1 << 20, ..one_segment() });
+    log.open().unwrap();
+    let (topic, writers) = log.open.as_mut().unwrap();
+    let mut frames = Vec::new();
+    for nth in 0..12 {
+        for (partition, whose) in [(0, "mine"), (1, "them")] {
+            let value = format!("{whose} {nth} {}", "x".repeat(200_000));
+            let mut ticket = topic.append(partition, fill(topic.begin(), &[&value])).unwrap();
+            writers.iter_mut().for_each(|writer| while writer.turn() {});
+            ticket.answer().unwrap().unwrap();
+        }
+        frames.push(topic.bytes(0) as usize);
+    }
+    let other = log.disk.root().join("topics/pin/1/00000000000000000000.log");
+    let (mine, theirs) = (log.disk.bytes(&log.segment(0)), log.disk.bytes(&other));
+    let (mut found, mut read) = (0, 0);
+    for nth in 1..4 {
+        let (begin, end) = (frames[nth - 1], frames[nth]);
+        let misdirected = [&mine[..begin], &theirs[begin..end], &mine[end..]].concat();
+        log.disk.put(&log.segment(0), &misdirected);
+        let mut batch = Batch::default();
+        match log.topic().reader(0, nth as u64).unwrap().read(&mut batch, 1) {
+            Err(cause) => found += u32::from(cause.kind() == Kind::Corrupt),
+            Ok(()) => read += 1,
+        }
+    }
+    assert_eq!((found, read), (3, 0));
+}
+
 /// A frame of one partition in the file of another, at the place where its like should be.
 #[test]
 fn a_frame_of_another_partition_is_no_frame_here() {
