@@ -30,6 +30,14 @@ pub struct Epoch {
     pub rejected: u64,
     /// Rows that came out.
     pub rows: u64,
+    /// Those among them that the cache never showed: a later row of their key came before them, in this epoch or another.
+    pub superseded: u64,
+    /// Those among them whose key has a null, which the cache does not keep.
+    pub unkeyed: u64,
+    /// Where its rows were cut for the lake, by rising offset; each cut is one segment.
+    pub cuts: Vec<Cut>,
+    /// What it was to each aggregate of its table.
+    pub shares: Vec<Share>,
     /// How far the partition's append time has come.
     pub watermark: Timestamp,
     /// When it was committed.
@@ -40,6 +48,30 @@ pub struct Epoch {
     pub generation: u64,
     /// The time that the worker spent on it, from decode to the segment's file.
     pub spent: Duration,
+}
+
+/// The rows of an epoch that belong into one lake window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The start of the window.
+    pub window: Timestamp,
+    /// The offset of the first record that has a row in it.
+    pub first_offset: u64,
+    /// The offset after the last that has one.
+    pub next_offset: u64,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// What an epoch was to an aggregate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The aggregate.
+    pub aggregate: String,
+    /// The epoch's rows that came too late for it.
+    pub late: u64,
+    /// How far the aggregate's time has come in the partition.
+    pub watermark: Timestamp,
 }
 
 /// A record that could not become a row.
@@ -90,6 +122,14 @@ pub struct Segment {
     pub digest: String,
     /// The sha256 of its bytes, in hexadecimal; none after a restart.
     pub sha256: Option<String>,
+}
+
+impl Segment {
+    /// The cut of its epoch that it is.
+    pub fn cut(&self) -> Cut {
+        let Self { window, first_offset, next_offset, rows, .. } = *self;
+        Cut { window, first_offset, next_offset, rows }
+    }
 }
 
 /// A finished object that waits in the outbox, or has been delivered.

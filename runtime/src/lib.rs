@@ -5,9 +5,11 @@ pub mod disk;
 pub mod error;
 pub mod metrics;
 pub mod record;
+pub mod sabotage;
 pub mod schema;
 pub mod text;
 pub mod time;
+pub mod trouble;
 pub mod value;
 
 pub mod cache;

@@ -10,6 +10,8 @@ pub struct Metrics {
     registry: Registry,
     /// Records accepted over HTTP, by topic.
     pub accepted: IntCounterVec,
+    /// Records that a producer sent again, which were there, by topic.
+    pub repeated: IntCounterVec,
     /// Bytes of the values accepted over HTTP, by topic.
     pub accepted_bytes: IntCounterVec,
     /// Requests refused over HTTP, by reason.
@@ -64,6 +66,7 @@ impl Metrics {
         registry.register(Box::new(commit_seconds.clone())).or_fail(Kind::Internal, || "metric \"commit_seconds\"")?;
         Ok(Self {
             accepted: counter("accepted_records", "records accepted over HTTP", &["topic"])?,
+            repeated: counter("repeated_records", "records that were sent again and were there", &["topic"])?,
             accepted_bytes: counter("accepted_bytes", "bytes of values accepted over HTTP", &["topic"])?,
             refused: counter("refused_requests", "requests refused over HTTP", &["reason"])?,
             records_in: counter("records_in", "records read and committed", &["table"])?,

@@ -4,6 +4,7 @@ pub mod cli;
 pub mod daemon;
 pub mod fill;
 pub mod fluvio;
+pub mod forgetful;
 pub mod guest;
 pub mod http;
 pub mod pair;

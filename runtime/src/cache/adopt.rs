@@ -40,6 +40,8 @@ pub(super) fn adopt(connection: &Connection, layout: &Layout) -> Result<Vec<Stri
 struct Wanted<'a> {
     name: &'a str,
     kind: &'static str,
+    /// The table that its rows come of; none for a query.
+    of: Option<&'a str>,
     /// The statement that makes it.
     create: String,
     /// All that it depends on; when it differs from what the file says, the object begins anew.
@@ -57,16 +59,18 @@ fn wanted(layout: &Layout) -> Vec<Wanted<'_>> {
     let mut wanted = Vec::new();
     for table in &layout.tables {
         let create = table.create();
-        wanted.push(Wanted { name: &table.name, kind: "table", definition: create.clone(), create });
+        let (name, definition) = (&table.name, create.clone());
+        wanted.push(Wanted { name, kind: "table", of: Some(name), definition, create });
     }
     for aggregate in &layout.aggregates {
         let create = aggregate.create();
         let definition = format!("{create} {}", aggregate.definition);
-        wanted.push(Wanted { name: &aggregate.name, kind: "aggregate", definition, create });
+        let (name, of) = (&aggregate.name, Some(aggregate.table.as_str()));
+        wanted.push(Wanted { name, kind: "aggregate", of, definition, create });
     }
     for (name, sql) in &layout.queries {
         let create = create_view(name, sql);
-        wanted.push(Wanted { name, kind: "query", definition: create.clone(), create });
+        wanted.push(Wanted { name, kind: "query", of: None, definition: create.clone(), create });
     }
     wanted
 }
@@ -111,7 +115,10 @@ impl Wanted<'_> {
         }
         connection.execute(&self.create, []).map_err(|cause| self.fault(&cause))?;
         let sql = "INSERT INTO tidemill_layout VALUES (?, ?, ?)";
-        run(connection, "note its layout", sql, params![self.name, self.kind, self.definition]).map(drop)
+        run(connection, "note its layout", sql, params![self.name, self.kind, self.definition])?;
+        let sql =
+            "INSERT INTO tidemill_begun SELECT ?, partition, next_offset FROM tidemill_positions WHERE table_name = ?";
+        run(connection, "note where it begins", sql, params![self.name, self.of]).map(drop)
     }
 
     fn fault(&self, cause: &rusqlite::Error) -> Error {
@@ -130,6 +137,7 @@ impl Present {
         if self.kind == "aggregate" {
             group::forget(connection, &self.name)?;
         }
+        run(connection, "note where it begins", "DELETE FROM tidemill_begun WHERE name = ?", [&self.name])?;
         run(connection, "note its layout", "DELETE FROM tidemill_layout WHERE name = ?", [&self.name]).map(drop)
     }
 

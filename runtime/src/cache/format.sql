@@ -13,7 +13,17 @@ CREATE TABLE tidemill_layout (
   definition TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- One line for each epoch of each partition of each table.
+-- From which offset on a table or aggregate of the cache has what came of a partition, where that is not its beginning: it
+-- was declared later, or began anew when its definition changed.
+CREATE TABLE tidemill_begun (
+  name TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  from_offset INTEGER NOT NULL,
+  PRIMARY KEY (name, partition)
+) WITHOUT ROWID;
+
+-- One line for each epoch of each partition of each table. `cuts` is a JSON list of [window start, first offset, next offset,
+-- rows], `shares` one of [aggregate, late rows, watermark].
 CREATE TABLE tidemill_ledger (
   table_name TEXT NOT NULL,
   partition INTEGER NOT NULL,
@@ -30,6 +40,10 @@ CREATE TABLE tidemill_ledger (
   digest TEXT NOT NULL,
   generation INTEGER NOT NULL,
   spent_ns INTEGER NOT NULL,
+  superseded INTEGER NOT NULL,
+  unkeyed INTEGER NOT NULL,
+  cuts TEXT NOT NULL,
+  shares TEXT NOT NULL,
   PRIMARY KEY (table_name, partition, epoch)
 ) WITHOUT ROWID;
 
@@ -92,9 +106,11 @@ CREATE TABLE tidemill_objects (
   digests TEXT NOT NULL,
   delivered INTEGER
 );
+CREATE INDEX tidemill_places ON tidemill_objects (table_name, partition, first_offset, window_start);
 CREATE INDEX tidemill_outbox ON tidemill_objects (id) WHERE delivered IS NULL;
 
--- The components that were in service, the last of a table being the one that is.
+-- The components that were in service, the last of a table being the one that is. `parameters` is a JSON list, one for each
+-- of them.
 CREATE TABLE tidemill_generations (
   table_name TEXT NOT NULL,
   number INTEGER NOT NULL,
@@ -103,6 +119,7 @@ CREATE TABLE tidemill_generations (
   since INTEGER NOT NULL,
   pinned INTEGER NOT NULL,
   withdrawn INTEGER NOT NULL,
+  parameters TEXT NOT NULL,
   PRIMARY KEY (table_name, number)
 ) WITHOUT ROWID;
 

@@ -11,20 +11,25 @@ pub mod layout;
 pub mod query;
 
 mod adopt;
+mod audit;
 mod cell;
 mod commit;
+mod derive;
 mod fault;
 mod file;
 mod group;
 mod history;
 mod latest;
+mod ledger;
 mod percentile;
 mod row;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Holding, Lines, Position, Unbalanced};
 pub use commit::Commit;
+pub use derive::{DerivedAggregate, DerivedTable, Differs, Given, Stray};
 pub use group::{Mark, Marks};
 pub use history::Work;
 pub use latest::Latest;

@@ -9,7 +9,8 @@ use rusqlite::{Connection, InterruptHandle, Statement};
 use super::fault::{During, kind, message};
 use super::file;
 use super::layout::{is_name, quote};
-use super::row::{self, DEAD_LETTER, EPOCH, Generation, OBJECT, select, whole};
+use super::ledger::{self, EPOCH, EPOCH_COLUMNS};
+use super::row::{self, DEAD_LETTER, Generation, OBJECT, select, whole};
 use crate::commit::{DeadLetter, Epoch, Object};
 use crate::error::{Error, Kind, Result};
 use crate::value::Value;
@@ -136,12 +137,12 @@ impl Reader {
         );
         select(&self.connection, &sql, [], |row| {
             Ok(Account {
-                records_in: whole(row, 15)?,
-                out: whole(row, 16)?,
-                dropped: whole(row, 17)?,
-                rejected: whole(row, 18)?,
-                rows: whole(row, 19)?,
-                last: row::epoch(row)?,
+                records_in: whole(row, EPOCH_COLUMNS)?,
+                out: whole(row, EPOCH_COLUMNS + 1)?,
+                dropped: whole(row, EPOCH_COLUMNS + 2)?,
+                rejected: whole(row, EPOCH_COLUMNS + 3)?,
+                rows: whole(row, EPOCH_COLUMNS + 4)?,
+                last: ledger::epoch(row)?,
             })
         })
     }
@@ -151,12 +152,7 @@ impl Reader {
         let sql = format!(
             "SELECT {EPOCH} FROM tidemill_ledger l WHERE table_name = ? AND partition = ? ORDER BY epoch DESC LIMIT ?"
         );
-        select(&self.connection, &sql, (table, partition, limit as i64), row::epoch)
-    }
-
-    /// What is wrong in the ledger, as sentences: epochs or offsets that do not follow, sums that are not the lines'.
-    pub fn gaps(&self) -> Result<Vec<String>> {
-        select(&self.connection, include_str!("gaps.sql"), [], |row| row.get(0))
+        select(&self.connection, &sql, (table, partition, limit as i64), ledger::epoch)
     }
 
     /// A table's dead letters that were not redriven, latest first.
@@ -255,7 +251,7 @@ fn first_word(mut sql: &str) -> &str {
     }
 }
 
-fn value(value: ValueRef<'_>) -> Value {
+pub(super) fn value(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(value) => Value::Int64(value),

@@ -11,7 +11,8 @@ use super::fault::During;
 use super::file::{self, Found};
 use super::group::{self, Marks, Statements};
 use super::layout::{Layout, TableLayout};
-use super::row::{self, EPOCH, Generation, OBJECT, run, select};
+use super::ledger::{self, EPOCH};
+use super::row::{self, Generation, OBJECT, run, select};
 use crate::commit::{Epoch, Group, Object, Segment};
 use crate::error::{Error, Kind, Result};
 
@@ -83,7 +84,7 @@ impl Store {
             "SELECT {EPOCH} FROM tidemill_positions p \
              JOIN tidemill_ledger l USING (table_name, partition, epoch) ORDER BY table_name, partition"
         );
-        select(&self.connection, &sql, [], row::epoch)
+        select(&self.connection, &sql, [], ledger::epoch)
     }
 
     /// The open groups of an aggregate, by rising window, without measures.

@@ -12,7 +12,9 @@ use crate::config::plan::Pipeline;
 use crate::emulate::population::Population;
 use crate::emulate::post::{Order, Plan, Rows};
 use crate::error::{Error, Kind, OrFail, Result};
-use crate::runtime::{Options, cache_file};
+use crate::pipeline::places::Places;
+use crate::runtime::Options;
+use crate::trouble::Trouble;
 
 /// How long the windows and the outbox may take to empty after the last post.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(60);
@@ -45,7 +47,8 @@ impl Demo {
     pub(super) fn run(self) -> Result<Ended> {
         super::log_to_stderr("warn");
         if self.data.exists() {
-            if !cache_file(&self.data).exists() && self.data.read_dir().is_ok_and(|mut inside| inside.next().is_some())
+            if !Places::of(&self.data).cache.exists()
+                && self.data.read_dir().is_ok_and(|mut inside| inside.next().is_some())
             {
                 let error =
                     Error::new(Kind::Conflict, format!("data folder {}: it is not a demo's", self.data.display()));
@@ -84,7 +87,7 @@ impl Demo {
 
         println!("3. wait: the windows close, their rows become objects, the objects are uploaded");
         self.settle(&running).await?;
-        let cache = cache_file(&running.runtime.pipeline().data);
+        let cache = Places::of(&running.runtime.pipeline().data).cache;
         answers(&running, &Reader::open(&cache)?)?;
         self.places(&running);
         running.end().await;
@@ -98,6 +101,7 @@ impl Demo {
         while !running.runtime.settled() {
             let trouble = running.runtime.trouble();
             if Instant::now() > end || !trouble.is_empty() {
+                let trouble: Vec<String> = trouble.iter().map(Trouble::line).collect();
                 let message = format!("demo: the pipeline did not settle: {}", trouble.join("; "));
                 return Err(Error::new(Kind::Unavailable, message));
             }

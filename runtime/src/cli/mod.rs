@@ -1,12 +1,15 @@
 //! The command line: a file a command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the surface that prints")]
 
+mod audit;
 mod check;
 mod demo;
 mod emulate;
+mod explain;
 mod generations;
 mod progress;
 mod query;
+mod repair;
 mod run;
 mod shadow;
 mod status;
@@ -42,6 +45,13 @@ enum Command {
     Run(run::Run),
     /// Check a pipeline file: every fault at once, or a picture of the plan.
     Check(check::Check),
+    /// Prove that every record became what the ledger says: against the topic, the bucket and the cache.
+    ///
+    /// It changes nothing, and works whether the pipeline runs or not. Each gap, overlap, foreign, missing or altered thing is
+    /// named, with its offsets. The exit code is 1 where there is one.
+    Audit(audit::Check),
+    /// Show where a row of the lake came from: its record, and what each component makes of it.
+    Explain(explain::Explain),
     /// Play the test cases of a pipeline's tables through their transforms.
     ///
     /// A case is a folder `cases/TABLE/NAME` beside the pipeline file: `input.jsonl` has the value of a record a line,
@@ -68,6 +78,8 @@ enum Command {
     Discard(shadow::Discard),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
+    /// Name what is rotten in the topics of a stopped pipeline, or leave it out.
+    Repair(repair::Repair),
     /// Begin, build, inspect, try, measure or sign a transform.
     #[command(subcommand)]
     Transform(transform::Transform),
@@ -88,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
+        Command::Audit(audit) => audit.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Test(test) => test.run(),
         Command::Emulate(emulate) => emulate.run(),
         Command::Query(query) => query.run(),
@@ -99,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Promote(promote) => promote.run(),
         Command::Discard(discard) => discard.run(),
         Command::Tap(tap) => tap.run(),
+        Command::Repair(repair) => repair.run(),
         Command::Transform(transform) => transform.run(),
     };
     match ended {

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Ended, table};
 use crate::cache::query::Reader;
 use crate::error::Result;
-use crate::runtime::cache_file;
+use crate::pipeline::places::Places;
 
 /// Ask the cache: a query's name or a SELECT.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub(super) struct Query {
 impl Query {
     pub(super) fn run(self) -> Result<Ended> {
         let pipeline = super::pipeline(&self.pipeline, self.data)?;
-        let reader = Reader::open(&cache_file(&pipeline.data))?;
+        let reader = Reader::open(&Places::of(&pipeline.data).cache)?;
         let Some(query) = self.query else {
             reader.queries()?.iter().for_each(|name| println!("{name}"));
             return Ok(Ended::Well);

@@ -5,6 +5,7 @@ mod answer;
 pub mod generations;
 mod placement;
 mod produce;
+mod producer;
 mod request;
 mod server;
 mod shadow;

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,16 +112,45 @@ impl Bucket {
 
     /// Every object whose key begins with `prefix`, by key.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        let mut pages = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator().send();
         let mut listed = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.failed("cannot be listed", &error))?;
-            for object in page.contents() {
-                let bytes = u64::try_from(object.size().unwrap_or(0)).unwrap_or(0);
-                listed.push(Listed { key: object.key().unwrap_or_default().to_owned(), bytes });
+        loop {
+            let after = listed.last().map_or("", |last: &Listed| &last.key);
+            match self.page(prefix, after).await? {
+                page if page.is_empty() => return Ok(listed),
+                page => listed.extend(page),
             }
         }
-        Ok(listed)
+    }
+
+    /// Some objects whose key begins with `prefix` and comes after `after`, by key; none where there are no more.
+    pub async fn page(&self, prefix: &str, after: &str) -> Result<Vec<Listed>> {
+        let mut asked = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        if !after.is_empty() {
+            asked = asked.start_after(after);
+        }
+        let page = asked.send().await.map_err(|error| self.failed("cannot be listed", &error))?;
+        let listed = |object: &aws_sdk_s3::types::Object| Listed {
+            key: object.key().unwrap_or_default().to_owned(),
+            bytes: u64::try_from(object.size().unwrap_or(0)).unwrap_or(0),
+        };
+        Ok(page.contents().iter().map(listed).collect())
+    }
+
+    /// Writes an object's bytes into `to`, and says their sha256 and how many they are; none where there is none of this key.
+    pub async fn get(&self, key: &str, to: &mut (impl Write + Send)) -> Result<Option<(String, u64)>> {
+        let failed = |error: &dyn std::fmt::Display| self.said("cannot read", key, error);
+        let mut body = match self.client.get_object().bucket(&self.name).key(key).send().await {
+            Ok(got) => got.body,
+            Err(error) if status(&error) == Some(404) => return Ok(None),
+            Err(error) => return Err(self.failed(&format!("cannot read {key:?}"), &error)),
+        };
+        let (mut hash, mut bytes) = (Sha256::new(), 0);
+        while let Some(chunk) = body.try_next().await.map_err(|error| failed(&error))? {
+            hash.update(&chunk);
+            bytes += chunk.len() as u64;
+            to.write_all(&chunk).or_fail(Kind::Storage, || format!("object {key:?}"))?;
+        }
+        Ok(Some((hex(&hash.finalize()), bytes)))
     }
 
     /// Removes an object that a revision superseded; one that is not there is no error.
@@ -221,14 +251,8 @@ impl Bucket {
 
     /// The sha256 of an object that does not carry it.
     async fn hash(&self, key: &str) -> Result<String> {
-        let failed = |error: &dyn std::fmt::Display| self.said("cannot read", key, error);
-        let got = self.client.get_object().bucket(&self.name).key(key).send().await;
-        let mut body = got.map_err(|error| failed(&DisplayErrorContext(&error)))?.body;
-        let mut hash = Sha256::new();
-        while let Some(chunk) = body.try_next().await.map_err(|error| failed(&error))? {
-            hash.update(&chunk);
-        }
-        Ok(hex(&hash.finalize()))
+        let got = self.get(key, &mut std::io::sink()).await?;
+        got.map(|(sha256, _)| sha256).ok_or_else(|| self.said("cannot read", key, &"it came and went"))
     }
 
     fn said(&self, verb: &str, key: &str, cause: &dyn std::fmt::Display) -> Error {

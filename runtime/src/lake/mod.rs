@@ -7,7 +7,9 @@ mod join;
 mod json;
 mod key;
 pub mod options;
+mod reader;
 mod retry;
+mod rows;
 mod segment;
 mod server;
 #[cfg(test)]
@@ -18,6 +20,8 @@ pub use encoding::Profile;
 pub use join::{Joined, join, link};
 pub use json::json_lines;
 pub use key::object_key;
+pub use reader::{BucketReader, Fetched};
 pub use retry::{Backoff, retry};
+pub use rows::{json_rows, parquet_rows};
 pub use segment::{Finished, SegmentWriter};
 pub use server::{Credentials, Server};

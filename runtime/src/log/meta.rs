@@ -34,11 +34,17 @@ struct Format {
 impl Meta {
     /// Reads what `folder` says, or begins a topic without partitions there.
     pub(super) fn open(folder: &Path, name: &str) -> Result<Self> {
-        match disk::read(folder.join(FILE)) {
-            Ok(stored) => Self::decode(&stored, name),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Self::create(folder, name),
-            Err(cause) => Err(Error::new(io_kind(&cause), format!("topic {name:?}: {FILE}: {cause}"))),
+        match Self::read(folder, name) {
+            Err(error) if error.kind() == Kind::Missing => Self::create(folder, name),
+            read => read,
         }
+    }
+
+    /// Reads what `folder` says; `Kind::Missing` where it says nothing.
+    pub(super) fn read(folder: &Path, name: &str) -> Result<Self> {
+        let stored = disk::read(folder.join(FILE));
+        let stored = stored.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {FILE}: {cause}")))?;
+        Self::decode(&stored, name)
     }
 
     /// Keeps it, so that a crash leaves the old or the new.

@@ -9,9 +9,11 @@ use memchr::memmem;
 use super::frame::{self, Header};
 use super::frames::{Frames, Step};
 use super::index::{self, Entry, Index};
+use super::memory::Found;
 use super::partition::Segment;
 use super::place::Place;
 use super::segment::{self, Before};
+use super::snapshot;
 use super::writer::Tail;
 use crate::disk::{self, File};
 use crate::error::{Error, Kind, Result};
@@ -28,6 +30,18 @@ pub(super) struct Recovered {
     pub(super) file: File,
     /// Where the next frame goes in it.
     pub(super) tail: Tail,
+    /// What is said of producers.
+    pub(super) found: Found,
+    /// Whether that took more than the newest segment, for want of a snapshot.
+    pub(super) without_snapshot: bool,
+}
+
+/// What the newest segment holds.
+struct Newest {
+    segment: Segment,
+    file: File,
+    tail: Tail,
+    found: Found,
 }
 
 /// Reads a partition back; all that it returns is synced.
@@ -51,11 +65,65 @@ pub(super) fn recover(place: &Place) -> Result<Recovered> {
         segments.push_back(sealed_segment(place, base, successor)?);
     }
     let last = *bases.last().ok_or_else(|| place.corrupt(0, 0, "it has no segment"))?;
-    let (segment, file, tail) = recover_tail(place, last)?;
+    place.io(
+        snapshot::prune(&place.folder, bases.get(bases.len().saturating_sub(2)..).unwrap_or(&bases)),
+        "its folder",
+    )?;
+    let kept = snapshot::read(&place.folder, place.home(last));
+    let mut newest = recover_tail(place, last, kept.as_ref().map(|(upto, _)| *upto))?;
+    let end = newest.tail.next;
+    let kept = match kept {
+        // It knows of more than there is, so the index that it was trusted with may skip frames that it does not know.
+        Some((upto, _)) if upto > end => {
+            newest = recover_tail(place, last, None)?;
+            None
+        }
+        kept => kept,
+    };
+    let without_snapshot = kept.is_none() && befores.last().is_some_and(|before| before.snapshot);
+    let Newest { segment, file, tail, mut found } = newest;
+    match kept {
+        Some((_, known)) => found.add(known),
+        None if without_snapshot => older(place, &bases, &befores, &segments, &mut found)?,
+        None => {}
+    }
     segments.push_back(segment);
     // A name that a crash left may exist in the page cache alone.
     place.io(disk::sync_folder(&place.folder), "its folder")?;
-    Ok(Recovered { segments, file, tail })
+    Ok(Recovered { segments, file, tail, found, without_snapshot })
+}
+
+/// Reads what sealed segments say of producers, the newest first, up to one whose snapshot tells the rest.
+fn older(
+    place: &Place,
+    bases: &[u64],
+    befores: &[Before],
+    sealed: &VecDeque<Segment>,
+    found: &mut Found,
+) -> Result<()> {
+    tracing::warn!(topic = place.topic, partition = place.partition, "snapshot of producers made again from the log");
+    for ((&base, before), segment) in bases.iter().zip(befores).zip(sealed).rev() {
+        let (mut frames, _) = Frames::open(place, base)?;
+        loop {
+            match place.io(frames.step(segment.bytes), format!("segment {base:020}"))? {
+                Step::Frame(header, _) => found.see(&header),
+                Step::End => break,
+                Step::Bad(_) => {
+                    found.lost = true;
+                    break;
+                }
+            }
+        }
+        if let Some((_, known)) = snapshot::read(&place.folder, place.home(base)) {
+            found.add(known);
+            return Ok(());
+        }
+        if !before.snapshot {
+            return Ok(());
+        }
+    }
+    found.lost = true;
+    Ok(())
 }
 
 /// Describes a sealed segment by its successor's word; one that is not so is found out by who reads it.
@@ -76,7 +144,8 @@ fn sealed_segment(place: &Place, base: u64, successor: &Before) -> Result<Segmen
     Ok(Segment { base, end: successor.end, bytes: successor.bytes, time: successor.time, crc, index })
 }
 
-fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
+/// Reads the newest segment, of whose producers a snapshot tells up to offset `known`.
+fn recover_tail(place: &Place, base: u64, known: Option<u64>) -> Result<Newest> {
     let (mut frames, before) = Frames::open(place, base)?;
     let path = segment::path(&place.folder, base);
     let file = place.io(File::open_to_write(&path), "its last segment")?;
@@ -84,9 +153,10 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
     let kept = Index::read_first(&place.folder, place.home(base));
     let synced = kept.as_ref().map_or(0, |(_, bytes)| *bytes);
     let mut index = match kept {
-        Some((index, bytes)) if bytes <= length => jump_to_last(place, &mut frames, index, length)?,
+        Some((index, bytes)) if bytes <= length => jump_to_last(place, &mut frames, index, length, known)?,
         _ => Index::default(),
     };
+    let mut found = Found::default();
     let (mut time, mut marked) = (before.time, false);
     // The last group: no later frame calls it synced, and it may exist in the page cache alone.
     let mut unsynced = VecDeque::new();
@@ -96,6 +166,7 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
             Step::Frame(header, _) => {
                 (time, marked) = (header.time, header.count == 0);
                 index.push(Entry { offset, position, time });
+                found.see(&header);
                 unsynced.push_back(position);
                 while unsynced.front().is_some_and(|&position| position < header.synced) {
                     unsynced.pop_front();
@@ -124,7 +195,7 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
     place.io(rewrite(&file, from, position).and_then(|()| file.sync_all()), "its last segment")?;
     let previous = frames.previous().unwrap_or_default();
     let segment = Segment { base, end, bytes: position, time, crc: None, index };
-    Ok((segment, file, Tail { base, position, next: end, previous, time, marked }))
+    Ok(Newest { segment, file, tail: Tail { base, position, next: end, previous, time, marked }, found })
 }
 
 /// The error for a segment that was longer when its writer was closed, as the index that was kept then tells.
@@ -138,8 +209,10 @@ fn cut_short(place: &Place, base: u64, end: u64, bytes: u64) -> Error {
 }
 
 /// Goes to the last frame that the index of the writer's last close knows, for all before it is synced; gives the index if it is right.
-fn jump_to_last(place: &Place, frames: &mut Frames, index: Index, length: u64) -> Result<Index> {
-    let Some(last) = index.last() else { return Ok(index) };
+///
+/// Not where that would leave out what frames say of producers after offset `known`.
+fn jump_to_last(place: &Place, frames: &mut Frames, index: Index, length: u64, known: Option<u64>) -> Result<Index> {
+    let Some(last) = index.last().filter(|last| Some(last.offset) <= known) else { return Ok(Index::default()) };
     let mut ahead = Frames::open(place, frames.base())?.0;
     ahead.jump(last);
     if let Step::Frame(..) = place.io(ahead.step(length), "its last segment")? {
@@ -163,7 +236,18 @@ fn rewrite(file: &File, mut from: u64, to: u64) -> io::Result<()> {
 }
 
 /// Looks behind a bad frame for a whole one that says the bad one was synced; gives the offset where that one begins.
-fn acknowledged_behind(file: &File, bad: &Frames, length: u64) -> io::Result<Option<u64>> {
+pub(super) fn acknowledged_behind(file: &File, bad: &Frames, length: u64) -> io::Result<Option<u64>> {
+    let found = whole_behind(file, bad, length, |header| header.synced > bad.position())?;
+    Ok(found.map(|(header, _)| header.base))
+}
+
+/// Looks behind a bad frame, in the first `length` bytes, for the next whole one of its segment that is `wanted`; gives its position too.
+pub(super) fn whole_behind(
+    file: &File,
+    bad: &Frames,
+    length: u64,
+    wanted: impl Fn(&Header) -> bool,
+) -> io::Result<Option<(Header, u64)>> {
     let finder = memmem::Finder::new(&frame::MAGIC);
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut at = bad.position();
@@ -172,11 +256,10 @@ fn acknowledged_behind(file: &File, bad: &Frames, length: u64) -> io::Result<Opt
         let bytes = chunk.get_mut(..len).unwrap_or_default();
         file.read_exact_at(bytes, at)?;
         for found in finder.find_iter(bytes) {
-            let whole = whole_frame(file, at + found as u64, length, |header| {
-                header.home == bad.home() && header.synced > bad.position()
-            })?;
+            let at = at + found as u64;
+            let whole = whole_frame(file, at, length, |header| header.home == bad.home() && wanted(header))?;
             if let Some(header) = whole {
-                return Ok(Some(header.base));
+                return Ok(Some((header, at)));
             }
         }
         // The magic may lie across two chunks.

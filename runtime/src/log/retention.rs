@@ -6,6 +6,7 @@ use super::index;
 use super::options::Options;
 use super::partition::{Partition, Segment};
 use super::segment;
+use super::snapshot;
 use crate::disk;
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -35,8 +36,9 @@ pub(super) fn retain(partition: &Partition, options: &Options, now: Timestamp, n
             Err(_) => partition.put_back(oldest),
         }
         partition.place.io(gone, format!("segment {base:020}"))?;
-        // The index goes last: one that is left over is of a segment that is no more, and nothing looks at it.
+        // What is beside it goes last: what is left over is of a segment that is no more, and nothing looks at it.
         drop(disk::remove_file(index::path(folder, base)));
+        drop(disk::remove_file(snapshot::path(folder, base)));
         partition.place.io(disk::sync_folder(folder), "its folder")?;
     }
 }

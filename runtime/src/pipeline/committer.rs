@@ -19,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
 use crate::time::{Clock, Timestamp};
+use crate::trouble::Trouble;
 
 /// Messages that wait for the committer; more make their senders wait.
 pub const HANDOVERS_MAX: usize = 4;
@@ -56,7 +57,7 @@ pub enum Message {
 /// What the committer shows of itself: how far it has come, the last error while it lasts, whether it has given up.
 #[derive(Debug, Default)]
 pub struct Health {
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Option<Trouble>>,
     dead: AtomicBool,
     ending: AtomicBool,
     committed: Mutex<HashMap<(String, u32), u64>>,
@@ -64,7 +65,7 @@ pub struct Health {
 
 impl Health {
     /// Why commits do not go on, where they do not.
-    pub fn trouble(&self) -> Option<String> {
+    pub fn trouble(&self) -> Option<Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -85,7 +86,7 @@ impl Health {
     }
 
     /// Notes what these lines of the ledger have committed.
-    pub fn advance(&self, lines: &[Epoch]) {
+    pub fn advance<'a>(&self, lines: impl IntoIterator<Item = &'a Epoch>) {
         let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
         for line in lines {
             committed.insert((line.table.clone(), line.partition), line.next);
@@ -97,8 +98,19 @@ impl Health {
         may_pass && !self.ending.load(Ordering::SeqCst)
     }
 
-    fn set(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    /// Notes that only a restart can help, and why.
+    pub fn give_up(&self, error: &Error, now: Timestamp) {
+        self.fail(error, now);
+        self.dead.store(true, Ordering::SeqCst);
+    }
+
+    fn fail(&self, error: &Error, now: Timestamp) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        *trouble = Some(Trouble::of("commit", error, trouble.as_ref(), now));
+    }
+
+    fn mend(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -129,8 +141,8 @@ pub struct Setup {
 /// What one transaction writes.
 #[derive(Default)]
 pub(crate) struct Batch {
-    epochs: Vec<Epoch>,
-    latest: Vec<(String, Latest)>,
+    /// The ledger's lines, each with the latest rows of its epoch.
+    epochs: Vec<(Epoch, Option<Latest>)>,
     dead_letters: Vec<DeadLetter>,
     segments: Vec<Segment>,
     changes: Vec<Change>,
@@ -165,13 +177,12 @@ impl Setup {
     fn merge(&mut self, message: Message, batch: &mut Batch) -> Result<()> {
         match message {
             Message::Handover(handover) => {
-                let Handover { epoch, segments, partials, latest, dead_letters } = *handover;
-                self.aggregates.merge(&epoch.table, epoch.partition, partials)?;
-                batch.latest.extend(latest.map(|latest| (epoch.table.clone(), latest)));
+                let Handover { mut epoch, segments, partials, latest, dead_letters } = *handover;
+                epoch.shares = self.aggregates.merge(&epoch.table, epoch.partition, partials)?;
                 batch.settled.push((epoch.table.clone(), epoch.partition, epoch.watermark));
                 batch.segments.extend(segments);
                 batch.dead_letters.extend(dead_letters);
-                batch.epochs.push(epoch);
+                batch.epochs.push((epoch, latest));
             }
             Message::Settled { table, partition, settled, quiet } => {
                 self.aggregates.advance(&table, partition, settled, quiet);
@@ -202,12 +213,12 @@ impl Setup {
             Ok(()) => {
                 let took = self.metrics.commit_seconds.with_label_values(&[&self.pipeline]);
                 took.observe(begun.elapsed().as_secs_f64());
-                self.health.set(None);
+                self.health.mend();
                 Ok(true)
             }
             Err(error) if self.health.retries(&error) => {
                 tracing::error!(error = error.message(), "commit failed, to be tried again");
-                self.health.set(Some(error.message().to_owned()));
+                self.health.fail(&error, self.clock.now());
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -220,11 +231,17 @@ impl Setup {
         }
         let now = self.clock.now();
         let mut commit: Commit<'_> = self.store.begin()?;
-        for epoch in &batch.epochs {
-            commit.epoch(epoch)?;
-        }
-        for (table, latest) in &batch.latest {
-            commit.upsert(table, latest)?;
+        for (epoch, latest) in &batch.epochs {
+            let Some(latest) = latest else {
+                commit.epoch(epoch)?;
+                continue;
+            };
+            let older = latest.rows() as u64 - commit.upsert(&epoch.table, latest)?;
+            commit.epoch(&Epoch {
+                superseded: latest.superseded() + older,
+                unkeyed: latest.unkeyed(),
+                ..epoch.clone()
+            })?;
         }
         for change in &batch.changes {
             commit.groups(&change.aggregate, &change.changed, &change.closed)?;
@@ -248,7 +265,7 @@ impl Setup {
     /// Tells the rest of the house what is committed now.
     pub(crate) fn publish(&self, batch: Batch) {
         self.count(&batch);
-        self.health.advance(&batch.epochs);
+        self.health.advance(batch.epochs.iter().map(|(epoch, _)| epoch));
         let mut segments = batch.segments;
         let mut ended: Vec<(String, u32, Timestamp)> = Vec::new();
         for change in batch.changes {
@@ -274,7 +291,7 @@ impl Setup {
     }
 
     fn count(&self, batch: &Batch) {
-        for epoch in &batch.epochs {
+        for (epoch, _) in &batch.epochs {
             let table = &[epoch.table.as_str()];
             self.metrics.records_in.with_label_values(table).inc_by(epoch.records_in);
             self.metrics.records_out.with_label_values(table).inc_by(epoch.out);
@@ -298,16 +315,14 @@ impl Setup {
 
     fn give_up(&self, error: &Error) {
         tracing::error!(error = error.message(), "commit failed for good");
-        self.health.set(Some(error.message().to_owned()));
-        self.health.dead.store(true, Ordering::SeqCst);
+        self.health.give_up(error, self.clock.now());
     }
 }
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        let Self { epochs, latest, dead_letters, segments, changes, landed, delivered, generations, settled: _ } = self;
+        let Self { epochs, dead_letters, segments, changes, landed, delivered, generations, settled: _ } = self;
         epochs.is_empty()
-            && latest.is_empty()
             && dead_letters.is_empty()
             && segments.is_empty()
             && changes.is_empty()

@@ -218,6 +218,7 @@ impl OpenEpoch {
         let latest = kept.map(|layout| Latest::prepare(layout, &self.latest)).transpose()?;
         self.line.dropped = self.line.records_in - self.line.out - self.line.rejected;
         self.line.committed = now;
+        self.line.cuts = self.segments.iter().map(Segment::cut).collect();
         let Self { line, segments, dead_letters, .. } = self;
         Ok(Handover { epoch: line, segments, partials, latest, dead_letters })
     }

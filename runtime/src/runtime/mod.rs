@@ -6,6 +6,7 @@ mod offers;
 mod shadow;
 #[cfg(test)]
 mod simulation;
+mod spawn;
 mod start;
 mod status;
 mod tap;
@@ -40,7 +41,7 @@ use self::shadow::Shadowed;
 
 pub use self::offers::{By, Offer, Offered};
 pub use self::shadow::{Gate, SHARE};
-pub use self::start::{Options, cache_file};
+pub use self::start::Options;
 pub use self::status::Status;
 pub use self::tap::TAP_RECORDS_MAX;
 
@@ -134,8 +135,8 @@ impl Runtime {
     /// Why the process has to end and be started again; none while it can go on.
     pub fn fatal(&self) -> Option<Error> {
         if self.health.dead() {
-            let cause = self.health.trouble().unwrap_or_default();
-            return Some(Error::new(Kind::Internal, format!("commit: {cause}")));
+            let why = self.health.trouble().map(|trouble| trouble.why).unwrap_or_default();
+            return Some(Error::new(Kind::Internal, format!("commit: {why}")));
         }
         let poisoned = self.topics.values().find(|topic| topic.poisoned())?;
         Some(Error::new(Kind::Storage, format!("topic {:?}: a sync to the disk has failed", poisoned.name())))

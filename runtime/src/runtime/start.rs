@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use hashbrown::HashSet;
 
 use super::first::First;
+use super::spawn::Vital;
 use super::{By, Offered, Runtime, Threads, threads};
+use crate::cache::Store;
 use crate::cache::query::Reader;
-use crate::cache::{AggregateLayout, Layout, Store};
 use crate::commit::Epoch;
 use crate::component::Host;
 use crate::config::plan::{self, Backend, Pipeline};
@@ -25,12 +26,12 @@ use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
 use crate::pipeline::committer::{self, HANDOVERS_MAX, Health};
 use crate::pipeline::generation::Generation;
+use crate::pipeline::layout::layout;
+use crate::pipeline::places::Places;
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::table::Table;
 use crate::reload;
-use crate::schema::Field;
 use crate::time::{Clock, Timestamp};
-use crate::window;
 
 /// The generation that each table begins with.
 pub(super) type Tables = Vec<Arc<Generation>>;
@@ -40,39 +41,6 @@ pub(super) type Tables = Vec<Arc<Generation>>;
 pub struct Options {
     /// Whether a component's file takes the place of what was in service although fields go or become others.
     pub accept_breaking: bool,
-}
-
-/// The folders and files in a pipeline's data folder.
-struct Places {
-    topics: PathBuf,
-    spool: PathBuf,
-    components: PathBuf,
-    compiled: PathBuf,
-    lake: PathBuf,
-    cache: PathBuf,
-}
-
-impl Places {
-    fn make(data: &Path) -> Result<Self> {
-        let places = Self {
-            topics: data.join("topics"),
-            spool: data.join("spool"),
-            components: data.join("components"),
-            compiled: data.join("compiled"),
-            lake: data.join("lake"),
-            cache: cache_file(data),
-        };
-        for folder in [&places.topics, &places.spool, &places.components, &places.lake] {
-            disk::create_dir_all(folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
-        }
-        disk::sync_folder(data).or_fail(Kind::Storage, || format!("data folder {data:?}"))?;
-        Ok(places)
-    }
-}
-
-/// Where a pipeline with this data folder keeps its cache.
-pub fn cache_file(data: &Path) -> PathBuf {
-    data.join("cache.sqlite")
 }
 
 impl Runtime {
@@ -115,9 +83,10 @@ impl Runtime {
             health: Arc::clone(&health),
             clock: Arc::clone(&clock),
         };
-        let committer = threads::spawn("committer", move || committer::run(committer, &received))?;
-        let lander = threads::lander(&pipeline, &places.spool, &shelf, &messages)?;
-        let (uploaders, uploads_end) = threads::uploaders(&places.spool, &shelf, &bucket, &messages, &metrics);
+        let vital = Vital { health: Arc::clone(&health), clock: Arc::clone(&clock) };
+        let committer = vital.thread("committer", move || committer::run(committer, &received))?;
+        let lander = threads::lander(&pipeline, &places.spool, &shelf, &messages, &vital)?;
+        let (uploaders, uploads_end) = threads::uploaders(&places.spool, &shelf, &bucket, &messages, &metrics, &vital);
         let threads =
             Threads { workers, lander, uploaders, uploads_end, committer, messages, server, _lock: data_lock };
         let started = clock.now();
@@ -204,36 +173,18 @@ fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Ho
         let chain = first.chain(in_service.map(|generation| generation.digest.as_str()), options).map_err(subject)?;
         let table = Arc::new(Table::new(plan, chain.outputs(), pipeline.lake.format, &places.spool)?);
         let (number, pinned) = match in_service {
-            Some(before) if before.digest == chain.digest() => (before.number, before.pinned),
+            Some(before) if before.digest == chain.digest() && before.parameters == chain.parameters() => {
+                (before.number, before.pinned)
+            }
+            Some(before) if before.digest == chain.digest() => (before.number + 1, before.pinned),
             Some(before) => (before.number + 1, false),
             None => (1, false),
         };
         chain.start().map_err(subject)?;
         tables.push(Arc::new(Generation { chain, table, number, pinned }));
     }
-    let store = Store::open(&places.cache, &layout(pipeline, &tables)?)?;
+    let store = Store::open(&places.cache, &layout(pipeline, tables.iter().map(|generation| &*generation.table))?)?;
     Ok((tables, store))
-}
-
-pub(super) fn layout(pipeline: &Pipeline, tables: &[Arc<Generation>]) -> Result<Layout> {
-    let mut layout = Layout {
-        pipeline: pipeline.name.clone(),
-        tables: Vec::new(),
-        aggregates: Vec::new(),
-        queries: pipeline.queries.iter().map(|query| (query.name.clone(), query.sql.clone())).collect(),
-    };
-    for table in tables.iter().map(|generation| &generation.table) {
-        layout.tables.extend(table.layout.clone());
-        for aggregate in &table.plan.aggregates {
-            let fields = window::output_fields(aggregate, &table.fields)?;
-            let (name, of) = (aggregate.name.clone(), table.plan.name.clone());
-            let reads = |field: &&Field| aggregate.columns().any(|column| column == field.name);
-            let read = table.fields.iter().filter(reads).map(|field| (&field.name, field.kind));
-            let definition = format!("{aggregate:?} over {:?}", read.collect::<Vec<_>>());
-            layout.aggregates.push(AggregateLayout { name, table: of, fields, by: aggregate.by.len(), definition });
-        }
-    }
-    Ok(layout)
 }
 
 /// The aggregates as the last commit left them.

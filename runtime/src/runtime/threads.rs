@@ -9,12 +9,13 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::spawn::{self, Vital};
 use super::start::{Tables, partitions};
 use super::{InService, Running, Worker};
 use crate::cache::{Store, Work};
 use crate::commit::Epoch;
 use crate::config::plan::Pipeline;
-use crate::error::{Kind, OrFail, Result};
+use crate::error::Result;
 use crate::lake::{Bucket, Profile};
 use crate::log::Topic;
 use crate::metrics::Metrics;
@@ -45,7 +46,7 @@ impl Beginning<'_> {
             let mut workers = Vec::new();
             for (setup, commands) in self.setups(generation)? {
                 let (partition, shown) = (setup.position.partition, Arc::clone(&setup.shown));
-                let thread = spawn(&format!("{}-{partition}", plan.name), move || worker::run(setup))?;
+                let thread = spawn::worker(setup)?;
                 workers.push(Worker { partition, commands, thread: thread.thread().clone(), shown });
                 threads.push(thread);
             }
@@ -87,7 +88,7 @@ impl Beginning<'_> {
                 shown: worker::Shown::default(),
                 clock: Arc::clone(self.clock),
             };
-            if let Some(topic) = self.topics.get(&plan.topic) {
+            if let Some(topic) = self.topics.get(&plan.topic).filter(|topic| topic.refusal(partition).is_none()) {
                 topic.resume(partition, setup.position.next, setup.floor())?;
             }
             setups.push((setup, commands));
@@ -111,6 +112,7 @@ pub(super) fn lander(
     spool: &Path,
     shelf: &Arc<Shelf>,
     messages: &SyncSender<Message>,
+    vital: &Vital,
 ) -> Result<JoinHandle<()>> {
     let setup = lander::Setup {
         shelf: Arc::clone(shelf),
@@ -119,7 +121,7 @@ pub(super) fn lander(
         topics: pipeline.tables.iter().map(|table| (table.name.clone(), table.topic.clone())).collect(),
         committer: messages.clone(),
     };
-    spawn("lander", move || lander::run(&setup))
+    vital.thread("lander", move || lander::run(&setup))
 }
 
 /// The uploaders, which take objects from the shelf, and what makes them stop.
@@ -129,24 +131,19 @@ pub(super) fn uploaders(
     bucket: &Arc<Bucket>,
     messages: &SyncSender<Message>,
     metrics: &Arc<Metrics>,
+    vital: &Vital,
 ) -> (JoinSet<()>, watch::Sender<bool>) {
     let (end, stop) = watch::channel(false);
     let mut uploaders = JoinSet::new();
     for _ in 0..uploader::UPLOADS_MAX {
-        uploaders.spawn(uploader::run(uploader::Setup {
+        uploaders.spawn(vital.clone().task(uploader::run(uploader::Setup {
             shelf: Arc::clone(shelf),
             spool: spool.to_owned(),
             bucket: Arc::clone(bucket),
             committer: messages.clone(),
             metrics: Arc::clone(metrics),
             stop: stop.clone(),
-        }));
+        })));
     }
     (uploaders, end)
-}
-
-/// A thread with a name, for whoever looks at the process.
-pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    spawned.or_fail(Kind::Internal, || format!("thread {name:?}"))
 }

@@ -184,6 +184,11 @@ impl State {
         groups
     }
 
+    /// The open groups as they are shown, by window, then key.
+    pub fn open_groups(&self) -> Vec<Group> {
+        self.groups.iter().map(|(id, open)| shown(&self.plan, id, &open.cells)).collect()
+    }
+
     fn merge_group(&mut self, id: Id, cells: Vec<Cell>) {
         let Some(open) = self.groups.get_mut(&id) else {
             self.changed.push(id.clone());

@@ -121,23 +121,6 @@ fn a_query_ends_when_it_is_interrupted() {
     });
 }
 
-#[test]
-fn gaps_that_another_program_made_are_told() {
-    let folder = Folder::new();
-    let mut store = Store::open(&folder.file(), &layout()).unwrap();
-    commit(&mut store, |to| (1..=3).try_for_each(|n| to.epoch(&epoch(0, n, n, n + 1)))).unwrap();
-    assert!(Reader::open(&folder.file()).unwrap().gaps().unwrap().is_empty());
-    store.connection.execute_batch("DELETE FROM tidemill_ledger WHERE epoch = 2").unwrap();
-    let gaps = Reader::open(&folder.file()).unwrap().gaps().unwrap();
-    assert_eq!(
-        gaps,
-        [
-            "ledger of \"pin\"/0: epoch 3 from 3 follows epoch 1 to 2",
-            "ledger of \"pin\"/0: its position is not the sum of its lines",
-        ]
-    );
-}
-
 /// The ten queries of `pipelines/sql`, over a few rows made by hand.
 #[test]
 fn the_named_queries_answer() {

@@ -18,12 +18,13 @@ use crate::log::{Ticket, Topic, Writer};
 use crate::metrics::Metrics;
 use crate::pipeline::committer::{self, HANDOVERS_MAX, Health, Message};
 use crate::pipeline::generation::Generation;
+use crate::pipeline::layout::layout;
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::table::Table;
 use crate::pipeline::worker::{self, Command};
 use crate::pipeline::{lander, uploader};
 use crate::record::Batch;
-use crate::runtime::start::{layout, restore_aggregates, restore_shelf};
+use crate::runtime::start::{restore_aggregates, restore_shelf};
 use crate::runtime::threads::Beginning;
 use crate::time::Clock;
 
@@ -79,7 +80,7 @@ impl Process {
         let chain = plan::chain().clone();
         let table = Arc::new(Table::new(&pipeline.tables[0], chain.outputs(), pipeline.lake.format, &spool)?);
         let tables = vec![Arc::new(Generation { chain, table, number: 1, pinned: false })];
-        let store = Store::open(cache, &layout(pipeline, &tables)?)?;
+        let store = Store::open(cache, &layout(pipeline, tables.iter().map(|generation| &*generation.table))?)?;
         let aggregates = restore_aggregates(pipeline, &by_name, &tables, &store)?;
         let positions = store.positions()?;
         for line in &positions {

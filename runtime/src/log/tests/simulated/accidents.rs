@@ -116,7 +116,7 @@ fn a_frame_of_another_partition_is_no_frame_here() {
     let (topic, writers) = log.open.as_mut().unwrap();
     let mut theirs = topic.append(1, fill(topic.begin(), &["them"])).unwrap();
     writers.iter_mut().for_each(|writer| while writer.turn() {});
-    theirs.0.try_recv().unwrap().unwrap();
+    theirs.answer().unwrap().unwrap();
     log.close();
     let other = log.disk.root().join("topics/pin/1/00000000000000000000.log");
     let (mine, theirs) = (log.disk.bytes(&log.segment(0)), log.disk.bytes(&other));

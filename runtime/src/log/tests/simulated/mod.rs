@@ -81,7 +81,7 @@ impl Log {
         writers.iter_mut().for_each(|writer| while writer.turn() {});
         let mut acknowledged = Vec::new();
         for (nth, (ticket, values)) in tickets.into_iter().zip(group).enumerate() {
-            let Some(Ok(Ok(appended))) = ticket.map(|mut ticket| ticket.0.try_recv()) else { continue };
+            let Some(Some(Ok(appended))) = ticket.map(|mut ticket| ticket.answer()) else { continue };
             for (offset, value) in (appended.first_offset..).zip(values.iter()) {
                 let before = self.known.bound.insert(offset, (*value).to_owned());
                 assert!(before.is_none(), "offset {offset} was {before:?} and is given to {value:?}");
