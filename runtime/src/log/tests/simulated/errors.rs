@@ -76,7 +76,7 @@ fn any_operation_may_fail_once_or_for_good() {
 /// After a failed sync the page cache calls clean what the disk never got: the next start has to write it again.
 #[test]
 fn what_a_failed_sync_left_in_the_cache_is_written_again() {
-    for seed in 0..count("TIDEMILL_SIM_SEEDS", 100) {
+    for seed in seeds(100) {
         let what = format!("TIDEMILL_SEED={seed}");
         let mut log = Log::new(seed, one_segment());
         log.open().unwrap();

@@ -6,6 +6,7 @@ mod power;
 mod rot;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -172,7 +173,15 @@ fn fault(log: &Log, nth: u64, trouble: Trouble, lasting: bool) -> Fault {
     Fault { at: log.disk.operations() + nth, trouble, lasting }
 }
 
-/// A number from the environment, for runs that take longer.
-fn count(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|set| set.parse().ok()).unwrap_or(otherwise)
+/// A number from the environment: `TIDEMILL_FLIPS` and `TIDEMILL_SIM_SEEDS` for longer runs.
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// The seeds of a test, or the one that `TIDEMILL_SEED` names.
+fn seeds(otherwise: u64) -> Range<u64> {
+    match number("TIDEMILL_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("TIDEMILL_SIM_SEEDS").unwrap_or(otherwise),
+    }
 }

@@ -150,7 +150,7 @@ fn a_tail_may_be_cut_at_any_byte_and_filled_with_anything() {
 #[test]
 fn any_life_keeps_what_it_promised() {
     use rand::{RngExt, SeedableRng};
-    for seed in 0..count("TIDEMILL_SIM_SEEDS", 100) {
+    for seed in seeds(100) {
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         let compression = if random.random() { Compression::Lz4 } else { Compression::None };
         let segment_bytes = [1, 500, 3000, 1 << 20][random.random_range(0..4)];
