@@ -86,7 +86,7 @@ impl Topic {
             writers: Mutex::default(),
             buffers: Arc::default(),
             producers: Arc::new(Producers::new()),
-            clock,
+            clock: Arc::clone(clock),
             poisoned: Arc::default(),
             trimming: Mutex::default(),
         };

@@ -56,7 +56,7 @@ impl State {
             match loss {
                 Loss::All => {}
                 Loss::But(kept) => {
-                    if kept >> nth & 1 == 1 {
+                    if kept.checked_shr(nth as u32).unwrap_or(0) & 1 == 1 {
                         self.keep(change);
                     }
                 }

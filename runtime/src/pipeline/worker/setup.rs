@@ -91,7 +91,8 @@ impl Setup {
     /// No record may get an earlier time: up to here there were records, or windows of append time have closed by the clock.
     pub fn floor(&self) -> Timestamp {
         let aggregates = self.generation.table.plan.aggregates.iter().zip(&self.watermarks);
-        let settled = aggregates.filter(|(aggregate, _)| aggregate.time == Time::Append).map(|(_, settled)| *settled);
+        let settled =
+            aggregates.filter(|(aggregate, _)| aggregate.window.time == Time::Append).map(|(_, settled)| *settled);
         settled.fold(self.position.watermark, Timestamp::max)
     }
 

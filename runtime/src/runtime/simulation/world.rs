@@ -26,6 +26,7 @@ use crate::time::{Clock, Timestamp};
 const STARTS_MAX: u32 = 8;
 /// Rounds in which all that waits must be carried through.
 const ROUNDS_MAX: u32 = 400;
+const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000);
 /// Longer than any window.
 const QUIET: Duration = Duration::from_secs(200);
 
@@ -50,6 +51,8 @@ pub(super) struct World {
     random: ChaCha8Rng,
     disk: Simulated,
     clock: Arc<Clock>,
+    /// The latest time that the clock has shown.
+    latest: Timestamp,
     made: u64,
     trace: DefaultHasher,
 }
@@ -88,7 +91,8 @@ impl World {
             folder,
             random,
             disk,
-            clock: Arc::new(Clock::manual(Timestamp(1_700_000_000_000_000))),
+            clock: Arc::new(Clock::manual(BEGIN)),
+            latest: BEGIN,
             made: 0,
             trace: DefaultHasher::new(),
         }
@@ -131,6 +135,8 @@ impl World {
     /// Lets all that waits be carried through, on a disk and to a bucket that work.
     pub(super) fn drain(&mut self) {
         self.disk.heal();
+        // Windows close when the clock has come as far as it had been.
+        self.clock.set(self.latest);
         let mut quiet_since: Option<Timestamp> = None;
         for _ in 0..ROUNDS_MAX {
             self.start();
@@ -263,6 +269,7 @@ impl World {
             _ => now.plus(Duration::from_millis(self.random.random_range(1..4000))),
         };
         self.clock.set(to);
+        self.latest = self.latest.max(to);
     }
 
     fn retain(&mut self) {

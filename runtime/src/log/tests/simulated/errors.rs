@@ -97,7 +97,7 @@ fn what_a_failed_sync_left_in_the_cache_is_written_again() {
 
 #[test]
 fn a_full_disk_takes_again_when_there_is_space() {
-    let mut log = Log::new(1, small_segments());
+    let mut log = Log::new(1, one_segment());
     log.open().unwrap();
     for round in 0..40 {
         assert!(log.append(&[&["before"]]), "{round}");
