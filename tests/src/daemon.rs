@@ -57,14 +57,18 @@ impl Daemon {
         Self::spawn(Command::new("sh").args(["-c", script]).arg(place::command()).arg(pipeline).stderr(log))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    /// Starts what this command says, which is `tidemill run` in some way.
+    pub fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("tidemill starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut topics, mut admin, mut lake) = (None, None, None);
         // The lines come in this order; the lake's, where there is one, is the last.
         while lake.is_none() {
             let Some(Ok(line)) = lines.next() else { break };
-            let at = |line: &str| line.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
+            // Where a URL names a host, it is this machine all the same.
+            let here = |port: &str| Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)));
+            let address = |at: &str| at.parse().ok().or_else(|| here(at.rsplit(':').next()?));
+            let at = |line: &str| line.split("://").nth(1).and_then(|rest| address(rest.split('/').next()?));
             match line.trim().split(' ').next() {
                 Some("post") => topics = at(&line),
                 Some("admin") => admin = at(&line),
@@ -148,9 +152,19 @@ impl Daemon {
 
     /// Asks it to end, and goes on.
     pub fn ask_to_end(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal: `TERM`, `HUP`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        let asked = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill");
         assert!(asked.success(), "it was running");
+    }
+
+    /// Waits until it has ended after it was asked to.
+    pub fn ended(mut self) {
+        assert!(self.child.wait().expect("it ends").success(), "it ends well");
     }
 }
 

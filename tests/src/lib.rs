@@ -7,6 +7,7 @@ pub mod fluvio;
 pub mod forgetful;
 pub mod guest;
 pub mod http;
+pub mod keys;
 pub mod pair;
 pub mod place;
 pub mod things;

@@ -11,7 +11,7 @@ use super::fault::{During, internal};
 use super::latest::Latest;
 use super::layout::{AggregateLayout, TableLayout, list, quote};
 use super::query::{Reader, value};
-use super::row::{int, run, select};
+use super::row::{int, run, select, whole};
 use crate::error::Result;
 use crate::schema::{Field, Type};
 use crate::time::Timestamp;
@@ -100,21 +100,18 @@ impl Reader {
     }
 
     fn strays(&self, sql: &str, what: Differs, key: usize, of: &str) -> Result<Vec<Stray>> {
-        let read = |row: &Row<'_>| -> rusqlite::Result<(Vec<Value>, Option<(u32, u64)>)> {
-            let columns = row.as_ref().column_count();
-            let place =
-                |at: usize| Ok::<_, rusqlite::Error>((row.get(at)?, row.get::<_, i64>(at + 1)?.cast_unsigned()));
-            let place = if columns > key + 1 { Some(place(columns - 2)?) } else { None };
-            let key = (0..key).map(|index| row.get_ref(index).map(value)).collect::<rusqlite::Result<_>>()?;
-            Ok((key, place))
+        let read = |row: &Row<'_>| -> rusqlite::Result<Stray> {
+            let values = (0..key).map(|index| row.get_ref(index).map(value)).collect::<rusqlite::Result<_>>()?;
+            let has_place = row.as_ref().column_count() == key + 2;
+            let place = if has_place { Some((row.get(key)?, whole(row, key + 1)?)) } else { None };
+            Ok(Stray { key: values, what, place })
         };
         let rows = || {
             let mut statement = self.connection.prepare(sql)?;
             let rows = statement.query_map([of], read)?.take(STRAYS_MAX);
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
-        let rows = rows().during("compare its rows")?;
-        Ok(rows.into_iter().map(|(key, place)| Stray { key, what, place }).collect())
+        rows().during("compare its rows")
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, InterruptHandle, Statement};
 
@@ -15,9 +18,14 @@ use crate::commit::{DeadLetter, Epoch, Object};
 use crate::error::{Error, Kind, Result};
 use crate::value::Value;
 
+/// Steps of SQLite's machine between two looks at the clock: a fraction of a millisecond.
+const STEPS: i32 = 10_000;
+
 /// A connection that reads, beside the writer or without one.
 pub struct Reader {
     pub(super) connection: Connection,
+    /// When the query that runs has to end.
+    end: Arc<Mutex<Option<Instant>>>,
 }
 
 /// The answer to a query.
@@ -79,7 +87,30 @@ impl Reader {
     /// Opens a pipeline's cache to read. Errors with [`Kind::Missing`] where there is none, and with
     /// [`Kind::Conflict`] where the file is no cache or of a newer format.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { connection: file::open_to_read(path)? })
+        let mut connection = file::open_to_read(path)?;
+        let end: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let looked_at = Arc::clone(&end);
+        let late = move || {
+            let end = *looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            end.is_some_and(|end| Instant::now() >= end)
+        };
+        connection.authorizer(Some(only_reading)).during("set up its connection")?;
+        connection.progress_handler(STEPS, Some(late)).during("set up its connection")?;
+        Ok(Self { connection, end })
+    }
+
+    /// The same as [`run`](Self::run), with `Kind::Busy` where it takes longer than `time_max`.
+    pub fn run_within(&self, name_or_sql: &str, rows_max: usize, time_max: Duration) -> Result<Table> {
+        let set = |end| *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+        let end = Instant::now().checked_add(time_max);
+        set(end);
+        let answer = self.run(name_or_sql, rows_max);
+        set(None);
+        let late = end.is_some_and(|end| Instant::now() >= end);
+        answer.map_err(|error| match error.kind() {
+            Kind::Busy if late => Error::new(Kind::Busy, format!("query: it took longer than {time_max:?}")),
+            _ => error,
+        })
     }
 
     /// Runs a named query, shows a table, or runs one SELECT, WITH or VALUES; keeps at most `rows_max` rows.
@@ -235,6 +266,17 @@ impl Reader {
 
     fn single(&self, sql: &str) -> Result<String> {
         self.connection.query_row(sql, [], |row| row.get(0)).during("read whose it is")
+    }
+}
+
+/// What a statement may do, asked while it is prepared: read, and call functions, but none that brings in foreign code.
+fn only_reading(asked: AuthContext<'_>) -> Authorization {
+    match asked.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
+        AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("load_extension") => {
+            Authorization::Allow
+        }
+        _ => Authorization::Deny,
     }
 }
 

@@ -7,6 +7,9 @@ mod demo;
 mod emulate;
 mod explain;
 mod generations;
+mod key;
+mod log;
+mod operator;
 mod progress;
 mod query;
 mod repair;
@@ -27,6 +30,7 @@ use clap::{Parser, Subcommand};
 use crate::component::Host;
 use crate::config;
 use crate::config::plan::Pipeline;
+use crate::config::{Declared, Fault};
 use crate::error::{Error, Kind, OrFail, Result};
 
 /// An embedded stream processor with WebAssembly transforms.
@@ -80,6 +84,9 @@ enum Command {
     Tap(tap::Tap),
     /// Name what is rotten in the topics of a stopped pipeline, or leave it out.
     Repair(repair::Repair),
+    /// Make and list the keys of which a request must carry one.
+    #[command(subcommand)]
+    Key(key::Key),
     /// Begin, build, inspect, try, measure or sign a transform.
     #[command(subcommand)]
     Transform(transform::Transform),
@@ -114,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Discard(discard) => discard.run(),
         Command::Tap(tap) => tap.run(),
         Command::Repair(repair) => repair.run(),
+        Command::Key(key) => key.run(),
         Command::Transform(transform) => transform.run(),
     };
     match ended {
@@ -131,18 +139,24 @@ pub fn main() -> ExitCode {
 
 /// Reads a pipeline file; all its faults become one error.
 fn pipeline(file: &Path, data: Option<PathBuf>) -> Result<Pipeline> {
-    let declared = config::read(file).map_err(|faults| {
-        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        let count = lines.len();
-        let message =
-            format!("{} has {count} fault{}\n{}", file.display(), if count == 1 { "" } else { "s" }, lines.join("\n"));
-        Error::new(Kind::Input, message)
-    })?;
-    let mut pipeline = declared.pipeline;
+    Ok(declared(file, data)?.pipeline)
+}
+
+/// The same, with the place of all that declares it.
+fn declared(file: &Path, data: Option<PathBuf>) -> Result<Declared> {
+    let mut declared = config::read(file).map_err(|faults| faulty(file, &faults))?;
     if let Some(data) = data {
-        pipeline.data = std::path::absolute(&data).or_fail(Kind::Input, || format!("data folder {data:?}"))?;
+        declared.pipeline.data = std::path::absolute(&data).or_fail(Kind::Input, || format!("data folder {data:?}"))?;
     }
-    Ok(pipeline)
+    Ok(declared)
+}
+
+fn faulty(file: &Path, faults: &[Fault]) -> Error {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let count = lines.len();
+    let message =
+        format!("{} has {count} fault{}\n{}", file.display(), if count == 1 { "" } else { "s" }, lines.join("\n"));
+    Error::new(Kind::Input, message)
 }
 
 /// A runtime for commands that wait for the network.
@@ -162,9 +176,11 @@ fn host() -> Result<Host> {
 fn log_to_stderr(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let ansi = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    let builder = builder.with_writer(move || log::Lines::new(std::io::stderr(), ansi));
     // Where standard error is a file on a full disk, a line is lost: to complain of it there would end the thread.
-    let builder = builder.log_internal_errors(false).with_ansi(std::io::stderr().is_terminal());
+    let builder = builder.log_internal_errors(false).with_ansi(ansi);
     // A second call, as a test may make, leaves the first in place.
     let _ = builder.try_init();
 }

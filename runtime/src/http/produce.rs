@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{Embedded, Refusal, accepts, embedded, json};
+use super::guard::refusal;
 use super::placement::by_key;
 use super::producer;
 use super::request::{self, Entry};
-use super::{BODY_TIME_MAX, Door};
+use super::server::Peer;
+use super::{Door, body};
+use crate::access::Grant;
 use crate::error::{Error, Kind};
 use crate::log::{Append, Producer, Ticket, Topic};
 use crate::metrics::Metrics;
@@ -46,26 +48,31 @@ const NOT_RETRIABLE: u32 = 50002;
 pub(super) async fn produce(
     State(door): State<Arc<Door>>,
     Path(topic): Path<String>,
+    Extension(grant): Extension<Grant>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     if let Err(status) = accepts(&headers) {
         return status.into_response();
     }
-    let answered = answer(&door, &topic, &headers, body).await;
+    let answered = match grant.produces(&topic) {
+        true => answer(&door, &topic, &peer, &headers, body).await,
+        false => Err(refusal(StatusCode::FORBIDDEN)),
+    };
     answered.unwrap_or_else(|refusal| {
         door.runtime.metrics().refused.with_label_values(&[&refusal.code.to_string()]).inc();
         refusal.into_response()
     })
 }
 
-async fn answer(door: &Door, topic: &str, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
+async fn answer(door: &Door, topic: &str, peer: &Peer, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
     let embedded = embedded(headers)?;
     let producer = producer::named(headers)?;
     let topic = door.runtime.topic(topic);
     let topic = topic.ok_or_else(|| Refusal::coded(StatusCode::NOT_FOUND, 40401, "Topic not found."))?;
-    let (body, _room) = take_body(door, headers, body).await?;
-    let entries = request::read(&body, door.ingest.records_max)?;
+    let taken = body::take(door, peer, headers, body, door.ingest.body_bytes_max).await?;
+    let entries = request::read(&taken.bytes, door.ingest.records_max)?;
     let mut sorted = Sorted::new(topic, entries.len());
     let turn = match &producer {
         Some(producer) => producer.partition(topic.partitions()),
@@ -73,7 +80,7 @@ async fn answer(door: &Door, topic: &str, headers: &HeaderMap, body: Body) -> Re
     };
     sorted.sort(turn, &entries, embedded)?;
     let receipts = sorted.append(producer).await?;
-    count(door.runtime.metrics(), topic.name(), &receipts, body.len());
+    count(door.runtime.metrics(), topic.name(), &receipts, taken.bytes.len());
     let mut answer = json(StatusCode::OK, &Receipts { offsets: receipts, key_schema_id: None, value_schema_id: None });
     producer::echo(headers, &mut answer);
     Ok(answer)
@@ -87,34 +94,6 @@ fn count(metrics: &Metrics, topic: &str, receipts: &[Receipt], bytes: usize) {
         metrics.accepted_bytes.with_label_values(&[topic]).inc_by(bytes as u64);
     } else {
         metrics.repeated.with_label_values(&[topic]).inc_by(repeated as u64);
-    }
-}
-
-/// Reads a body, within its limit and while there is room for it beside the others that are being worked on.
-async fn take_body(
-    door: &Door,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(axum::body::Bytes, OwnedSemaphorePermit), Refusal> {
-    let limit = door.ingest.body_bytes_max;
-    let too_large = || {
-        Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, format!("The request's body is over the limit of {limit} bytes."))
-    };
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let bytes = stated.unwrap_or(limit);
-    if bytes > limit {
-        return Err(too_large());
-    }
-    // A permit stands for a KiB, so that the largest bodies fit the count.
-    let permits = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-    let room = Arc::clone(&door.room).try_acquire_many_owned(permits).map_err(|_| Refusal::busy())?;
-    match tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, limit)).await {
-        Ok(Ok(body)) => Ok((body, room)),
-        Ok(Err(cause)) if cause.to_string().contains("length limit") => Err(too_large()),
-        Ok(Err(cause)) => {
-            Err(Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: the body broke off: {cause}")))
-        }
-        Err(_) => Err(Refusal::plain(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.")),
     }
 }
 

@@ -25,7 +25,7 @@ pub struct BucketReader {
 
 enum Side {
     /// The embedded server's own folder, through the server's own code: whether it runs or not.
-    Embedded(Look),
+    Embedded(Box<Look>),
     Remote(Box<Bucket>, Handle),
 }
 
@@ -58,7 +58,7 @@ impl BucketReader {
     /// Errors as [`Bucket::open`] does.
     pub fn open(options: &Options, folder: &Path, tokio: &Handle) -> Result<Self> {
         let side = match options.endpoint {
-            Endpoint::Embedded { .. } => Side::Embedded(Look::into(folder)),
+            Endpoint::Embedded { .. } => Side::Embedded(Box::new(Look::into(folder))),
             Endpoint::Aws | Endpoint::Url(_) => {
                 Side::Remote(Box::new(tokio.block_on(Bucket::open(options, None))?), tokio.clone())
             }

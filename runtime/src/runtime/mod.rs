@@ -117,6 +117,11 @@ impl Runtime {
         &self.metrics
     }
 
+    /// The figures, for who outlives a borrow.
+    pub fn shared_metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
     /// An embedded topic.
     pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
         self.topics.get(name)

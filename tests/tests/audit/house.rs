@@ -171,7 +171,7 @@ impl Copy {
              ORDER BY key LIMIT 1 OFFSET (SELECT count(*) / 2 FROM tidemill_objects WHERE table_name = '{table}')"
         ));
         let file = self.data.join("lake/audited").join(key.as_str().expect("a key"));
-        let offsets = (next != json!(0)).then(|| json!([first, next])).unwrap_or(Value::Null);
+        let offsets = if next == json!(0) { Value::Null } else { json!([first, next]) };
         (json!({ "table": table, "partition": partition, "key": key, "offsets": offsets }), file)
     }
 

@@ -121,6 +121,34 @@ fn a_query_ends_when_it_is_interrupted() {
     });
 }
 
+#[test]
+fn a_query_ends_in_its_time() {
+    let folder = Folder::new();
+    let reader = filled(&folder);
+    let endless = "WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t";
+    let time = std::time::Duration::from_millis(20);
+    let error = reader.run_within(endless, 1, time).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (Kind::Busy, "query: it took longer than 20ms"));
+    assert_eq!(reader.run_within("pin", 9, time * 1_000).unwrap().rows.len(), 3, "the next one has its own time");
+}
+
+#[test]
+fn what_looks_like_reading_and_is_not_is_refused() {
+    let folder = Folder::new();
+    let reader = filled(&folder);
+    for asked in [
+        "SELECT * FROM pragma_journal_mode",
+        "SELECT * FROM pragma_table_info('pin')",
+        "WITH t AS (SELECT * FROM pragma_database_list) SELECT * FROM t",
+        "SELECT load_extension('x')",
+        "SELECT LOAD_EXTENSION('x', 'y')",
+    ] {
+        let error = reader.run(asked, 9).unwrap_err();
+        assert_eq!(error.kind(), Kind::Input, "{asked}: {error}");
+        assert!(error.message().contains("not authorized"), "{asked}: {error}");
+    }
+}
+
 /// The ten queries of `pipelines/sql`, over a few rows made by hand.
 #[test]
 fn the_named_queries_answer() {

@@ -5,14 +5,17 @@ mod producer;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand::RngExt as _;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
 
 use self::answer::{Receipts, remaining};
 pub use self::producer::Producer;
+use crate::access::Secret;
 use crate::error::{Error, Kind, OrFail, Result};
 
 /// The type of the body.
@@ -58,11 +61,23 @@ enum Again {
 }
 
 impl Client {
-    /// A client. Its connections go straight to the server, whatever proxy the environment names.
-    pub fn new() -> Result<Self> {
+    /// A client that shows `key` where it has one, and finds the named host at the address beside it.
+    ///
+    /// Its connections go straight to the server, whatever proxy the environment names, and to no other that it points to.
+    pub fn new(key: Option<&Secret>, found: Option<(&str, SocketAddr)>) -> Result<Self> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            let value = HeaderValue::try_from(format!("Bearer {}", key.expose()));
+            // The cause is left out: it could say something of what the key holds.
+            let mut value = value.map_err(|_| Error::new(Kind::Input, "key: it has characters that no key has"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
         let builder = || {
             let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIME_MAX).timeout(ANSWER_TIME_MAX);
-            builder.tcp_nodelay(true).no_proxy()
+            let builder = builder.tcp_nodelay(true).no_proxy().redirect(Policy::none());
+            let builder = builder.default_headers(headers.clone());
+            found.iter().fold(builder, |builder, (host, at)| builder.resolve(host, *at))
         };
         // A machine that knows no certificate authority can still speak plain HTTP.
         let http = builder().build().or_else(|_| builder().tls_certs_only([]).build());

@@ -47,7 +47,7 @@ async fn post_two(answers: &[Answer], knows_repeats: bool) -> (Script, Result<Po
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/topics/pin", listener.local_addr().unwrap());
     let server = tokio::spawn(async { axum::serve(listener, router).await });
-    let client = Client { backoff: Duration::ZERO, ..Client::new().unwrap() };
+    let client = Client { backoff: Duration::ZERO, ..Client::new(None, None).unwrap() };
     let mut producer = Producer::new();
     let mut posted = client.post(&mut producer, &url, BOTH.into()).await;
     if posted.is_ok() && !script.lock().unwrap().answers.is_empty() {
@@ -119,7 +119,7 @@ async fn says_where_nobody_listens() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/topics/pin", listener.local_addr().unwrap());
     drop(listener);
-    let client = Client { backoff: Duration::ZERO, ..Client::new().unwrap() };
+    let client = Client { backoff: Duration::ZERO, ..Client::new(None, None).unwrap() };
     let posted = client.post(&mut Producer::new(), &url, BOTH.into()).await;
     for error in [posted.unwrap_err(), client.get(&url).await.unwrap_err()] {
         assert_eq!(error.kind(), Kind::Unavailable);

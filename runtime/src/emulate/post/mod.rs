@@ -71,15 +71,14 @@ pub struct Sent {
     pub seconds: f64,
 }
 
-/// Sends what `plan` says and calls `progress` with the posts done so far. The first error that does not pass ends it.
-pub async fn run(plan: &Plan, rows: &Rows, progress: impl Fn(u64) + Sync) -> Result<Sent> {
-    let urls = plan.urls()?;
-    let (client, begun) = (Client::new()?, Instant::now());
+/// Sends what `plan` says by `client` and calls `progress` with the posts done so far. The first error that does not pass ends it.
+pub async fn run(client: &Client, plan: &Plan, rows: &Rows, progress: impl Fn(u64) + Sync) -> Result<Sent> {
+    let (urls, begun) = (plan.urls()?, Instant::now());
     let (posts, records, retries) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let lanes = Lanes::new(urls.len());
     let groups = stream::iter(Schedule::new(plan, rows.len()).groups(plan.batch.max(1)));
     let sent = groups.map(|group| {
-        let (client, urls, lanes, progress) = (&client, &urls, &lanes, &progress);
+        let (urls, lanes, progress) = (&urls, &lanes, &progress);
         let (posts, records, retries) = (&posts, &records, &retries);
         async move {
             if let Some(rate) = plan.rate {
