@@ -1,7 +1,6 @@
 //! A partition read from its first frame that is kept to its last, by who may change nothing, beside a writer or without one.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::path::Path;
 
 use super::frame::Header;
@@ -94,7 +93,7 @@ impl Survey {
                 Err(error) => return Err(error),
             };
             let path = segment::path(&place.folder, base);
-            let bytes = fs::metadata(path).map_or(0, |found| found.len());
+            let bytes = File::open(path).and_then(|file| file.size()).unwrap_or(0);
             if let (Some(last), Some(before)) = (segments.back_mut(), &before)
                 && before.base == Some(last.base)
             {
