@@ -21,7 +21,7 @@ pub struct Daemon {
     pub topics: SocketAddr,
     /// Where the operator asks.
     pub admin: SocketAddr,
-    /// Where the embedded S3 endpoint listens.
+    /// Where the S3 endpoint listens, where that is not AWS.
     pub lake: Option<SocketAddr>,
 }
 
@@ -34,6 +34,14 @@ impl Daemon {
     /// The same, with more on its command line.
     pub fn start_with(pipeline: &Path, more: &[&str]) -> Self {
         Self::spawn(Command::new(place::command()).arg("run").arg(pipeline).args(more))
+    }
+
+    /// Starts a pipeline with more in its environment; its log goes on in `log` beside its file.
+    pub fn start_in(pipeline: &Path, environment: &[(&str, String)]) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(pipeline.with_file_name("log"));
+        let mut command = Command::new(place::command());
+        command.arg("run").arg(pipeline).envs(environment.iter().cloned()).stderr(log.expect("a file for the log"));
+        Self::spawn(&mut command)
     }
 
     /// Starts a pipeline whose log goes to a file, which is named too.
@@ -62,9 +70,8 @@ impl Daemon {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("tidemill starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut topics, mut admin, mut lake) = (None, None, None);
-        // The lines come in this order; the lake's, where there is one, is the last.
-        while lake.is_none() {
-            let Some(Ok(line)) = lines.next() else { break };
+        // The lines come in this order.
+        while let Some(Ok(line)) = lines.next() {
             // Where a URL names a host, it is this machine all the same.
             let here = |port: &str| Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)));
             let address = |at: &str| at.parse().ok().or_else(|| here(at.rsplit(':').next()?));
@@ -72,7 +79,10 @@ impl Daemon {
             match line.trim().split(' ').next() {
                 Some("post") => topics = at(&line),
                 Some("admin") => admin = at(&line),
-                Some("lake") => lake = at(&line),
+                Some("lake") => {
+                    lake = at(&line);
+                    break;
+                }
                 _ => {}
             }
         }

@@ -9,7 +9,7 @@ use super::group;
 use super::ledger::{self, EPOCH};
 use super::query::Reader;
 use super::row::{self, OBJECT, int, json, select, whole};
-use crate::commit::{Epoch, Group, Object};
+use crate::commit::{Epoch, Group, Object, Revision};
 use crate::error::Result;
 use crate::time::Timestamp;
 
@@ -209,15 +209,48 @@ impl Reader {
     }
 
     /// The objects of a partition of a table and the segments that are part of none, by rising offset, one at a time. Of an
-    /// aggregate, the partition is 0.
-    pub fn each_holding(&self, table: &str, partition: u32, visit: impl FnMut(Holding) -> Result<()>) -> Result<()> {
+    /// aggregate, the partition is 0. Without those that revisions have added, or those alone.
+    pub fn each_holding(
+        &self,
+        table: &str,
+        partition: u32,
+        revised: bool,
+        visit: impl FnMut(Holding) -> Result<()>,
+    ) -> Result<()> {
         let sql = format!(
-            "SELECT {OBJECT}, delivered FROM tidemill_objects WHERE table_name = ?1 AND partition = ?2 UNION ALL \
+            "SELECT {OBJECT}, delivered FROM tidemill_objects WHERE table_name = ?1 AND partition = ?2 \
+             AND (revision > 0) = ?3 UNION ALL \
              SELECT '', file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, '', \
-             json_array(digest), NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
-             ORDER BY first_offset, window_start"
+             json_array(digest), revision, NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
+             AND (revision > 0) = ?3 ORDER BY first_offset, window_start"
         );
-        self.each(&sql, (table, partition), visit)
+        self.each(&sql, (table, partition, revised), visit)
+    }
+
+    /// The lines beside those of the ledger for a partition, by rising epoch.
+    pub fn revisions(&self, table: &str, partition: u32) -> Result<Vec<Revision>> {
+        let sql = "SELECT * FROM tidemill_revisions WHERE table_name = ? AND partition = ? ORDER BY epoch, revision";
+        select(&self.connection, sql, (table, partition), row::revision)
+    }
+
+    /// How many letters of an epoch a revision has made rows of, and how many were dropped.
+    pub fn healed_by(&self, line: &Revision) -> Result<(u64, u64)> {
+        let sql = "SELECT coalesce(sum(became = 'rows'), 0), coalesce(sum(became = 'dropped'), 0) \
+             FROM tidemill_dead_letters WHERE table_name = ? AND partition = ? AND epoch = ? AND revision = ?";
+        let of = (&line.table, line.partition, int(line.epoch), int(line.revision));
+        let found = select(&self.connection, sql, of, |row| Ok((whole(row, 0)?, whole(row, 1)?)))?;
+        Ok(found.first().copied().unwrap_or_default())
+    }
+
+    /// How many letters of a partition that lie in an object's offsets, and in its window up to `until`, its revision has made
+    /// rows of.
+    pub fn healed_in(&self, object: &Object, until: Timestamp) -> Result<u64> {
+        let sql = "SELECT count(*) FROM tidemill_dead_letters WHERE table_name = ?1 AND partition = ?2 AND revision = ?3 \
+             AND became = 'rows' AND offset >= ?4 AND offset < ?5 AND time >= ?6 AND time < ?7";
+        let Object { table, partition, revision, first_offset, next_offset, window, .. } = object;
+        let offsets = (int(*first_offset), int(*next_offset));
+        let of = (table, partition, int(*revision), offsets.0, offsets.1, window.0, until.0);
+        Ok(select(&self.connection, sql, of, |row| whole(row, 0))?.first().copied().unwrap_or(0))
     }
 
     fn each(&self, sql: &str, of: impl rusqlite::Params, mut visit: impl FnMut(Holding) -> Result<()>) -> Result<()> {
@@ -225,7 +258,7 @@ impl Reader {
         let mut statement = self.connection.prepare(sql).during(what)?;
         let mut rows = statement.query(of).during(what)?;
         while let Some(row) = rows.next().during(what)? {
-            let delivered = row.get::<_, Option<i64>>(11).during(what)?.map(Timestamp);
+            let delivered = row.get::<_, Option<i64>>(12).during(what)?.map(Timestamp);
             visit(Holding { object: row::object(row).during(what)?, delivered })?;
         }
         Ok(())

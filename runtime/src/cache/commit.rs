@@ -8,10 +8,11 @@ use super::group::{self, Marks};
 use super::latest::Latest;
 use super::layout::TableLayout;
 use super::ledger;
+use super::letters;
 use super::row::{self, Generation};
 use super::store::Store;
-use crate::commit::{DeadLetter, Epoch, Group, Object, Segment};
-use crate::error::{Error, Kind, Result};
+use crate::commit::{Became, DeadLetter, Epoch, Group, Object, Revision, Segment};
+use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
 /// A commit under way. Dropped before [`Commit::finish`], it leaves nothing.
@@ -65,19 +66,19 @@ impl<'a> Commit<'a> {
 
     /// Keeps records that could not become rows.
     pub fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<()> {
-        letters.iter().try_for_each(|letter| row::write_dead_letter(&self.store.connection, letter))
+        letters.iter().try_for_each(|letter| letters::write(&self.store.connection, letter))
     }
 
-    /// Notes that a dead letter was appended to its topic again.
-    pub fn redriven(&mut self, table: &str, partition: u32, offset: u64, at: Timestamp) -> Result<()> {
-        let sql = "UPDATE tidemill_dead_letters SET redriven = ? WHERE table_name = ? AND partition = ? AND offset = ?";
-        let values = params![at.0, table, partition, row::int(offset)];
-        match row::run(&self.store.connection, "note a redrive", sql, values)? {
-            1 => Ok(()),
-            _ => {
-                Err(Error::new(Kind::Missing, format!("dead letter {table:?}/{partition}/{offset}: it does not exist")))
-            }
-        }
+    /// Adds a line beside one of the ledger's, for a redrive of dead letters.
+    pub fn revision(&mut self, line: &Revision) -> Result<()> {
+        row::write_revision(&self.store.connection, line)
+    }
+
+    /// Notes what became of a dead letter, and in which revision.
+    ///
+    /// Errors with [`Kind::Internal`](crate::error::Kind::Internal) where there is none that waits.
+    pub fn healed(&mut self, table: &str, at: (u32, u64), became: Became, revision: u64, now: Timestamp) -> Result<()> {
+        letters::heal(&self.store.connection, table, at, became, revision, now)
     }
 
     /// Lists the epoch's segments.

@@ -124,8 +124,7 @@ impl TableLayout {
         format!("CREATE TABLE {} ({}){tail}", quote(&self.name), columns.join(", "))
     }
 
-    /// The statement that puts a row in, or in place of an older one of its key. Without the name `old`, a table that
-    /// is called `excluded` would be compared with itself.
+    /// The statement that puts a row in, or in place of an older one of its key.
     pub(super) fn upsert(&self) -> String {
         self.upsert_where(">")
     }

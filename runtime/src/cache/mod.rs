@@ -21,7 +21,9 @@ mod group;
 mod history;
 mod latest;
 mod ledger;
+pub mod letters;
 mod percentile;
+mod rebuild;
 mod row;
 mod store;
 #[cfg(test)]
@@ -34,5 +36,6 @@ pub use group::{Mark, Marks};
 pub use history::Work;
 pub use latest::Latest;
 pub use layout::{AggregateLayout, Layout, TableLayout, check};
+pub use rebuild::{Part, Rebuild};
 pub use row::Generation;
 pub use store::Store;

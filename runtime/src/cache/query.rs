@@ -13,8 +13,8 @@ use super::fault::{During, kind, message};
 use super::file;
 use super::layout::{is_name, quote};
 use super::ledger::{self, EPOCH, EPOCH_COLUMNS};
-use super::row::{self, DEAD_LETTER, Generation, OBJECT, select, whole};
-use crate::commit::{DeadLetter, Epoch, Object};
+use super::row::{self, Generation, OBJECT, select, whole};
+use crate::commit::{Epoch, Object};
 use crate::error::{Error, Kind, Result};
 use crate::value::Value;
 
@@ -186,27 +186,10 @@ impl Reader {
         select(&self.connection, &sql, (table, partition, limit as i64), ledger::epoch)
     }
 
-    /// A table's dead letters that were not redriven, latest first.
-    pub fn dead_letters(&self, table: &str, limit: usize) -> Result<Vec<DeadLetter>> {
-        let sql = format!(
-            "SELECT {DEAD_LETTER} FROM tidemill_dead_letters WHERE table_name = ? AND redriven IS NULL \
-             ORDER BY time DESC, partition, offset DESC LIMIT ?"
-        );
-        select(&self.connection, &sql, (table, limit as i64), row::dead_letter)
-    }
-
-    /// One dead letter, redriven or not.
-    pub fn dead_letter(&self, table: &str, partition: u32, offset: u64) -> Result<Option<DeadLetter>> {
-        let sql = format!(
-            "SELECT {DEAD_LETTER} FROM tidemill_dead_letters WHERE table_name = ? AND partition = ? AND offset = ?"
-        );
-        Ok(select(&self.connection, &sql, (table, partition, row::int(offset)), row::dead_letter)?.pop())
-    }
-
     /// The last objects, the latest first, each with whether it was delivered.
     pub fn objects(&self, limit: usize) -> Result<Vec<(Object, bool)>> {
         let sql = format!("SELECT {OBJECT}, delivered IS NOT NULL FROM tidemill_objects ORDER BY id DESC LIMIT ?");
-        select(&self.connection, &sql, [limit as i64], |row| Ok((row::object(row)?, row.get(11)?)))
+        select(&self.connection, &sql, [limit as i64], |row| Ok((row::object(row)?, row.get(12)?)))
     }
 
     /// The generation in service of each table.

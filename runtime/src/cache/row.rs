@@ -4,7 +4,7 @@ use rusqlite::{Connection, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::fault::{During, internal};
-use crate::commit::{DeadLetter, Object, Segment};
+use crate::commit::{Object, Revision, Segment};
 use crate::error::{Kind, OrFail, Result};
 use crate::time::Timestamp;
 
@@ -45,28 +45,36 @@ pub(super) fn run(connection: &Connection, what: &str, sql: &str, params: impl P
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).during(what)
 }
 
-/// The columns that [`dead_letter`] reads.
-pub(super) const DEAD_LETTER: &str = "table_name, partition, offset, time, reason, digest, key, value, headers";
-
-pub(super) fn dead_letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
-    Ok(DeadLetter {
+pub(super) fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
+    Ok(Revision {
         table: row.get(0)?,
         partition: row.get(1)?,
-        offset: whole(row, 2)?,
-        time: time(row, 3)?,
-        reason: row.get(4)?,
-        digest: row.get(5)?,
-        key: row.get(6)?,
-        value: row.get(7)?,
-        headers: row.get(8)?,
+        epoch: whole(row, 2)?,
+        revision: whole(row, 3)?,
+        out: row.get(4)?,
+        dropped: row.get(5)?,
+        rejected: row.get(6)?,
+        rows: row.get(7)?,
+        committed: time(row, 8)?,
+        digest: row.get(9)?,
+        late: json(row, 10)?,
     })
 }
 
-pub(super) fn write_dead_letter(connection: &Connection, letter: &DeadLetter) -> Result<()> {
-    let DeadLetter { table, partition, offset, time, reason, digest, key, value, headers } = letter;
-    let values = params![table, partition, int(*offset), time.0, reason, digest, key, value, headers];
-    let sql = "INSERT INTO tidemill_dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)";
-    run(connection, "keep a dead letter", sql, values).map(drop)
+/// Writes a line beside one of the ledger's, and adds it to the partition's sums.
+pub(super) fn write_revision(connection: &Connection, line: &Revision) -> Result<()> {
+    let Revision { table, partition, epoch, revision, out, dropped, rejected, rows, late, committed, digest } = line;
+    let late = serde_json::to_string(late).or_fail(Kind::Internal, || "revision")?;
+    let sql = "INSERT INTO tidemill_revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let (epoch, revision) = (int(*epoch), int(*revision));
+    let values = params![table, partition, epoch, revision, out, dropped, rejected, rows, committed.0, digest, late];
+    run(connection, "write a revision", sql, values)?;
+    let sql = "UPDATE tidemill_positions SET records_out = records_out + ?3, dropped = dropped + ?4, \
+         rejected = rejected + ?5, rows = rows + ?6 WHERE table_name = ?1 AND partition = ?2";
+    match run(connection, "write a revision", sql, params![table, partition, out, dropped, rejected, rows])? {
+        1 => Ok(()),
+        _ => Err(internal(format!("ledger of {table:?}/{partition}: it has no line to revise"))),
+    }
 }
 
 pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<Segment> {
@@ -81,21 +89,25 @@ pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<Segment> {
         rows: whole(row, 7)?,
         bytes: whole(row, 8)?,
         digest: row.get(9)?,
+        revision: whole(row, 10)?,
         sha256: None,
     })
 }
 
 pub(super) fn write_segment(connection: &Connection, segment: &Segment) -> Result<()> {
-    let Segment { file, table, partition, epoch, window, first_offset, next_offset, rows, bytes, digest, .. } = segment;
-    let (first, next) = (int(*first_offset), int(*next_offset));
-    let values = params![file, table, partition, int(*epoch), window.0, first, next, int(*rows), int(*bytes), digest];
-    let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let Segment {
+        file, table, partition, epoch, revision, window, first_offset, next_offset, rows, bytes, digest, ..
+    } = segment;
+    let (epoch, revision, first, next) = (int(*epoch), int(*revision), int(*first_offset), int(*next_offset));
+    let (rows, bytes) = (int(*rows), int(*bytes));
+    let values = params![file, table, partition, epoch, window.0, first, next, rows, bytes, digest, revision];
+    let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     run(connection, "list a segment", sql, values).map(drop)
 }
 
 /// The columns that [`object`] reads.
-pub(super) const OBJECT: &str =
-    "key, file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, sha256, digests";
+pub(super) const OBJECT: &str = "key, file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, sha256, digests, \
+     revision";
 
 pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
     Ok(Object {
@@ -110,16 +122,18 @@ pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
         bytes: whole(row, 8)?,
         sha256: row.get(9)?,
         digests: json(row, 10)?,
+        revision: whole(row, 11)?,
     })
 }
 
 pub(super) fn write_object(connection: &Connection, object: &Object) -> Result<()> {
-    let Object { key, file, table, partition, window, first_offset, next_offset, rows, bytes, sha256, digests } =
-        object;
+    let Object { key, file, table, partition, revision, window, first_offset, next_offset, rows, bytes, .. } = object;
+    let Object { sha256, digests, .. } = object;
     let digests = serde_json::to_string(digests).or_fail(Kind::Internal, || "digests of an object")?;
     let (first, next, rows, bytes) = (int(*first_offset), int(*next_offset), int(*rows), int(*bytes));
-    let values = params![key, file, table, partition, window.0, first, next, rows, bytes, sha256, digests];
-    let sql = "INSERT INTO tidemill_objects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)";
+    let revision = int(*revision);
+    let values = params![key, file, table, partition, window.0, first, next, rows, bytes, sha256, digests, revision];
+    let sql = "INSERT INTO tidemill_objects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)";
     run(connection, "put an object in the outbox", sql, values).map(drop)
 }
 

@@ -150,7 +150,7 @@ pub(super) fn create(connection: &Connection, pipeline: &str) -> Result<()> {
     file::stamp(connection)
 }
 
-fn owner(connection: &Connection, path: &Path, pipeline: &str) -> Result<String> {
+pub(super) fn owner(connection: &Connection, path: &Path, pipeline: &str) -> Result<String> {
     let sql = "SELECT name, instance FROM tidemill_pipeline";
     let rows = select(connection, sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     match rows.as_slice() {

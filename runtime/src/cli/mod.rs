@@ -2,7 +2,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the surface that prints")]
 
 mod audit;
+mod cache;
 mod check;
+mod dead_letters;
 mod demo;
 mod emulate;
 mod explain;
@@ -80,6 +82,12 @@ enum Command {
     Promote(shadow::Promote),
     /// End a shadow.
     Discard(shadow::Discard),
+    /// Look after a pipeline's cache.
+    #[command(subcommand)]
+    Cache(cache::Cache),
+    /// See, take out or redrive the records that could not become rows.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLetters),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
     /// Name what is rotten in the topics of a stopped pipeline, or leave it out.
@@ -119,6 +127,8 @@ pub fn main() -> ExitCode {
         Command::Shadow(shadow) => shadow.run(),
         Command::Promote(promote) => promote.run(),
         Command::Discard(discard) => discard.run(),
+        Command::Cache(cache) => cache.run(),
+        Command::DeadLetters(letters) => letters.run(),
         Command::Tap(tap) => tap.run(),
         Command::Repair(repair) => repair.run(),
         Command::Key(key) => key.run(),

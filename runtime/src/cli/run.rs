@@ -15,6 +15,7 @@ use crate::config;
 use crate::config::plan::Pipeline;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::http::{self, Guard, Listener};
+use crate::lake::options::Endpoint;
 use crate::process;
 use crate::reload::Watch;
 use crate::runtime::{Options, Runtime};
@@ -81,18 +82,23 @@ impl Run {
             let listen = &running.runtime.pipeline().listen;
             println!("  post to   {}/topics/<topic>", listen.url(running.topics));
             println!("  admin     {}/status", listen.url(running.admin));
-            if let Some(lake) = running.runtime.lake_addr() {
-                println!(
-                    "  lake      http://{lake}/{} (key and secret: tidemill)",
-                    running.runtime.pipeline().lake.bucket
-                );
-            }
+            println!("  lake      {}", lake(&running.runtime));
             let ended = running.watch_over(asked).await;
             running.end().await;
             // Nobody may be left to read it.
             let _ = writeln!(std::io::stdout(), "pipeline ended; all that was taken is committed or in the topics");
             ended.map(|()| Ended::Well)
         })
+    }
+}
+
+/// Where its objects are to be found.
+fn lake(runtime: &Runtime) -> String {
+    let lake = &runtime.pipeline().lake;
+    match (runtime.lake_addr(), &lake.endpoint) {
+        (Some(addr), _) => format!("http://{addr}/{} (key and secret: tidemill)", lake.bucket),
+        (None, Endpoint::Url(url)) => format!("{}/{}", url.trim_end_matches('/'), lake.bucket),
+        (None, _) => format!("s3://{}", lake.bucket),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use crate::error::Result;
-use crate::lake::options::{self as lake, Endpoint, Format};
+use crate::lake::options::{self as lake, Endpoint, Format, Patience, SPOOL_BYTES};
 
 use super::Declared;
 use super::fault::{Fault, Faults, Place, fault_at, join, wrong};
@@ -28,6 +28,11 @@ const EPOCH_TIME_MIN: Duration = Duration::from_millis(10);
 const EPOCH_RECORDS_MAX: u64 = 16 << 20;
 /// Bounds on the bytes of records that an epoch may be allowed to hold.
 const EPOCH_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
+
+/// The shortest time-out of the lake, and the shortest of its longest pauses.
+const LAKE_TIME_MIN: Duration = Duration::from_millis(10);
+/// Bounds on what may wait for the lake on this disk.
+const SPOOL_RANGE: std::ops::RangeInclusive<u64> = 1 << 20..=1 << 50;
 
 /// Reads a pipeline file and the SQL files that it names.
 ///
@@ -131,11 +136,17 @@ fn lake(section: &Section<'_>) -> lake::Options {
     if prefix.contains("//") || prefix.chars().any(char::is_control) {
         section.wrong("prefix", &wrong(format!("{prefix:?} has an empty part or a control character")));
     }
+    let usual = Patience::default();
     let formats = [("parquet", Format::Parquet), ("json", Format::Json)];
     let options = lake::Options {
         endpoint: endpoint(section),
         region: section.text("region"),
         format: section.choice("format", &formats).unwrap_or(Format::Parquet),
+        patience: Patience {
+            request: section.duration("timeout", LAKE_TIME_MIN).unwrap_or(usual.request),
+            pause: section.duration("retry", LAKE_TIME_MIN).unwrap_or(usual.pause),
+        },
+        spool_bytes_max: section.size("spool", SPOOL_RANGE).unwrap_or(SPOOL_BYTES),
         bucket,
         prefix,
     };
@@ -152,7 +163,10 @@ fn endpoint(section: &Section<'_>) -> Endpoint {
         "embedded" => Endpoint::Embedded { port: port() },
         url => {
             let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-            if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
+            if url.contains('@') {
+                let secret = wrong("the URL carries a user, which is shown wherever the endpoint is");
+                section.wrong("endpoint", &secret.hint("leave it out: credentials come from the environment"));
+            } else if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
                 let meant = "write \"embedded\", \"aws\" or a URL such as \"http://127.0.0.1:9000\"";
                 port();
                 section.wrong("endpoint", &wrong(format!("{url:?} is not an S3 endpoint")).hint(meant));

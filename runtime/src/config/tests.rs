@@ -133,7 +133,7 @@ fn a_good_file_is_a_plan() {
     assert!(listen.keys.is_none() && listen.tls.is_none() && listen.hosts.is_empty());
     assert_eq!(
         format!("{:?}", pipeline.lake),
-        r#"Options { bucket: "orders-lake", prefix: "raw/eu", endpoint: Embedded { port: 9000 }, region: None, format: Parquet }"#
+        r#"Options { bucket: "orders-lake", prefix: "raw/eu", endpoint: Embedded { port: 9000 }, region: None, format: Parquet, patience: Patience { request: 30s, pause: 30s }, spool_bytes_max: 10737418240 }"#
     );
     let [clicks, orders] = pipeline.topics.as_slice() else { panic!("{:?}", pipeline.topics) };
     assert_eq!(

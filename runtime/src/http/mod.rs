@@ -6,6 +6,7 @@ mod body;
 mod connection;
 mod credentials;
 mod crowd;
+mod dead_letters;
 pub mod generations;
 mod guard;
 mod placement;
@@ -85,6 +86,7 @@ pub fn admin(runtime: Arc<Runtime>, guard: Arc<Guard>) -> Router {
         .route("/tables/{table}/generations", get(generations::generations))
         .route("/tables/{table}/reload", post(generations::reload))
         .route("/tables/{table}/shadow", get(shadow::look).post(shadow::begin))
+        .route("/tables/{table}/redrive", post(dead_letters::redrive))
         .route("/tables/{table}/promote", post(shadow::promote))
         .route("/tables/{table}/discard", post(shadow::discard))
         .route("/tables/{table}/rollback", post(generations::rollback))

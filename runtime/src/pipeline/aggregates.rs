@@ -89,6 +89,18 @@ impl Aggregates {
         Ok(shares)
     }
 
+    /// Merges rows of a table that come again and let no time pass; how many each aggregate counts as late, where there are any.
+    pub fn amend(&mut self, table: &str, partials: Vec<Partial>) -> Result<Vec<(String, u64)>> {
+        let of_table = self.all.iter_mut().filter(|aggregate| aggregate.table == table);
+        let mut all_late = Vec::new();
+        for (aggregate, partial) in of_table.zip(partials) {
+            let late = aggregate.state.amend(partial)?;
+            aggregate.late += late;
+            all_late.extend((late > 0).then(|| (aggregate.name.clone(), late)));
+        }
+        Ok(all_late)
+    }
+
     /// Lets time pass in a partition that has shown no record for `quiet`.
     pub fn advance(&mut self, table: &str, partition: u32, settled: Timestamp, quiet: Duration) {
         let of_table = self.all.iter_mut().filter(|aggregate| aggregate.table == table);
@@ -153,6 +165,7 @@ fn segments(aggregate: &str, closed: &[Group]) -> Vec<Segment> {
             table: aggregate.to_owned(),
             partition: 0,
             epoch: 0,
+            revision: 0,
             window,
             first_offset: 0,
             next_offset: 0,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,11 @@ use hashbrown::HashMap;
 
 use super::aggregates::{Aggregates, Change};
 use super::epoch::Handover;
+use super::redrive::{Kept, Redrive};
 use super::shelf::Shelf;
 use super::table::Table;
 use crate::cache::{Commit, Generation, Latest, Store};
-use crate::commit::{DeadLetter, Epoch, Object, Segment};
+use crate::commit::{Became, DeadLetter, Epoch, Object, Revision, Segment};
 use crate::disk;
 use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
@@ -52,6 +53,8 @@ pub enum Message {
     Delivered(Object),
     /// A generation is to be in service after a restart too.
     Generation(Generation),
+    /// Dead letters were healed.
+    Redrive(Box<Redrive>),
 }
 
 /// What the committer shows of itself: how far it has come, the last error while it lasts, whether it has given up.
@@ -149,8 +152,20 @@ pub(crate) struct Batch {
     landed: Vec<(Vec<String>, Object)>,
     delivered: Vec<Object>,
     generations: Vec<Generation>,
+    redrives: Vec<Redriven>,
     /// Up to where the lake windows of partitions have come.
     settled: Vec<(String, u32, Timestamp)>,
+}
+
+/// Dead letters that were healed, once their rows have been taken in.
+struct Redriven {
+    table: String,
+    revision: u64,
+    healed: Vec<((u32, u64), Became)>,
+    lines: Vec<Revision>,
+    latest: Option<Latest>,
+    late: Vec<(String, u64)>,
+    done: SyncSender<Result<Vec<(String, u64)>>>,
 }
 
 /// Commits what it is told until nobody can tell it anything any more.
@@ -191,7 +206,30 @@ impl Setup {
             Message::Landed { segments, object } => batch.landed.push((segments, object)),
             Message::Delivered(object) => batch.delivered.push(object),
             Message::Generation(generation) => batch.generations.push(generation),
+            Message::Redrive(redrive) => self.merge_redrive(*redrive, batch)?,
         }
+        Ok(())
+    }
+
+    /// Takes in letters that were healed, unless one of them does not wait any more.
+    fn merge_redrive(&mut self, redrive: Redrive, batch: &mut Batch) -> Result<()> {
+        let Redrive { table, revision, kept, done } = redrive;
+        let Kept { healed, mut lines, segments, partials, latest } = kept;
+        let refused = match self.store.wait(&table, healed.iter().map(|(at, _)| *at)) {
+            Ok(true) => None,
+            Ok(false) => Some(Error::new(Kind::Conflict, format!("table {table:?}: a letter was healed meanwhile"))),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = refused {
+            segments.iter().for_each(|segment| self.forget(&segment.file));
+            // Who asked may have gone.
+            let _ = done.send(Err(error));
+            return Ok(());
+        }
+        let late = self.aggregates.amend(&table, partials)?;
+        lines.iter_mut().take(1).for_each(|line| line.late.clone_from(&late));
+        batch.segments.extend(segments);
+        batch.redrives.push(Redriven { table, revision, healed, lines, latest, late, done });
         Ok(())
     }
 
@@ -259,6 +297,13 @@ impl Setup {
         for generation in &batch.generations {
             commit.generation(generation)?;
         }
+        for Redriven { table, revision, healed, lines, latest, .. } in &batch.redrives {
+            latest.iter().try_for_each(|latest| commit.upsert(table, latest).map(drop))?;
+            lines.iter().try_for_each(|line| commit.revision(line))?;
+            for (at, became) in healed {
+                commit.healed(table, *at, *became, *revision, now)?;
+            }
+        }
         commit.finish()
     }
 
@@ -286,7 +331,10 @@ impl Setup {
         }
         for object in batch.delivered {
             self.forget(&object.file);
-            self.shelf.delivered();
+            self.shelf.delivered(&object);
+        }
+        for redriven in batch.redrives {
+            let _ = redriven.done.send(Ok(redriven.late));
         }
     }
 
@@ -321,7 +369,8 @@ impl Setup {
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        let Self { epochs, dead_letters, segments, changes, landed, delivered, generations, settled: _ } = self;
+        let Self { epochs, dead_letters, segments, changes, landed, delivered, generations, redrives, settled: _ } =
+            self;
         epochs.is_empty()
             && dead_letters.is_empty()
             && segments.is_empty()
@@ -329,5 +378,6 @@ impl Batch {
             && landed.is_empty()
             && delivered.is_empty()
             && generations.is_empty()
+            && redrives.is_empty()
     }
 }

@@ -57,7 +57,11 @@ impl Explain<'_> {
                 format!("table {:?}: partition {partition}: the ledger has no epoch of offset {offset}", plan.name);
             Error::new(Kind::Missing, what).hint("`tidemill audit` says what else is wrong")
         };
-        let line = reader.line_at(&plan.name, partition, offset)?.ok_or_else(unknown)?;
+        let mut line = reader.line_at(&plan.name, partition, offset)?.ok_or_else(unknown)?;
+        if object.revision > 0 {
+            // What healed the record was another than what rejected it.
+            line.digest = object.digests.first().cloned().unwrap_or_default();
+        }
         let chain = self.chain(plan, &reader, &line)?;
         let table = Table::new(plan, chain.outputs(), format, &self.places.spool)?;
         let written = written(fetched, format, &table, row).map_err(|error| error.within(format!("object {key:?}")))?;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 use hashbrown::HashMap;
 
@@ -13,9 +12,6 @@ use crate::commit::{Object, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::lake;
 use crate::lake::options::Options;
-
-/// How long the lander waits after trouble before it tries again.
-const RETRY_TIME: Duration = Duration::from_secs(1);
 
 /// All that the lander needs.
 pub struct Setup {
@@ -34,35 +30,38 @@ pub struct Setup {
 /// Joins what is due until the shelf ends.
 pub fn run(setup: &Setup) {
     while let Some(segments) = setup.shelf.take_due() {
-        match step(setup, segments) {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                tracing::error!(error = error.message(), "segments not joined");
-                std::thread::park_timeout(RETRY_TIME);
-            }
+        if !step(setup, segments) {
+            return;
         }
     }
 }
 
-/// Joins segments that were taken from the shelf, and hands the object over; after an error they are on the shelf again. False when
-/// nobody listens any more.
-pub(crate) fn step(setup: &Setup, mut segments: Vec<Segment>) -> Result<bool> {
-    let joined = join(setup, &segments);
-    // What has other columns becomes an object of its own.
-    setup.shelf.put_back(segments.split_off(joined.as_ref().map_or(0, |(joined, _)| *joined)));
-    let (_, object) = joined?;
-    let files = segments.into_iter().map(|segment| segment.file).collect();
-    Ok(setup.committer.send(Message::Landed { segments: files, object }).is_ok())
+/// Joins segments that were taken from the shelf, and hands the object over; those that cannot be joined rest there a while. False
+/// when nobody listens any more.
+pub(crate) fn step(setup: &Setup, mut segments: Vec<Segment>) -> bool {
+    match join(setup, &segments) {
+        Ok((joined, object)) => {
+            // What has other columns becomes an object of its own.
+            setup.shelf.put_back(segments.split_off(joined));
+            let files = segments.into_iter().map(|segment| segment.file).collect();
+            setup.committer.send(Message::Landed { segments: files, object }).is_ok()
+        }
+        Err(error) => {
+            let table = segments.first().map(|segment| segment.table.as_str());
+            tracing::error!(table, error = error.message(), "segments not joined");
+            setup.shelf.put_back_to_rest(segments, &error);
+            true
+        }
+    }
 }
 
 /// The object of the segments, or of as many of them as have the columns of the first: how many, too.
 fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     let nothing = || Error::new(Kind::Internal, "lander: nothing to join");
     let first = segments.first().ok_or_else(nothing)?;
-    let Segment { table, partition, epoch, window, first_offset, .. } = first;
+    let Segment { table, partition, epoch, revision, window, first_offset, .. } = first;
     let topic = setup.topics.get(table).unwrap_or(table);
-    let key = lake::object_key(&setup.lake, table, *window, topic, *partition, *first_offset, *epoch);
+    let key = lake::object_key(&setup.lake, topic, first);
     let file =
         format!("object+{table}+{partition}+{}+{first_offset}+{epoch}.{}", window.0, setup.lake.format.extension());
     let parts: Vec<PathBuf> = segments.iter().map(|segment| setup.spool.join(&segment.file)).collect();
@@ -83,6 +82,7 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
         file,
         table: table.clone(),
         partition: *partition,
+        revision: *revision,
         window: *window,
         first_offset: *first_offset,
         next_offset: last.next_offset,

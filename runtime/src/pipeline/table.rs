@@ -62,6 +62,12 @@ impl Table {
         Ok(Self { plan: plan.clone(), fields, lake, layout, cached, format, spool: spool.to_owned() })
     }
 
+    /// The columns of the cache and of the origin, as [`Table::cached`] gives them.
+    pub fn cached_fields(&self) -> Vec<Field> {
+        let all: Vec<Field> = self.fields.iter().cloned().chain(origin_fields()).collect();
+        self.cached.iter().filter_map(|&index| all.get(index).cloned()).collect()
+    }
+
     /// Of rows with their origin, what the cache keeps.
     pub fn cached(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         rows.project(&self.cached).or_fail(Kind::Internal, || format!("table {:?}", self.plan.name))

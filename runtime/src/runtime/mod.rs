@@ -1,8 +1,11 @@
 //! The runtime: a pipeline started, watched, and stopped without losing what was taken.
 
 mod back;
+mod claim;
 mod first;
 mod offers;
+mod rebuild;
+mod redrive;
 mod shadow;
 #[cfg(test)]
 mod simulation;
@@ -40,6 +43,8 @@ use crate::time::{Clock, Timestamp};
 use self::shadow::Shadowed;
 
 pub use self::offers::{By, Offer, Offered};
+pub use self::rebuild::{Rebuilt, rebuild};
+pub use self::redrive::Letters;
 pub use self::shadow::{Gate, SHARE};
 pub use self::start::Options;
 pub use self::status::Status;
@@ -76,6 +81,8 @@ struct Running {
     shadow: Mutex<Option<Arc<Shadowed>>>,
     /// Held while a shadow begins or ends.
     shadowing: Mutex<()>,
+    /// Held while dead letters are redriven.
+    redrives: Mutex<()>,
 }
 
 /// The generation of a table, and what became of the last one that was offered.

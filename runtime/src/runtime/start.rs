@@ -5,9 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hashbrown::HashSet;
 
+use super::claim::Claim;
 use super::first::First;
 use super::spawn::Vital;
 use super::{By, Offered, Runtime, Threads, threads};
@@ -33,6 +35,9 @@ use crate::pipeline::table::Table;
 use crate::reload;
 use crate::time::{Clock, Timestamp};
 
+/// A start that is not the first waits so long for the lake.
+const REACH_TIME: Duration = Duration::from_secs(5);
+
 /// The generation that each table begins with.
 pub(super) type Tables = Vec<Arc<Generation>>;
 
@@ -50,24 +55,34 @@ impl Runtime {
         let data_lock = DataLock::take(&pipeline.data)?;
         let places = Places::make(&pipeline.data)?;
         let metrics = Arc::new(Metrics::new()?);
+        let is_first = !places.cache.exists();
         let host = Host::new(Some(&places.compiled))?.trusting(&pipeline.trust);
         let topics = open_topics(&pipeline, &places, &clock)?;
-        let (tables, store) = open_tables(&pipeline, options, &places, &host)?;
-        let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
-        let positions = store.positions()?;
-        let shelf = restore_shelf(&store, &positions, &tables, &places.spool)?;
+        let tables = first_generations(&pipeline, options, &places, &host)?;
         let server = start_server(&pipeline, &places).await?;
         let lake = server.as_ref().map(Server::addr);
         let bucket = Arc::new(Bucket::open(&pipeline.lake, server.as_ref()).await?);
+        reach(&bucket, is_first).await?;
+        let claim = Claim { bucket: &bucket, pipeline: &pipeline, spool: &places.spool };
+        if is_first {
+            claim.is_free(&places.cache).await?;
+        }
+        let store =
+            Store::open(&places.cache, &layout(&pipeline, tables.iter().map(|generation| &*generation.table))?)?;
+        claim.make(store.instance_id()).await?;
+        let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
+        let positions = store.positions()?;
+        let shelf = restore_shelf(&pipeline, &store, &positions, &tables, &places.spool, &clock)?;
         let health = Arc::new(Health::default());
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);
+        let onward = threads::Onward { shelf: &shelf, messages: &messages };
         let (running, workers) = threads::Beginning {
             pipeline: &pipeline,
             topics: &topics,
             store: &store,
             aggregates: &aggregates,
-            messages: &messages,
+            onward,
             clock: &clock,
         }
         .workers(&tables)?;
@@ -86,7 +101,7 @@ impl Runtime {
         let vital = Vital { health: Arc::clone(&health), clock: Arc::clone(&clock) };
         let committer = vital.thread("committer", move || committer::run(committer, &received))?;
         let lander = threads::lander(&pipeline, &places.spool, &shelf, &messages, &vital)?;
-        let (uploaders, uploads_end) = threads::uploaders(&places.spool, &shelf, &bucket, &messages, &metrics, &vital);
+        let (uploaders, uploads_end) = threads::uploaders(&pipeline, &places.spool, onward, &bucket, &metrics, &vital);
         let threads =
             Threads { workers, lander, uploaders, uploads_end, committer, messages, server, _lock: data_lock };
         let started = clock.now();
@@ -159,8 +174,8 @@ pub(super) fn partitions(pipeline: &Pipeline, topics: &BTreeMap<String, Arc<Topi
     topics.get(name).map_or(planned, |topic| topic.partitions())
 }
 
-/// The generation that each table begins with, and the store that was made for them.
-fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Host) -> Result<(Tables, Store)> {
+/// The generation that each table begins with.
+pub(super) fn first_generations(pipeline: &Pipeline, options: Options, places: &Places, host: &Host) -> Result<Tables> {
     let before = if places.cache.exists() { Reader::open(&places.cache)?.generations()? } else { Vec::new() };
     let mut tables = Vec::new();
     for plan in &pipeline.tables {
@@ -183,8 +198,7 @@ fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Ho
         chain.start().map_err(subject)?;
         tables.push(Arc::new(Generation { chain, table, number, pinned }));
     }
-    let store = Store::open(&places.cache, &layout(pipeline, tables.iter().map(|generation| &*generation.table))?)?;
-    Ok((tables, store))
+    Ok(tables)
 }
 
 /// The aggregates as the last commit left them.
@@ -204,10 +218,12 @@ pub(super) fn restore_aggregates(
 
 /// The shelf as the last commit left it; files that no commit names are removed.
 pub(super) fn restore_shelf(
+    pipeline: &Pipeline,
     store: &Store,
     positions: &[Epoch],
     tables: &[Arc<Generation>],
     spool: &Path,
+    clock: &Arc<Clock>,
 ) -> Result<Arc<Shelf>> {
     let (segments, outbox) = (store.segments()?, store.outbox()?);
     let known = segments.iter().map(|segment| &segment.file).chain(outbox.iter().map(|object| &object.file));
@@ -222,7 +238,10 @@ pub(super) fn restore_shelf(
         let error = Error::new(Kind::Corrupt, format!("spool: file {lost:?} is committed but not there"));
         return Err(error.hint("put the data folder back as it was; its files belong together"));
     }
-    let shelf = Shelf::default();
+    let of = |table: &plan::Table| table.aggregates.iter().map(|one| (one.name.clone(), table.name.clone())).collect();
+    let owners = pipeline.tables.iter().flat_map(|table| -> Vec<_> { of(table) }).collect();
+    let share = pipeline.lake.spool_bytes_max / (pipeline.tables.len() as u64).max(1);
+    let shelf = Shelf::new(share, owners, Arc::clone(clock));
     let plans = || tables.iter().map(|generation| &generation.table.plan);
     let is_table = |name: &str| plans().any(|plan| plan.name == name);
     for closed in segments.iter().filter(|segment| !is_table(&segment.table)) {
@@ -236,6 +255,27 @@ pub(super) fn restore_shelf(
         }
     }
     Ok(Arc::new(shelf))
+}
+
+/// Asks for the bucket. A first start wants an answer, so that what is wrong in the file is said at once; later ones take records
+/// also while the lake is away, and what has to get there waits.
+async fn reach(bucket: &Bucket, is_first: bool) -> Result<()> {
+    let reached = match is_first {
+        true => Ok(bucket.reach().await),
+        false => tokio::time::timeout(REACH_TIME, bucket.reach()).await,
+    };
+    match reached {
+        Ok(Err(error)) if is_first || error.kind() != Kind::Unavailable => Err(error),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::warn!(error = error.line(), "lake not reached, going on without it");
+            Ok(())
+        }
+        Err(_) => {
+            tracing::warn!(patience = ?REACH_TIME, "lake did not answer, going on without it");
+            Ok(())
+        }
+    }
 }
 
 async fn start_server(pipeline: &Pipeline, places: &Places) -> Result<Option<Server>> {

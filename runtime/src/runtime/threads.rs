@@ -16,7 +16,7 @@ use crate::cache::{Store, Work};
 use crate::commit::Epoch;
 use crate::config::plan::Pipeline;
 use crate::error::Result;
-use crate::lake::{Bucket, Profile};
+use crate::lake::{Backoff, Bucket, Profile};
 use crate::log::Topic;
 use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
@@ -27,13 +27,20 @@ use crate::pipeline::trial::Fared;
 use crate::pipeline::{lander, source, uploader, worker};
 use crate::time::{Clock, Timestamp};
 
+/// Where what the workers make goes: by the committer to the shelf.
+#[derive(Clone, Copy)]
+pub(super) struct Onward<'a> {
+    pub(super) shelf: &'a Arc<Shelf>,
+    pub(super) messages: &'a SyncSender<Message>,
+}
+
 /// What workers begin with.
 pub(super) struct Beginning<'a> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) topics: &'a BTreeMap<String, Arc<Topic>>,
     pub(super) store: &'a Store,
     pub(super) aggregates: &'a Aggregates,
-    pub(super) messages: &'a SyncSender<Message>,
+    pub(super) onward: Onward<'a>,
     pub(super) clock: &'a Arc<Clock>,
 }
 
@@ -53,8 +60,9 @@ impl Beginning<'_> {
             let generation = Arc::clone(generation);
             let in_service = InService { generation, since: self.clock.now(), before: None, last_offer: None };
             let generation = Mutex::new(in_service);
-            let (offers, shadow, shadowing) = (Mutex::default(), Mutex::default(), Mutex::default());
-            running.push(Running { plan: plan.clone(), workers, generation, offers, shadow, shadowing });
+            let (offers, shadow, shadowing, redrives) =
+                (Mutex::default(), Mutex::default(), Mutex::default(), Mutex::default());
+            running.push(Running { plan: plan.clone(), workers, generation, offers, shadow, shadowing, redrives });
         }
         Ok((running, threads))
     }
@@ -84,7 +92,8 @@ impl Beginning<'_> {
                 bounds: self.pipeline.epoch.clone(),
                 profile: Profile::default(),
                 watermarks: self.aggregates.watermarks(name, partition),
-                committer: self.messages.clone(),
+                shelf: Arc::clone(self.onward.shelf),
+                committer: self.onward.messages.clone(),
                 shown: worker::Shown::default(),
                 clock: Arc::clone(self.clock),
             };
@@ -124,26 +133,31 @@ pub(super) fn lander(
     vital.thread("lander", move || lander::run(&setup))
 }
 
-/// The uploaders, which take objects from the shelf, and what makes them stop.
+/// The uploaders, each taking the objects of one table from the shelf, and what makes them stop.
 pub(super) fn uploaders(
+    pipeline: &Pipeline,
     spool: &Path,
-    shelf: &Arc<Shelf>,
+    onward: Onward<'_>,
     bucket: &Arc<Bucket>,
-    messages: &SyncSender<Message>,
     metrics: &Arc<Metrics>,
     vital: &Vital,
 ) -> (JoinSet<()>, watch::Sender<bool>) {
     let (end, stop) = watch::channel(false);
     let mut uploaders = JoinSet::new();
-    for _ in 0..uploader::UPLOADS_MAX {
-        uploaders.spawn(vital.clone().task(uploader::run(uploader::Setup {
-            shelf: Arc::clone(shelf),
+    for table in onward.shelf.tables(pipeline.tables.iter().map(|table| table.name.as_str())) {
+        let setup = uploader::Setup {
+            table: Arc::from(table),
+            shelf: Arc::clone(onward.shelf),
             spool: spool.to_owned(),
             bucket: Arc::clone(bucket),
-            committer: messages.clone(),
+            backoff: Backoff::upto(pipeline.lake.patience.pause),
+            committer: onward.messages.clone(),
             metrics: Arc::clone(metrics),
             stop: stop.clone(),
-        })));
+        };
+        for _ in 0..uploader::UPLOADS_MAX {
+            uploaders.spawn(vital.clone().task(uploader::run(setup.clone())));
+        }
     }
     (uploaders, end)
 }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
+use tidemill_tests::cli::done;
 use tidemill_tests::daemon::{Daemon, tidemill};
 use tidemill_tests::{http, place};
 
 use self::house::{Copy, House, Report, THINGS, USERS, keys, post_things};
-use self::sabotage::{FULL, QUICK, base};
+use self::sabotage::{FULL, QUICK, base, flip};
 
 /// All is proven as it ran, and every sabotage of a copy is named.
 fn check(name: &str, format: &str) {
@@ -121,6 +122,24 @@ fn what_retention_removed_is_not_provable_and_no_fault() {
     let output = tidemill(["explain", house.pipeline.to_str().expect("a path"), &key, "1"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("is not there any more"), "{said}");
+}
+
+#[test]
+fn what_a_person_left_out_of_a_topic_is_not_provable_and_no_fault() {
+    let house = House::new("audit-repaired", "json", &[]);
+    house.run();
+    let segment = Copy { data: house.data() }.segments("thing", 1).remove(0);
+    flip(&segment, 20_000);
+    let rotten = house.audit(&house.data(), &[]);
+    let fault = json!({ "what": "altered", "table": "thing", "partition": 1, "message": "its checksum is wrong" });
+    assert!(rotten.names(&fault), "{:#}", rotten.said);
+    let offsets = rotten.faults()[0]["offsets"].clone();
+    done(house.folder.path(), &["repair", "audited.toml", "--skip"], "");
+    let report = house.audit(&house.data(), &[]);
+    report.proves();
+    let said = report.said["not_provable"].to_string();
+    let left_out = format!("offsets {} to {} were left out", offsets[0], offsets[1]);
+    assert!(said.contains(&left_out), "{left_out}: {said}");
 }
 
 #[test]

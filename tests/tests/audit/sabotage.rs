@@ -13,7 +13,7 @@ fn with(mut fault: Value, what: &str, message: &str) -> Value {
     fault
 }
 
-fn flip(file: &Path, at: usize) {
+pub(crate) fn flip(file: &Path, at: usize) {
     let mut bytes = fs::read(file).expect("the file");
     bytes[at] ^= 4;
     fs::write(file, bytes).expect("the file");

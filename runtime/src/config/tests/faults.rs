@@ -268,7 +268,7 @@ fn wrong_addresses() {
     swap(
         "\"embedded\"",
         "\"aws\"",
-        &["8:1: lake.port: unknown key; known are bucket, prefix, endpoint, region, format"],
+        &["8:1: lake.port: unknown key; known are bucket, prefix, endpoint, region, format, timeout, retry, spool"],
     );
     swap(
         "127.0.0.1:9003",

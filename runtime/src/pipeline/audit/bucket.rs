@@ -7,7 +7,7 @@ use super::report::{Fault, Report, What};
 use crate::cache::Holding;
 use crate::cache::query::Reader;
 use crate::error::Result;
-use crate::lake::{BucketReader, Listed};
+use crate::lake::{BucketReader, Listed, claim_key};
 
 /// Compares the listing with the outbox; gives the keys of delivered objects that are not there as they were written.
 pub(super) fn list(
@@ -67,7 +67,8 @@ fn folders(audit: &Audit<'_>, reader: &Reader) -> Result<VecDeque<String>> {
 
 /// An object that the outbox does not have: foreign, unless it has got it since.
 fn foreign(audit: &Audit<'_>, listed: &Listed, report: &mut Report) -> Result<()> {
-    if Reader::open(&audit.places.cache)?.object(&listed.key)?.is_none() {
+    let is_claim = listed.key == claim_key(&audit.pipeline.lake);
+    if !is_claim && Reader::open(&audit.places.cache)?.object(&listed.key)?.is_none() {
         let said = format!("its {} bytes are in the bucket, and no epoch has written it", listed.bytes);
         report.fault(Fault::new(What::Foreign, said).key(&listed.key));
     }

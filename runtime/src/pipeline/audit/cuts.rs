@@ -1,6 +1,6 @@
 //! The ledger's cuts held against objects and spool: each is in exactly one, and each object has the rows of its cuts.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs;
 
 use super::Audit;
@@ -9,10 +9,11 @@ use super::origins::{Follow, Piece, rows};
 use super::report::{Fault, Report, What};
 use crate::cache::query::Reader;
 use crate::cache::{Holding, Lines};
-use crate::commit::{Epoch, Object};
+use crate::commit::{Cut, Epoch, Object};
 use crate::error::{Kind, Result};
 use crate::lake::{BucketReader, Fetched};
 use crate::pipeline::table::origin_fields;
+use crate::time::Timestamp;
 
 /// Follows the cuts of every partition through what holds them; where contents are read, the cache is compared with them too.
 /// Objects whose key is `faulty` have been told of already.
@@ -61,7 +62,7 @@ impl Walk<'_> {
         let mut covered: Option<(u64, String)> = None;
         let mut outs = Outs::default();
         let reader = self.reader;
-        reader.each_holding(table, partition, |holding| {
+        reader.each_holding(table, partition, false, |holding| {
             self.tick();
             let object = &holding.object;
             if let Some((to, before)) = covered.as_ref().filter(|(to, _)| object.first_offset < *to) {
@@ -100,12 +101,51 @@ impl Walk<'_> {
         while let Some(piece) = pieces.next_before(u64::MAX)? {
             report.fault(nowhere(table, partition, &piece));
         }
+        self.revised(table, partition, cached, report)
+    }
+
+    /// What revisions have added: together the rows that their lines say, each object those of its letters.
+    fn revised(&mut self, table: &str, partition: u32, cached: &mut Cached<'_>, report: &mut Report) -> Result<()> {
+        let size = self.audit.pipeline.tables.iter().find(|plan| plan.name == table).map(|plan| plan.window);
+        let mut missing: BTreeMap<u64, i64> = BTreeMap::new();
+        for line in self.reader.revisions(table, partition)? {
+            *missing.entry(line.revision).or_default() += line.rows;
+        }
+        let reader = self.reader;
+        reader.each_holding(table, partition, true, |holding| {
+            self.tick();
+            let object = &holding.object;
+            *missing.entry(object.revision).or_default() -= object.rows.cast_signed();
+            let records =
+                reader.healed_in(object, size.map_or(Timestamp(i64::MAX), |size| object.window.plus(size)))?;
+            let Object { window, first_offset, next_offset, rows, .. } = *object;
+            let cut = Cut { window, first_offset, next_offset, rows };
+            let digest = object.digests.first().cloned().unwrap_or_default();
+            let piece = [Piece { epoch: 0, digest, out: records, cut, is_last: true }];
+            if let Some(of) = report.of(table, partition) {
+                of.objects += u64::from(!object.key.is_empty());
+                of.rows_waiting += if holding.delivered.is_none() { rows } else { 0 };
+            }
+            let Some(fetched) = self.read(&holding, report)? else { return cached.absent(object) };
+            if let Some(found) = self.contents(fetched, object, &piece, cached, report)?
+                && found.first() != Some(&records)
+            {
+                let said = format!("{records} letters of its revision became rows, and it has {found:?}");
+                let fault = Fault::new(What::Sum, said).of(table, partition).key(name(&holding));
+                report.fault(fault.offsets(first_offset, next_offset));
+            }
+            Ok(())
+        })?;
+        for (revision, rows) in missing.into_iter().filter(|(_, rows)| *rows != 0) {
+            let said = format!("revision {revision} says {rows} rows more than its objects have");
+            report.fault(Fault::new(What::Gap, said).of(table, partition));
+        }
         Ok(())
     }
 
     fn aggregate(&mut self, aggregate: &str, cached: &mut Cached<'_>, report: &mut Report) -> Result<()> {
         let reader = self.reader;
-        reader.each_holding(aggregate, 0, |holding| {
+        reader.each_holding(aggregate, 0, false, |holding| {
             self.tick();
             let object = &holding.object;
             if let Some(of) = report.aggregates.get_mut(aggregate) {
@@ -311,7 +351,7 @@ impl Pieces<'_> {
 
 fn of_line(line: &Epoch) -> VecDeque<Piece> {
     let count = line.cuts.len();
-    let piece = |(nth, cut): (usize, &crate::commit::Cut)| Piece {
+    let piece = |(nth, cut): (usize, &Cut)| Piece {
         epoch: line.epoch,
         digest: line.digest.clone(),
         out: line.out,

@@ -6,7 +6,7 @@ use super::Audit;
 use super::report::{Fault, Partition, Report, What};
 use crate::cache::Position;
 use crate::cache::query::Reader;
-use crate::commit::Epoch;
+use crate::commit::{Epoch, Revision};
 use crate::error::Result;
 
 /// Checks all lines of the ledger, and begins the account of each partition.
@@ -32,6 +32,13 @@ pub(super) fn check(audit: &Audit<'_>, reader: &Reader, report: &mut Report) -> 
             before = Some(line);
             done += 1;
             (audit.progress)("ledger", done, epochs);
+        }
+        for line in reader.revisions(&table, partition)? {
+            healed(reader, &line, report)?;
+            sums.revise(&line);
+            for (aggregate, rows) in &line.late {
+                *late.entry(aggregate.clone()).or_default() += rows;
+            }
         }
         let faults = report.of(&table, partition).map_or(0, |of| of.faults);
         if let Some(of) = report.of(&table, partition) {
@@ -97,6 +104,20 @@ fn balance(line: &Epoch, report: &mut Report) {
     }
 }
 
+/// A line beside the ledger's has to be what became of its letters.
+fn healed(reader: &Reader, line: &Revision, report: &mut Report) -> Result<()> {
+    let (out, dropped) = reader.healed_by(line)?;
+    let counted = (line.out, line.dropped, line.rejected);
+    if counted != (out.cast_signed(), dropped.cast_signed(), -(out + dropped).cast_signed()) {
+        let said = format!(
+            "revision {} says {} out and {} dropped more, and of the dead letters {out} became rows and {dropped} were dropped",
+            line.revision, line.out, line.dropped
+        );
+        report.fault(Fault::new(What::Sum, said).of(&line.table, line.partition).epoch(line.epoch));
+    }
+    Ok(())
+}
+
 /// The lines have to come to where the partition stands, and to its sums.
 fn close(last: Option<&Epoch>, sums: &Partition, position: Option<Position>, report: &mut Report) {
     let Some(position) = position else {
@@ -144,6 +165,16 @@ fn letters(reader: &Reader, report: &mut Report) -> Result<()> {
 }
 
 impl Partition {
+    fn revise(&mut self, line: &Revision) {
+        self.out = self.out.saturating_add_signed(line.out);
+        self.dropped = self.dropped.saturating_add_signed(line.dropped);
+        self.rejected = self.rejected.saturating_add_signed(line.rejected);
+        self.rows = self.rows.saturating_add_signed(line.rows);
+        for (aggregate, rows) in &line.late {
+            *self.late.entry(aggregate.clone()).or_default() += rows;
+        }
+    }
+
     fn add(&mut self, line: &Epoch) {
         if self.epochs == 0 {
             self.from = line.from;

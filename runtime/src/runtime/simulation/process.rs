@@ -25,7 +25,7 @@ use crate::pipeline::worker::{self, Command};
 use crate::pipeline::{lander, uploader};
 use crate::record::Batch;
 use crate::runtime::start::{restore_aggregates, restore_shelf};
-use crate::runtime::threads::Beginning;
+use crate::runtime::threads::{Beginning, Onward};
 use crate::time::Clock;
 
 /// More messages than any step sends.
@@ -92,7 +92,7 @@ impl Process {
                 line.next
             );
         }
-        let shelf = restore_shelf(&store, &positions, &tables, &spool)?;
+        let shelf = restore_shelf(pipeline, &store, &positions, &tables, &spool, clock)?;
         let health = Arc::new(Health::default());
         health.advance(&positions);
         let (messages, received) = sync_channel(ROOM);
@@ -101,7 +101,7 @@ impl Process {
             topics: &by_name,
             store: &store,
             aggregates: &aggregates,
-            messages: &messages,
+            onward: Onward { shelf: &shelf, messages: &messages },
             clock,
         };
         let slot =
@@ -175,8 +175,7 @@ impl Process {
     /// Joins what is due, if something is.
     pub(super) fn land(&mut self) {
         if let Some(segments) = self.shelf.take_due_now() {
-            // After an error they lie on the shelf again.
-            drop(lander::step(&self.lander, segments));
+            assert!(lander::step(&self.lander, segments), "somebody listens");
             self.inbox.extend(self.received.try_iter());
         }
     }
@@ -184,7 +183,7 @@ impl Process {
     /// An object to upload: one that was tried before, or the next of the outbox.
     pub(super) fn take_object(&mut self) -> Option<Object> {
         let may_take = self.uploading.len() < uploader::UPLOADS_MAX;
-        let more = may_take.then(|| self.shelf.take_object().now_or_never().flatten()).flatten();
+        let more = may_take.then(|| self.shelf.take_object("pin").now_or_never().flatten()).flatten();
         self.uploading.extend(more);
         if self.uploading.is_empty() { None } else { Some(self.uploading.remove(0)) }
     }

@@ -41,6 +41,7 @@ pub fn clean(raw: Raw) -> Verdict<Row<'static>> {
         "sieve" if ind % 10 == 3 => return drop(),
         "sieve" if ind % 10 == 4 => return reject("a four at its end"),
         "rejects" => return reject("it is rejected like all others"),
+        "drops" if ind % 50 == 7 => return drop(),
         "loops" if ind % 50 == 7 => loop {
             black_box(ind);
         },
