@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod commit;
+pub mod disk;
 pub mod error;
 pub mod metrics;
 pub mod process;

@@ -1,11 +1,11 @@
 //! Files of the spool that are whole on disk before they are named.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::disk::{self, File};
 use crate::error::{Error, Kind, OrFail, Result};
 
 /// How much is read or written at a time where whole files are copied.
@@ -14,8 +14,8 @@ pub(super) const COPY_BYTES: usize = 256 * 1024;
 /// Syncs the folder that holds `path`, so that the file's name survives a loss of power.
 pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
+        Some(folder) if !folder.as_os_str().is_empty() => disk::sync_folder(folder),
+        _ => disk::sync_folder("."),
     }
 }
 
@@ -88,7 +88,7 @@ impl Draft {
     /// Syncs the bytes, gives them the name `path`, syncs the folder; says how many bytes, and their sha256.
     pub(super) fn publish(self, path: &Path) -> Result<(u64, String)> {
         let written = self.file.sync().map_err(storage(&self.temp))?;
-        std::fs::rename(&self.temp, path).map_err(storage(path))?;
+        disk::rename(&self.temp, path).map_err(storage(path))?;
         sync_parent(path).map_err(storage(path))?;
         Ok(written)
     }
@@ -97,7 +97,7 @@ impl Draft {
 /// A draft that was not published is no use to anyone; a published one has no temporary name any more.
 impl Drop for Draft {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.temp);
+        let _ = disk::remove_file(&self.temp);
     }
 }
 

@@ -1,6 +1,5 @@
 //! The joining of segments into one object: encoded bytes copied, never decoded.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::disk::{COPY_BYTES, Draft, hex, storage, sync_parent};
 use super::options::Format;
+use crate::disk::{self, File};
 use crate::error::{Error, Kind, OrFail, Result};
 
 /// What a joined object holds.
@@ -55,17 +55,17 @@ pub fn join(files: &[PathBuf], into: &Path, format: Format) -> Result<Joined> {
 
 /// One segment is an object as it stands: it gets a second name. None where the file system gives no second names.
 fn adopt(segment: &Path, into: &Path, format: Format) -> Result<Option<Joined>> {
-    let mut file = File::open(segment).map_err(storage(segment))?;
+    let mut file = Segment(File::open(segment).map_err(storage(segment))?);
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; COPY_BYTES]);
     let (mut rows, mut bytes) = (0, 0);
     if format == Format::Parquet {
         let broken = || format!("segment {:?}", segment.display().to_string());
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).or_fail(Kind::Corrupt, broken)?;
         rows = u64::try_from(metadata.file_metadata().num_rows()).or_fail(Kind::Corrupt, broken)?;
-        file.rewind().map_err(storage(segment))?;
+        file.0.rewind().map_err(storage(segment))?;
     }
     loop {
-        let read = file.read(&mut buffer).map_err(storage(segment))?;
+        let read = file.0.read(&mut buffer).map_err(storage(segment))?;
         let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
         hash.update(piece);
         bytes += read as u64;
@@ -83,8 +83,8 @@ fn adopt(segment: &Path, into: &Path, format: Format) -> Result<Option<Joined>> 
 /// system gives no second names.
 pub fn link(segment: &Path, into: &Path) -> Result<bool> {
     // A name that a crash left stands in the way of the same name.
-    let _ = std::fs::remove_file(into);
-    if std::fs::hard_link(segment, into).is_err() {
+    let _ = disk::remove_file(into);
+    if disk::hard_link(segment, into).is_err() {
         return Ok(false);
     }
     sync_parent(into).map_err(storage(into))?;
@@ -114,7 +114,7 @@ fn join_parquet(files: &[PathBuf], draft: Draft) -> Result<(Draft, usize, u64)> 
     for path in files {
         let broken = || format!("segment {:?}", path.display().to_string());
         let segment = Segment(File::open(path).map_err(storage(path))?);
-        let metadata = ParquetMetaDataReader::new().parse_and_finish(&segment.0).or_fail(Kind::Corrupt, broken)?;
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&segment).or_fail(Kind::Corrupt, broken)?;
         if let Some(draft) = draft.take() {
             writer = Some(writer_like(&metadata, draft)?);
         }
@@ -166,7 +166,8 @@ struct Segment(File);
 
 impl Length for Segment {
     fn len(&self) -> u64 {
-        Length::len(&self.0)
+        // What cannot be asked is read as empty, and found broken.
+        self.0.size().unwrap_or(0)
     }
 }
 

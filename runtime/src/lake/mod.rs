@@ -14,7 +14,7 @@ mod rows;
 mod segment;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bucket::{Bucket, Delivered, Listed};
 pub use columns::parquet_columns;

@@ -1,6 +1,5 @@
 //! The segment: one epoch's rows of one partition and lake window, in a file of the spool.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use super::disk::{Hashed, storage, sync_parent};
 use super::encoding::Profile;
 use super::json;
 use super::options::Format;
+use crate::disk::{self, File};
 use crate::error::{Error, Kind, OrFail, Result};
 
 /// How much JSON gathers before it is written.
@@ -45,7 +45,7 @@ impl SegmentWriter {
     /// Begins the file `path` (what was there gives way) for rows of `schema`; `profile` is what is known of the table.
     pub fn create(path: &Path, format: Format, schema: SchemaRef, profile: &Profile) -> Result<Self> {
         // Never cut off: under a second name it may be an object of the lake.
-        let _ = std::fs::remove_file(path);
+        let _ = disk::remove_file(path);
         let file = Hashed::new(File::create_new(path).map_err(storage(path))?);
         let form = match format {
             Format::Parquet => Form::Parquet(Box::new(parquet_writer(file, schema, profile)?)),

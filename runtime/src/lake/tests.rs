@@ -97,6 +97,18 @@ fn write(path: &Path, format: Format, batches: &[RecordBatch], profile: &mut Pro
 }
 
 /// The rows of a file, as columns of the schema that they were written with.
+/// The rows of an object as lines of JSON.
+pub(crate) fn lines(object: &[u8], format: Format) -> String {
+    match format {
+        Format::Json => String::from_utf8(object.to_vec()).unwrap(),
+        Format::Parquet => {
+            let object = bytes::Bytes::copy_from_slice(object);
+            let reader = ParquetRecordBatchReaderBuilder::try_new(object).unwrap().build().unwrap();
+            reader.map(|rows| json_lines(&rows.unwrap()).unwrap()).collect()
+        }
+    }
+}
+
 fn read(path: &Path) -> RecordBatch {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
     let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();

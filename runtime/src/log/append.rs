@@ -127,6 +127,19 @@ impl Ticket {
         }
     }
 
+    /// The answer, if it has come.
+    #[cfg(test)]
+    pub(crate) fn answer(&mut self) -> Option<Result<Appended>> {
+        let answer = match &mut self.0 {
+            Promise::Comes(answer) => answer,
+            Promise::Known(appended) => return Some(Ok(*appended)),
+        };
+        match answer.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            answer => Some(answer.unwrap_or_else(|_| Err(unanswered()))),
+        }
+    }
+
     /// Waits for the answer on a thread that is not tokio's.
     pub fn wait_blocking(self) -> Result<Appended> {
         match self.0 {

@@ -1,6 +1,5 @@
 //! The frames of one segment, read one after another, each checked before it is believed.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -9,6 +8,7 @@ use super::index::Entry;
 use super::place::{Home, Place};
 use super::segment::{self, Before};
 use super::skips::Skip;
+use crate::disk::File;
 use crate::error::Result;
 
 /// How much is read from the file at a time; a larger frame is read whole.

@@ -3,13 +3,13 @@
 //! The index of a sealed segment, or of one whose writer was closed, is kept in a file beside it, so that opening a topic
 //! need not read the segment. A file that is missing, stale or garbled is made again.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::fields::Fields;
 use super::frames::{Frames, Step};
 use super::place::Home;
+use crate::disk;
 use crate::time::Timestamp;
 
 /// An entry is made at least so many bytes after the one before.
@@ -85,7 +85,7 @@ impl Index {
             stored.extend_from_slice(&entry.time.0.to_le_bytes());
         }
         stored.extend_from_slice(&crc32c::crc32c(&stored).to_le_bytes());
-        fs::write(path(folder, home.segment), stored)
+        disk::write(path(folder, home.segment), stored)
     }
 
     /// Reads what [`Index::write`] kept of a segment of `bytes` bytes; `None` where it is not there, not whole, or of another.
@@ -95,7 +95,7 @@ impl Index {
 
     /// Reads what [`Index::write`] kept of a segment, and of how many of its bytes that was.
     pub(super) fn read_first(folder: &Path, home: Home) -> Option<(Self, u64)> {
-        let stored = fs::read(path(folder, home.segment)).ok()?;
+        let stored = disk::read(path(folder, home.segment)).ok()?;
         let (body, crc) = stored.split_last_chunk::<4>()?;
         let mut fields = Fields(body.strip_prefix(start(home).as_slice())?);
         if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {

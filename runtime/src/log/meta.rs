@@ -1,13 +1,12 @@
 //! The topic's own file, `topic.json`: its identity, its format, how many partitions it has.
 
-use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::segment;
+use crate::disk::{self, File};
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 
 /// The format of the folder, its segments and frames.
@@ -43,7 +42,7 @@ impl Meta {
 
     /// Reads what `folder` says; `Kind::Missing` where it says nothing.
     pub(super) fn read(folder: &Path, name: &str) -> Result<Self> {
-        let stored = fs::read(folder.join(FILE));
+        let stored = disk::read(folder.join(FILE));
         let stored = stored.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {FILE}: {cause}")))?;
         Self::decode(&stored, name)
     }
@@ -55,19 +54,21 @@ impl Meta {
         let saved = File::create(&unnamed).and_then(|mut file| {
             file.write_all(&stored)?;
             file.sync_all()?;
-            fs::rename(&unnamed, folder.join(FILE))?;
-            segment::sync_folder(folder)
+            disk::rename(&unnamed, folder.join(FILE))?;
+            disk::sync_folder(folder)
         });
         saved.map_err(|cause| Error::new(io_kind(&cause), format!("topic {:?}: {FILE}: {cause}", self.name)))
     }
 
     fn create(folder: &Path, name: &str) -> Result<Self> {
-        if folder.join("0").exists() {
+        let failed =
+            |cause: std::io::Error| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}"));
+        if disk::exists(folder.join("0")).map_err(failed)? {
             let what = format!("topic {name:?}: {FILE} is missing, though there are partitions");
             return Err(Error::new(Kind::Corrupt, what).hint(format!("restore it from a backup of {folder:?}")));
         }
-        let made = fs::create_dir_all(folder).and_then(|()| folder.parent().map_or(Ok(()), segment::sync_folder));
-        made.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}")))?;
+        let made = disk::create_dir_all(folder).and_then(|()| folder.parent().map_or(Ok(()), disk::sync_folder));
+        made.map_err(failed)?;
         let meta = Self { format: FORMAT, name: name.to_owned(), id: RandomState::new().hash_one(name), partitions: 0 };
         meta.save(folder)?;
         Ok(meta)

@@ -50,3 +50,5 @@ pub use meta::check_name;
 pub use reader::Reader;
 pub use survey::{Found, Survey};
 pub use topic::Topic;
+#[cfg(test)]
+pub(crate) use writer::Writer;

@@ -136,20 +136,17 @@ impl Partition {
     pub(super) fn work(&self, clock: &Clock) -> Work {
         let mut state = self.state();
         loop {
-            if let Some((offset, reply)) = state.skip.take() {
-                return Work::Skip(offset, reply);
-            }
-            if !state.waiting.is_empty() {
-                let group = state.group();
-                state.time = state.time.max(clock.now());
-                state.writing = Some(state.time);
-                return Work::Group(group, state.time);
-            }
-            if state.closing {
-                return Work::Close(state.time);
+            if let Some(work) = state.work(clock) {
+                return work;
             }
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The work that is there without waiting.
+    #[cfg(test)]
+    pub(super) fn work_now(&self, clock: &Clock) -> Option<Work> {
+        self.state().work(clock)
     }
 
     /// Takes note that the last segment is durable up to here, and wakes the readers.
@@ -297,6 +294,19 @@ impl Partition {
 impl State {
     fn end(&self) -> u64 {
         self.segments.back().map_or(0, |last| last.end)
+    }
+
+    fn work(&mut self, clock: &Clock) -> Option<Work> {
+        if let Some((offset, reply)) = self.skip.take() {
+            return Some(Work::Skip(offset, reply));
+        }
+        if !self.waiting.is_empty() {
+            let group = self.group();
+            self.time = self.time.max(clock.now());
+            self.writing = Some(self.time);
+            return Some(Work::Group(group, self.time));
+        }
+        self.closing.then_some(Work::Close(self.time))
     }
 
     fn group(&mut self) -> Vec<Waiting> {

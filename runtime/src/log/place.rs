@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::skips::{self, Skip};
-use crate::error::{Error, Kind, OrFail, Result, io_kind};
+use crate::error::{Error, Kind, Result, io_kind};
 
 /// One partition of one topic.
 #[derive(Clone, Debug)]
@@ -39,8 +39,12 @@ impl Place {
         let folder = topic_folder.join(partition.to_string());
         let (topic, skips) = (topic.to_owned(), skips::read(&folder));
         let place = Self { topic, id, partition, folder, skips: Arc::default() };
-        let skips =
-            skips.or_fail(Kind::Corrupt, || format!("topic {:?}: partition {partition}: its skips", place.topic))?;
+        let skips = skips.map_err(|cause| match cause.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                place.error(Kind::Corrupt, format!("its skips: {cause}"))
+            }
+            _ => place.error(io_kind(&cause), format!("its skips: {cause}")),
+        })?;
         Ok(Self { skips: skips.into(), ..place })
     }
 

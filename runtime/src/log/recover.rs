@@ -1,7 +1,6 @@
 //! Recovery: what a partition's folder holds after any stop, with a torn tail cut and nothing acknowledged lost.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -9,14 +8,15 @@ use memchr::memmem;
 
 use super::frame::{self, Header};
 use super::frames::{Frames, Step};
-use super::index::{Entry, Index};
+use super::index::{self, Entry, Index};
 use super::memory::Found;
 use super::partition::Segment;
 use super::place::Place;
 use super::segment::{self, Before};
 use super::snapshot;
 use super::writer::Tail;
-use crate::error::Result;
+use crate::disk::{self, File};
+use crate::error::{Error, Kind, Result};
 
 /// How much of a tail is looked at or copied at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -88,6 +88,8 @@ pub(super) fn recover(place: &Place) -> Result<Recovered> {
         None => {}
     }
     segments.push_back(segment);
+    // A name that a crash left may exist in the page cache alone.
+    place.io(disk::sync_folder(&place.folder), "its folder")?;
     Ok(Recovered { segments, file, tail, found, without_snapshot })
 }
 
@@ -146,9 +148,14 @@ fn sealed_segment(place: &Place, base: u64, successor: &Before) -> Result<Segmen
 fn recover_tail(place: &Place, base: u64, known: Option<u64>) -> Result<Newest> {
     let (mut frames, before) = Frames::open(place, base)?;
     let path = segment::path(&place.folder, base);
-    let file = place.io(File::options().read(true).write(true).open(&path), "its last segment")?;
-    let length = place.io(file.metadata(), "its last segment")?.len();
-    let mut index = jump_to_last(place, &mut frames, length, known)?;
+    let file = place.io(File::open_to_write(&path), "its last segment")?;
+    let length = place.io(file.size(), "its last segment")?;
+    let kept = Index::read_first(&place.folder, place.home(base));
+    let synced = kept.as_ref().map_or(0, |(_, bytes)| *bytes);
+    let mut index = match kept {
+        Some((index, bytes)) if bytes <= length => jump_to_last(place, &mut frames, index, length, known)?,
+        _ => Index::default(),
+    };
     let mut found = Found::default();
     let (mut time, mut marked) = (before.time, false);
     // The last group: no later frame calls it synced, and it may exist in the page cache alone.
@@ -170,10 +177,16 @@ fn recover_tail(place: &Place, base: u64, known: Option<u64>) -> Result<Newest> 
         }
     };
     let (position, end) = (frames.position(), frames.next());
+    if let Some(why) = torn
+        && let Some(next) = place.io(acknowledged_behind(&file, &frames, length), "its last segment")?
+    {
+        return Err(place.corrupt(end, next, why));
+    }
+    // All but a mark, which holds no record.
+    if position + (frame::HEADER_BYTES as u64) < synced {
+        return Err(cut_short(place, base, end, synced - position));
+    }
     if let Some(why) = torn {
-        if let Some(next) = place.io(acknowledged_behind(&file, &frames, length), "its last segment")? {
-            return Err(place.corrupt(end, next, why));
-        }
         let (partition, bytes) = (place.partition, length - position);
         tracing::warn!(topic = place.topic, partition, end, bytes, why, "torn tail cut");
         place.io(file.set_len(position), "its torn tail")?;
@@ -185,15 +198,21 @@ fn recover_tail(place: &Place, base: u64, known: Option<u64>) -> Result<Newest> 
     Ok(Newest { segment, file, tail: Tail { base, position, next: end, previous, time, marked }, found })
 }
 
-/// Goes to the last frame that the index of the writer's last close knows, for all before it is synced; gives that index.
+/// The error for a segment that was longer when its writer was closed, as the index that was kept then tells.
+fn cut_short(place: &Place, base: u64, end: u64, bytes: u64) -> Error {
+    let what = format!("offsets from {end} on cannot be read: {bytes} bytes that were synced are not there");
+    let index = index::path(&place.folder, base);
+    place.error(Kind::Corrupt, what).hint(format!(
+        "restore the segment from a backup of {:?}, or remove {index:?} to go on without what is lost",
+        place.folder
+    ))
+}
+
+/// Goes to the last frame that the index of the writer's last close knows, for all before it is synced; gives the index if it is right.
 ///
 /// Not where that would leave out what frames say of producers after offset `known`.
-fn jump_to_last(place: &Place, frames: &mut Frames, length: u64, known: Option<u64>) -> Result<Index> {
-    let kept = Index::read_first(&place.folder, frames.home()).filter(|(_, bytes)| *bytes <= length);
-    let last = |index: Index| index.last().filter(|last| Some(last.offset) <= known).map(|last| (index, last));
-    let Some((index, last)) = kept.and_then(|(index, _)| last(index)) else {
-        return Ok(Index::default());
-    };
+fn jump_to_last(place: &Place, frames: &mut Frames, index: Index, length: u64, known: Option<u64>) -> Result<Index> {
+    let Some(last) = index.last().filter(|last| Some(last.offset) <= known) else { return Ok(Index::default()) };
     let mut ahead = Frames::open(place, frames.base())?.0;
     ahead.jump(last);
     if let Step::Frame(..) = place.io(ahead.step(length), "its last segment")? {

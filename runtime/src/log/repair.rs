@@ -1,6 +1,5 @@
 //! The repair of a topic that nobody has open: all of it is read, and what is rotten can be left out from then on.
 
-use std::fs::File;
 use std::path::Path;
 
 use super::frames::{Frames, Step};
@@ -9,6 +8,7 @@ use super::place::Place;
 use super::recover;
 use super::segment;
 use super::skips::{self, Skip};
+use crate::disk::File;
 use crate::error::{Kind, Result};
 
 /// A stretch that is not what was written.
@@ -66,7 +66,7 @@ fn places(dir: &Path, name: &str) -> Result<Vec<Place>> {
 fn of_segment(place: &Place, base: u64, sealed: Option<(u64, u64)>, faults: &mut Vec<Fault>) -> Result<()> {
     let (mut frames, _) = Frames::open(place, base)?;
     let file = place.io(File::open(segment::path(&place.folder, base)), "a segment")?;
-    let length = place.io(file.metadata(), "a segment")?.len();
+    let length = place.io(file.size(), "a segment")?;
     let limit = sealed.map_or(length, |(bytes, _)| bytes);
     loop {
         let why = match place.io(frames.step(limit), "a segment")? {

@@ -1,6 +1,5 @@
 //! Retention: the oldest sealed segments go when they are too old or too many, and nobody needs them.
 
-use std::fs;
 use std::io;
 
 use super::index;
@@ -8,6 +7,7 @@ use super::options::Options;
 use super::partition::{Partition, Segment};
 use super::segment;
 use super::snapshot;
+use crate::disk;
 use crate::error::Result;
 use crate::time::Timestamp;
 
@@ -26,7 +26,7 @@ pub(super) fn retain(partition: &Partition, options: &Options, now: Timestamp, n
         };
         let Some(oldest) = partition.take_oldest(due) else { return Ok(removed) };
         let folder = &partition.place.folder;
-        let gone = match fs::remove_file(segment::path(folder, oldest.base)) {
+        let gone = match disk::remove_file(segment::path(folder, oldest.base)) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
             gone => gone,
         };
@@ -37,8 +37,8 @@ pub(super) fn retain(partition: &Partition, options: &Options, now: Timestamp, n
         }
         partition.place.io(gone, format!("segment {base:020}"))?;
         // What is beside it goes last: what is left over is of a segment that is no more, and nothing looks at it.
-        drop(fs::remove_file(index::path(folder, base)));
-        drop(fs::remove_file(snapshot::path(folder, base)));
-        partition.place.io(segment::sync_folder(folder), "its folder")?;
+        drop(disk::remove_file(index::path(folder, base)));
+        drop(disk::remove_file(snapshot::path(folder, base)));
+        partition.place.io(disk::sync_folder(folder), "its folder")?;
     }
 }

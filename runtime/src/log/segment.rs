@@ -18,13 +18,13 @@
 //!
 //! Only the newest segment grows; what its successor says of it is how a sealed one is known to be whole.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::fields::Fields;
 use super::place::{Home, Place};
+use crate::disk::{self, File};
 use crate::error::{Kind, Result};
 use crate::time::Timestamp;
 
@@ -74,14 +74,14 @@ pub(super) fn create(folder: &Path, home: Home, before: &Before) -> io::Result<(
     let made = File::create(&unnamed).and_then(|mut file| {
         file.write_all(&header)?;
         file.sync_all()?;
-        fs::rename(&unnamed, &named)?;
+        disk::rename(&unnamed, &named)?;
         Ok(file)
     });
     if made.is_err() {
-        drop(fs::remove_file(&unnamed));
+        drop(disk::remove_file(&unnamed));
     }
     let file = made?;
-    sync_folder(folder)?;
+    disk::sync_folder(folder)?;
     Ok((file, crc))
 }
 
@@ -109,10 +109,9 @@ pub(super) fn read_header(file: &File, place: &Place, base: u64) -> Result<(Befo
 
 /// The base offsets of the segments in a folder, rising; removes what a crash left half made.
 pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
+    for path in disk::list(folder)? {
         if path.extension().is_some_and(|extension| extension == "new") {
-            fs::remove_file(&path)?;
+            disk::remove_file(&path)?;
         }
     }
     bases(folder)
@@ -121,8 +120,7 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
 /// The same, by who may change nothing.
 pub(super) fn bases(folder: &Path) -> io::Result<Vec<u64>> {
     let mut bases = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
+    for path in disk::list(folder)? {
         if path.extension().is_some_and(|extension| extension == "log") {
             let stem = path.file_stem().and_then(|stem| stem.to_str());
             bases.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
@@ -130,11 +128,6 @@ pub(super) fn bases(folder: &Path) -> io::Result<Vec<u64>> {
     }
     bases.sort_unstable();
     Ok(bases)
-}
-
-/// Makes what was created, renamed or removed in a folder survive a crash.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 fn encode(home: Home, before: &Before) -> (Vec<u8>, u32) {

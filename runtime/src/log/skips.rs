@@ -2,14 +2,13 @@
 //!
 //! A partition's are kept in its file `skips`, a line of JSON each, none of which is ever taken back.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::index::Entry;
-use super::segment;
+use crate::disk::{self, File};
 use crate::time::Timestamp;
 
 /// A stretch of one segment.
@@ -36,11 +35,12 @@ impl Skip {
 
 /// Reads the skips of the partition in `folder`, in the order in which they were chosen.
 pub(super) fn read(folder: &Path) -> io::Result<Vec<Skip>> {
-    let text = match fs::read_to_string(path(folder)) {
+    let text = match disk::read(path(folder)) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read?,
     };
-    text.lines().map(|line| serde_json::from_str(line).map_err(io::Error::from)).collect()
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from)).collect()
 }
 
 /// Keeps more skips, so that a crash leaves those before or all.
@@ -54,8 +54,8 @@ pub(super) fn add(folder: &Path, skips: &[Skip]) -> io::Result<()> {
     let mut file = File::create(&unnamed)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    fs::rename(&unnamed, path(folder))?;
-    segment::sync_folder(folder)
+    disk::rename(&unnamed, path(folder))?;
+    disk::sync_folder(folder)
 }
 
 fn path(folder: &Path) -> PathBuf {

@@ -13,7 +13,6 @@
 //! | 4 | count of floors; each 2 bytes bucket, 4 bytes epoch |
 //! | 4 | count of appends; each 1 byte whether it is a key, 8 id, 4 epoch, 4 sequence, 2 sum, 8 offset, 4 count, 4 size, 8 time |
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +20,7 @@ use super::append::Producer;
 use super::fields::Fields;
 use super::memory::{Age, Found, Part};
 use super::place::Home;
-use super::segment;
+use crate::disk::{self, File};
 use crate::time::Timestamp;
 
 const MAGIC: [u8; 8] = *b"TMprods1";
@@ -38,18 +37,18 @@ pub(super) fn write(folder: &Path, home: Home, upto: u64, found: &Found) -> io::
     let kept = File::create(&unnamed).and_then(|mut file| {
         file.write_all(&encode(home, upto, found))?;
         file.sync_all()?;
-        fs::rename(&unnamed, path(folder, home.segment))?;
-        segment::sync_folder(folder)
+        disk::rename(&unnamed, path(folder, home.segment))?;
+        disk::sync_folder(folder)
     });
     if kept.is_err() {
-        drop(fs::remove_file(&unnamed));
+        drop(disk::remove_file(&unnamed));
     }
     kept
 }
 
 /// Reads what was kept beside a segment, with the offset up to which it knows the frames.
 pub(super) fn read(folder: &Path, home: Home) -> Option<(u64, Found)> {
-    let stored = fs::read(path(folder, home.segment)).ok()?;
+    let stored = disk::read(path(folder, home.segment)).ok()?;
     let (body, crc) = stored.split_last_chunk::<4>()?;
     if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
         return None;
@@ -59,12 +58,11 @@ pub(super) fn read(folder: &Path, home: Home) -> Option<(u64, Found)> {
 
 /// Removes the snapshots of all but these segments.
 pub(super) fn prune(folder: &Path, bases: &[u64]) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
+    for path in disk::list(folder)? {
         let base = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
         let snapshot = path.extension().is_some_and(|extension| extension == EXTENSION);
         if snapshot && !base.is_some_and(|base| bases.contains(&base)) {
-            fs::remove_file(&path)?;
+            disk::remove_file(&path)?;
         }
     }
     Ok(())

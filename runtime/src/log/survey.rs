@@ -1,7 +1,6 @@
 //! A partition read from its first frame that is kept to its last, by who may change nothing, beside a writer or without one.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
 use std::path::Path;
 
 use super::frame::Header;
@@ -13,6 +12,7 @@ use super::place::Place;
 use super::recover;
 use super::segment::{self, Before};
 use super::skips::Skip;
+use crate::disk::File;
 use crate::error::{Kind, Result};
 use crate::record::Batch;
 
@@ -93,7 +93,7 @@ impl Survey {
                 Err(error) => return Err(error),
             };
             let path = segment::path(&place.folder, base);
-            let bytes = fs::metadata(path).map_or(0, |found| found.len());
+            let bytes = File::open(path).and_then(|file| file.size()).unwrap_or(0);
             if let (Some(last), Some(before)) = (segments.back_mut(), &before)
                 && before.base == Some(last.base)
             {
@@ -266,7 +266,7 @@ impl Survey {
 /// later frame has to say that the bad one was synced: else it was never acknowledged, and neither was what is behind it.
 fn go_behind(place: &Place, frames: &mut Frames, bytes: u64, is_newest: bool) -> Result<Option<u64>> {
     let file = place.io(File::open(segment::path(&place.folder, frames.base())), "a segment")?;
-    let length = place.io(file.metadata(), "a segment")?.len().min(bytes);
+    let length = place.io(file.size(), "a segment")?.min(bytes);
     if is_newest && place.io(recover::acknowledged_behind(&file, frames, length), "a segment")?.is_none() {
         return Ok(None);
     }

@@ -1,6 +1,5 @@
 //! The topic: its partitions, each with a writer, open for appends and readers.
 
-use std::fs;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +22,7 @@ use super::retention;
 use super::segment::{self, Before};
 use super::turn::{self, Producers, Turn};
 use super::writer::Writer;
+use crate::disk;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::time::{Clock, Timestamp};
 
@@ -50,6 +50,18 @@ impl Topic {
     /// Errors: `Input` for a bad name, a newer format, or fewer partitions than there are; `Corrupt` for bad
     /// metadata; `Storage` where the disk refuses. Takes the time to read the last segment of each partition.
     pub fn open(dir: &Path, name: &str, options: &Options, clock: Arc<Clock>) -> Result<Self> {
+        let (mut topic, writers) = Self::recover(dir, name, options, &clock)?;
+        writers.into_iter().try_for_each(|writer| topic.start(writer))?;
+        Ok(topic)
+    }
+
+    /// The same with the writers that have yet to be set going, one for each partition that takes appends.
+    pub(crate) fn recover(
+        dir: &Path,
+        name: &str,
+        options: &Options,
+        clock: &Arc<Clock>,
+    ) -> Result<(Self, Vec<Writer>)> {
         meta::check_name(name)?;
         check(name, options)?;
         let folder = dir.join(name);
@@ -74,12 +86,12 @@ impl Topic {
             writers: Mutex::default(),
             buffers: Arc::default(),
             producers: Arc::new(Producers::new()),
-            clock,
+            clock: Arc::clone(clock),
             poisoned: Arc::default(),
             trimming: Mutex::default(),
         };
-        topic.start(places)?;
-        Ok(topic)
+        let writers = topic.read_back(places)?;
+        Ok((topic, writers))
     }
 
     /// Its name.
@@ -251,8 +263,8 @@ impl Topic {
         (kept, smaller)
     }
 
-    /// Reads all partitions back and then starts their writers, for what is known of producers is put together from all.
-    fn start(&mut self, places: Vec<Place>) -> Result<()> {
+    /// Reads all partitions back and gives their writers, for what is known of producers is put together from all.
+    fn read_back(&mut self, places: Vec<Place>) -> Result<Vec<Writer>> {
         let mut recovered = Vec::with_capacity(places.len());
         for place in places {
             match recover::recover(&place) {
@@ -262,28 +274,29 @@ impl Topic {
         }
         let readable = recovered.iter_mut().filter_map(|(_, read)| read.as_mut().ok());
         self.producers.open(readable.map(|read| std::mem::take(&mut read.found)), self.clock.now());
+        let mut writers = Vec::with_capacity(recovered.len());
         for (place, read) in recovered {
             match read {
-                Ok(recovered) => self.start_writer(place, recovered)?,
+                Ok(recovered) => writers.push(self.writer(place, recovered)?),
                 Err(reason) => {
                     tracing::error!(%reason, "partition refused");
                     self.partitions.push(Arc::new(Partition::new(place, Vec::new().into(), Some(reason))));
                 }
             }
         }
-        Ok(())
+        Ok(writers)
     }
 
-    fn start_writer(&mut self, place: Place, recovered: Recovered) -> Result<()> {
+    fn writer(&mut self, place: Place, recovered: Recovered) -> Result<Writer> {
         let Recovered { segments, mut file, tail, without_snapshot, .. } = recovered;
         place.io(file.seek(SeekFrom::Start(tail.position)), "its last segment")?;
         if without_snapshot {
             place.io(self.producers.keep(&place, tail.base, tail.next), "its snapshot of producers")?;
         }
-        let thread = thread::Builder::new().name(format!("log {} {}", self.name, place.partition));
         let partition = Arc::new(Partition::new(place, segments, None));
-        let writer = Writer {
-            partition: Arc::clone(&partition),
+        self.partitions.push(Arc::clone(&partition));
+        Ok(Writer {
+            partition,
             clock: Arc::clone(&self.clock),
             buffers: Arc::clone(&self.buffers),
             producers: Arc::clone(&self.producers),
@@ -291,10 +304,13 @@ impl Topic {
             segment_bytes: self.options.segment_bytes,
             file,
             tail,
-        };
+        })
+    }
+
+    fn start(&mut self, writer: Writer) -> Result<()> {
+        let thread = thread::Builder::new().name(format!("log {} {}", self.name, writer.partition.place.partition));
         let spawned = thread.spawn(move || writer.run());
         let writer = spawned.or_fail(Kind::Internal, || format!("topic {:?}: writer", self.name))?;
-        self.partitions.push(partition);
         self.writers.get_mut().unwrap_or_else(PoisonError::into_inner).push(writer);
         Ok(())
     }
@@ -320,10 +336,13 @@ fn check(name: &str, options: &Options) -> Result<()> {
 
 /// Makes a partition's folder and first segment, unless a crash left them made.
 fn create(place: &Place) -> Result<()> {
-    place.io(fs::create_dir_all(&place.folder), "its folder")?;
+    place.io(disk::create_dir_all(&place.folder), "its folder")?;
     if place.io(segment::list(&place.folder), "its folder")?.is_empty() {
         place.io(segment::create(&place.folder, place.home(0), &Before::nothing()), "its first segment")?;
+    } else {
+        // Made, and perhaps not yet lasting.
+        place.io(disk::sync_folder(&place.folder), "its folder")?;
     }
-    let parent = place.folder.parent().map_or(Ok(()), segment::sync_folder);
+    let parent = place.folder.parent().map_or(Ok(()), disk::sync_folder);
     place.io(parent, "its folder")
 }

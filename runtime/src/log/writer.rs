@@ -1,6 +1,5 @@
 //! The writer of one partition: a thread that owns the newest segment's file, writes what waits, syncs once, answers.
 
-use std::fs::{self, File};
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +12,13 @@ use super::partition::{Partition, Segment, Waiting, Work};
 use super::segment::{self, Before};
 use super::snapshot;
 use super::turn::Producers;
+use crate::disk::{self, File};
 use crate::error::{Error, Kind, Result};
 use crate::time::{Clock, Timestamp};
 
 /// The newest segment's file and where the next frame goes.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     pub(super) partition: Arc<Partition>,
     pub(super) clock: Arc<Clock>,
     pub(super) buffers: Arc<Buffers>,
@@ -59,22 +59,38 @@ impl Writer {
     pub(super) fn run(mut self) {
         let _end = End(Arc::clone(&self.partition), Arc::clone(&self.poisoned));
         while self.partition.refusal().is_none() {
-            match self.partition.work(&self.clock) {
-                Work::Group(group, time) => self.append(group, time),
-                Work::Skip(offset, reply) => {
-                    let skipped = self.skip(offset);
-                    drop(reply.send(self.settle(skipped)));
-                }
-                Work::Close(time) => {
-                    let marked = self.mark(time);
-                    match self.settle(marked) {
-                        Ok(()) => self.keep_index(),
-                        Err(cause) => tracing::warn!(%cause, "log closed without a mark"),
-                    }
-                    return;
-                }
+            let work = self.partition.work(&self.clock);
+            if !self.step(work) {
+                return;
             }
         }
+    }
+
+    /// Does the work that is there without waiting; whether there was any.
+    #[cfg(test)]
+    pub(crate) fn turn(&mut self) -> bool {
+        let open = self.partition.refusal().is_none();
+        open && self.partition.work_now(&self.clock).is_some_and(|work| self.step(work))
+    }
+
+    /// Does one piece of work; false when it was the last.
+    fn step(&mut self, work: Work) -> bool {
+        match work {
+            Work::Group(group, time) => self.append(group, time),
+            Work::Skip(offset, reply) => {
+                let skipped = self.skip(offset);
+                drop(reply.send(self.settle(skipped)));
+            }
+            Work::Close(time) => {
+                let marked = self.mark(time);
+                match self.settle(marked) {
+                    Ok(()) => self.keep_index(),
+                    Err(cause) => tracing::warn!(%cause, "log closed without a mark"),
+                }
+                return false;
+            }
+        }
+        true
     }
 
     fn append(&mut self, group: Vec<Waiting>, time: Timestamp) {
@@ -169,7 +185,9 @@ impl Writer {
     /// Takes back a write that the disk refused, so that the next begins where this one did.
     fn undo(&mut self, cause: &io::Error) -> Failure {
         let position = self.tail.position;
-        let undone = self.file.set_len(position).and_then(|()| self.file.seek(SeekFrom::Start(position)));
+        // Synced too: else a loss of power might bring whole frames back, of which nothing was to be kept.
+        let undone = self.file.set_len(position).and_then(|()| self.file.sync_data());
+        let undone = undone.and_then(|()| self.file.seek(SeekFrom::Start(position)));
         match undone {
             Ok(_) => Failure::Undone(self.refused(cause)),
             Err(cause) => self.unknown("a write could not be taken back", &cause),
@@ -205,7 +223,7 @@ impl Writer {
         let (file, crc) = made.map_err(|cause| Failure::Undone(self.refused(&cause)))?;
         if let Some(old) = self.partition.before(sealed.base) {
             // One that is left over is never read, and goes at the next start.
-            drop(fs::remove_file(snapshot::path(&place.folder, old)));
+            drop(disk::remove_file(snapshot::path(&place.folder, old)));
         }
         self.file = file;
         self.tail = Tail { base, position: segment::HEADER_BYTES, next: base, previous: crc, ..sealed };

@@ -15,6 +15,7 @@ use super::shelf::Shelf;
 use super::table::Table;
 use crate::cache::{Commit, Generation, Latest, Store};
 use crate::commit::{Became, DeadLetter, Epoch, Object, Revision, Segment};
+use crate::disk;
 use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
@@ -142,7 +143,7 @@ pub struct Setup {
 
 /// What one transaction writes.
 #[derive(Default)]
-struct Batch {
+pub(crate) struct Batch {
     /// The ledger's lines, each with the latest rows of its epoch.
     epochs: Vec<(Epoch, Option<Latest>)>,
     dead_letters: Vec<DeadLetter>,
@@ -170,19 +171,23 @@ struct Redriven {
 /// Commits what it is told until nobody can tell it anything any more.
 pub fn run(mut setup: Setup, messages: &Receiver<Message>) {
     while let Ok(first) = messages.recv() {
-        let mut batch = Batch::default();
-        let merged = std::iter::once(first)
-            .chain(messages.try_iter().take(HANDOVERS_MAX))
-            .try_for_each(|message| setup.merge(message, &mut batch));
-        batch.changes = setup.aggregates.take_changes();
-        if !merged.and_then(|()| setup.commit(&batch)).unwrap_or_else(|error| setup.give_up(&error)) {
-            return;
+        let gathered = setup.gather(std::iter::once(first).chain(messages.try_iter().take(HANDOVERS_MAX)));
+        match gathered.and_then(|batch| setup.commit(&batch).map(|()| batch)) {
+            Ok(batch) => setup.publish(batch),
+            Err(error) => return setup.give_up(&error),
         }
-        setup.publish(batch);
     }
 }
 
 impl Setup {
+    /// Takes in what shares a transaction.
+    pub(crate) fn gather(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<Batch> {
+        let mut batch = Batch::default();
+        messages.into_iter().try_for_each(|message| self.merge(message, &mut batch))?;
+        batch.changes = self.aggregates.take_changes();
+        Ok(batch)
+    }
+
     /// Takes a message in; what it says of windows is merged at once, what is stored waits in `batch`.
     fn merge(&mut self, message: Message, batch: &mut Batch) -> Result<()> {
         match message {
@@ -228,27 +233,33 @@ impl Setup {
         Ok(())
     }
 
-    /// Writes a batch, again and again while the disk or another program is in the way. True when it is written.
-    fn commit(&mut self, batch: &Batch) -> Result<bool> {
+    /// Writes a batch, again and again while the disk or another program is in the way.
+    fn commit(&mut self, batch: &Batch) -> Result<()> {
+        while !self.attempt(batch)? {
+            std::thread::park_timeout(RETRY_TIME);
+        }
+        Ok(())
+    }
+
+    /// Writes a batch; false where it is to be tried again.
+    pub(crate) fn attempt(&mut self, batch: &Batch) -> Result<bool> {
         if batch.is_empty() {
             return Ok(true);
         }
-        loop {
-            let begun = Instant::now();
-            match self.write(batch) {
-                Ok(()) => {
-                    let took = self.metrics.commit_seconds.with_label_values(&[&self.pipeline]);
-                    took.observe(begun.elapsed().as_secs_f64());
-                    self.health.mend();
-                    return Ok(true);
-                }
-                Err(error) if self.health.retries(&error) => {
-                    tracing::error!(error = error.message(), "commit failed, to be tried again");
-                    self.health.fail(&error, self.clock.now());
-                    std::thread::park_timeout(RETRY_TIME);
-                }
-                Err(error) => return Err(error),
+        let begun = Instant::now();
+        match self.write(batch) {
+            Ok(()) => {
+                let took = self.metrics.commit_seconds.with_label_values(&[&self.pipeline]);
+                took.observe(begun.elapsed().as_secs_f64());
+                self.health.mend();
+                Ok(true)
             }
+            Err(error) if self.health.retries(&error) => {
+                tracing::error!(error = error.message(), "commit failed, to be tried again");
+                self.health.fail(&error, self.clock.now());
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -297,7 +308,7 @@ impl Setup {
     }
 
     /// Tells the rest of the house what is committed now.
-    fn publish(&self, batch: Batch) {
+    pub(crate) fn publish(&self, batch: Batch) {
         self.count(&batch);
         self.health.advance(batch.epochs.iter().map(|(epoch, _)| epoch));
         let mut segments = batch.segments;
@@ -345,15 +356,14 @@ impl Setup {
 
     /// Removes a file of the spool that no transaction names any more; what stays is swept at the next start.
     fn forget(&self, file: &str) {
-        if let Err(error) = std::fs::remove_file(self.spool.join(file)) {
+        if let Err(error) = disk::remove_file(self.spool.join(file)) {
             tracing::warn!(file, %error, "spool file not removed");
         }
     }
 
-    fn give_up(&self, error: &Error) -> bool {
+    fn give_up(&self, error: &Error) {
         tracing::error!(error = error.message(), "commit failed for good");
         self.health.give_up(error, self.clock.now());
-        false
     }
 }
 

@@ -29,21 +29,28 @@ pub struct Setup {
 
 /// Joins what is due until the shelf ends.
 pub fn run(setup: &Setup) {
-    while let Some(mut segments) = setup.shelf.take_due() {
-        match join(setup, &segments) {
-            Ok((joined, object)) => {
-                // What has other columns becomes an object of its own.
-                setup.shelf.put_back(segments.split_off(joined));
-                let files = segments.into_iter().map(|segment| segment.file).collect();
-                if setup.committer.send(Message::Landed { segments: files, object }).is_err() {
-                    return;
-                }
-            }
-            Err(error) => {
-                let table = segments.first().map(|segment| segment.table.as_str());
-                tracing::error!(table, error = error.message(), "segments not joined");
-                setup.shelf.put_back_to_rest(segments, &error);
-            }
+    while let Some(segments) = setup.shelf.take_due() {
+        if !step(setup, segments) {
+            return;
+        }
+    }
+}
+
+/// Joins segments that were taken from the shelf, and hands the object over; those that cannot be joined rest there a while. False
+/// when nobody listens any more.
+pub(crate) fn step(setup: &Setup, mut segments: Vec<Segment>) -> bool {
+    match join(setup, &segments) {
+        Ok((joined, object)) => {
+            // What has other columns becomes an object of its own.
+            setup.shelf.put_back(segments.split_off(joined));
+            let files = segments.into_iter().map(|segment| segment.file).collect();
+            setup.committer.send(Message::Landed { segments: files, object }).is_ok()
+        }
+        Err(error) => {
+            let table = segments.first().map(|segment| segment.table.as_str());
+            tracing::error!(table, error = error.message(), "segments not joined");
+            setup.shelf.put_back_to_rest(segments, &error);
+            true
         }
     }
 }

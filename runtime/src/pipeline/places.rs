@@ -1,8 +1,8 @@
 //! Where things lie in a pipeline's data folder.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::error::{Kind, OrFail, Result};
 
 /// The folders and files in a pipeline's data folder.
@@ -39,8 +39,9 @@ impl Places {
     pub fn make(data: &Path) -> Result<Self> {
         let places = Self::of(data);
         for folder in [&places.topics, &places.spool, &places.components, &places.lake] {
-            fs::create_dir_all(folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
+            disk::create_dir_all(folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
         }
+        disk::sync_folder(data).or_fail(Kind::Storage, || format!("data folder {data:?}"))?;
         Ok(places)
     }
 }

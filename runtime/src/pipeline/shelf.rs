@@ -140,11 +140,7 @@ impl Shelf {
     pub fn take_due(&self) -> Option<Vec<Segment>> {
         let mut held = self.held();
         loop {
-            if let Some(place) = self.due(&held, Instant::now())
-                && let Some(segments) = held.take(place.clone())
-            {
-                held.resting.remove(&place);
-                self.lane(&mut held, &place.0, |lane| lane.take(segments.len(), bytes(&segments)));
+            if let Some(segments) = self.take(&mut held, Instant::now()) {
                 return Some(segments);
             }
             if held.ending {
@@ -156,6 +152,12 @@ impl Shelf {
                 None => self.more_due.wait(held).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    /// Takes segments that are due, without waiting for them nor for those that rest.
+    #[cfg(test)]
+    pub(crate) fn take_due_now(&self) -> Option<Vec<Segment>> {
+        self.take(&mut self.held(), Instant::now() + REST_TIME)
     }
 
     /// Waits for an object of a table (or of its aggregates) to upload, and takes it; none when the shelf ends and nothing of the
@@ -238,6 +240,15 @@ impl Shelf {
                 object_bytes: stock.object_bytes + object_bytes,
             }
         })
+    }
+
+    /// Takes segments that are due, if there are any.
+    fn take(&self, held: &mut Held, now: Instant) -> Option<Vec<Segment>> {
+        let place = self.due(held, now)?;
+        let segments = held.take(place.clone())?;
+        held.resting.remove(&place);
+        self.lane(held, &place.0, |lane| lane.take(segments.len(), bytes(&segments)));
+        Some(segments)
     }
 
     /// Changes the lane of a table or aggregate, and looks whether its share is used up now.

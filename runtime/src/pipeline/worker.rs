@@ -30,14 +30,25 @@ const HELD_TIME: Duration = Duration::from_millis(100);
 /// How long a worker waits after trouble before it reads the epoch again.
 const RETRY_TIME: Duration = Duration::from_secs(1);
 
-struct Worker {
-    setup: Setup,
+/// A worker at its loop.
+pub(crate) struct Worker {
+    pub(crate) setup: Setup,
     decoder: Decoder,
     transform: Transform,
     accumulators: Vec<Accumulator>,
     epoch: OpenEpoch,
     /// Since when there is nothing to read.
     quiet_since: Option<Timestamp>,
+}
+
+/// What a turn of the loop comes to.
+pub(crate) enum Turn {
+    /// On with the next.
+    Goes,
+    /// There is nothing to do for so long, unless it is woken.
+    Waits(Duration),
+    /// A command ends it.
+    Ends(Command),
 }
 
 /// Works until it is told to stop, or until what it hands over to has gone.
@@ -95,7 +106,7 @@ fn rest(setup: &mut Setup, error: &Error) -> Option<Command> {
 }
 
 impl Worker {
-    fn begin(mut setup: Setup) -> Result<Self, (Error, Box<Setup>)> {
+    pub(crate) fn begin(mut setup: Setup) -> Result<Self, (Error, Box<Setup>)> {
         match Self::prepare(&mut setup) {
             Ok((decoder, transform, accumulators, epoch)) => {
                 Ok(Self { setup, decoder, transform, accumulators, epoch, quiet_since: None })
@@ -116,7 +127,7 @@ impl Worker {
         let accumulators = table.plan.aggregates.iter().zip(&setup.watermarks);
         let accumulators = accumulators.map(|(aggregate, upto)| Accumulator::new(aggregate, &table.fields, *upto));
         let accumulators = accumulators.collect::<Result<_>>()?;
-        setup.source.seek(setup.position.next, setup.position.watermark)?;
+        setup.source.seek(setup.position.next, setup.floor())?;
         let swap = setup.swap_began.take().map(|began| began.elapsed().as_micros());
         let swap_us = swap.and_then(|micros| u64::try_from(micros).ok());
         setup.show(|state| {
@@ -138,48 +149,51 @@ impl Worker {
     fn work(&mut self) -> Result<Command> {
         let mut batch = Batch::default();
         loop {
-            match self.setup.commands.try_recv() {
-                Ok(Command::Back(generation)) if generation.number == self.setup.generation.number => {}
-                Ok(Command::Back(generation)) => return Ok(Command::Back(generation)),
-                Ok(Command::Shadow(feed)) => self.setup.shadow = feed,
-                Ok(command) => return Ok(self.leave(command)),
-                Err(TryRecvError::Disconnected) => return Ok(self.leave(Command::Stop)),
-                Err(TryRecvError::Empty) => {}
-            }
-            if self.setup.shelf.holds(&self.setup.name) {
-                if !self.wait_for_lake()? {
-                    return Ok(Command::Stop);
-                }
-                continue;
-            }
-            batch.clear();
-            if let Err(error) = self.setup.source.read(&mut batch, BATCH_BYTES) {
-                // What was read before it is good.
-                return if self.hand_over()? { Err(error) } else { Ok(Command::Stop) };
-            }
-            if batch.is_empty() {
-                if !self.idle()? {
-                    return Ok(Command::Stop);
-                }
-            } else {
-                self.quiet_since = None;
-                self.process(&batch)?;
-            }
-            let ends = !self.epoch.is_empty() && self.epoch.left(&self.setup.bounds()).is_zero();
-            if ends && !self.hand_over()? {
-                return Ok(Command::Stop);
+            match self.step(&mut batch)? {
+                Turn::Goes => {}
+                Turn::Waits(time) => std::thread::park_timeout(time),
+                Turn::Ends(command) => return Ok(command),
             }
         }
     }
 
-    /// Nothing to read: hands over what is worth it, lets time pass for the windows, then waits to be woken. False when nobody listens any more.
-    fn idle(&mut self) -> Result<bool> {
+    /// One turn of the loop; `batch` is room to read into.
+    pub(crate) fn step(&mut self, batch: &mut Batch) -> Result<Turn> {
+        let ends = !self.epoch.is_empty() && self.epoch.left(&self.setup.bounds()).is_zero();
+        if ends && !self.hand_over()? {
+            return Ok(Turn::Ends(Command::Stop));
+        }
+        match self.setup.commands.try_recv() {
+            Ok(Command::Back(generation)) if generation.number == self.setup.generation.number => {}
+            Ok(Command::Back(generation)) => return Ok(Turn::Ends(Command::Back(generation))),
+            Ok(Command::Shadow(feed)) => self.setup.shadow = feed,
+            Ok(command) => return Ok(Turn::Ends(self.leave(command))),
+            Err(TryRecvError::Disconnected) => return Ok(Turn::Ends(self.leave(Command::Stop))),
+            Err(TryRecvError::Empty) => {}
+        }
+        if self.setup.shelf.holds(&self.setup.name) {
+            return self.wait_for_lake();
+        }
+        batch.clear();
+        if let Err(error) = self.setup.source.read(batch, BATCH_BYTES) {
+            // What was read before it is good.
+            return if self.hand_over()? { Err(error) } else { Ok(Turn::Ends(Command::Stop)) };
+        }
+        if batch.is_empty() {
+            return self.idle();
+        }
+        self.quiet_since = None;
+        self.process(batch)?;
+        Ok(Turn::Goes)
+    }
+
+    /// Nothing to read: hands over what is worth it, lets time pass for the windows, then waits to be woken.
+    fn idle(&mut self) -> Result<Turn> {
         if !self.epoch.is_empty() {
             if self.epoch.is_worth_a_commit(&self.setup.bounds()) {
-                return self.hand_over();
+                return Ok(if self.hand_over()? { Turn::Goes } else { Turn::Ends(Command::Stop) });
             }
-            std::thread::park_timeout(self.epoch.left(&self.setup.bounds()).min(IDLE_TIME));
-            return Ok(true);
+            return Ok(Turn::Waits(self.epoch.left(&self.setup.bounds()).min(IDLE_TIME)));
         }
         self.setup.show(|state| state.trouble = None);
         let now = self.setup.clock.now();
@@ -191,22 +205,20 @@ impl Worker {
             let (table, partition) = (Arc::clone(&self.setup.name), self.setup.position.partition);
             let message = Message::Settled { table, partition, settled, quiet };
             if self.setup.committer.send(message).is_err() {
-                return Ok(false);
+                return Ok(Turn::Ends(Command::Stop));
             }
         }
         let waits_for_trial = self.setup.trial.as_ref().is_some_and(|trial| trial.answer.is_some());
-        std::thread::park_timeout(if waits_for_trial { TRIAL_QUIET } else { IDLE_TIME });
-        Ok(true)
+        Ok(Turn::Waits(if waits_for_trial { TRIAL_QUIET } else { IDLE_TIME }))
     }
 
-    /// More rows would only pile up: hands over what there is, and reads no more for a while. False when nobody listens any more.
-    fn wait_for_lake(&mut self) -> Result<bool> {
+    /// More rows would only pile up: hands over what there is, and reads no more for a while.
+    fn wait_for_lake(&mut self) -> Result<Turn> {
         if !self.epoch.is_empty() {
-            return self.hand_over();
+            return Ok(if self.hand_over()? { Turn::Goes } else { Turn::Ends(Command::Stop) });
         }
         self.setup.tell(Outcome::Untried);
-        std::thread::park_timeout(HELD_TIME);
-        Ok(true)
+        Ok(Turn::Waits(HELD_TIME))
     }
 
     fn process(&mut self, batch: &Batch) -> Result<()> {

@@ -7,6 +7,8 @@ mod offers;
 mod rebuild;
 mod redrive;
 mod shadow;
+#[cfg(test)]
+mod simulation;
 mod spawn;
 mod start;
 mod status;

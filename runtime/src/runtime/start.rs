@@ -18,6 +18,7 @@ use crate::cache::query::Reader;
 use crate::commit::Epoch;
 use crate::component::Host;
 use crate::config::plan::{self, Backend, Pipeline};
+use crate::disk;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::options::Endpoint;
 use crate::lake::{self, Bucket, Server};
@@ -76,7 +77,15 @@ impl Runtime {
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);
         let onward = threads::Onward { shelf: &shelf, messages: &messages };
-        let (running, workers) = threads::workers(&pipeline, &topics, &tables, &store, &aggregates, onward, &clock)?;
+        let (running, workers) = threads::Beginning {
+            pipeline: &pipeline,
+            topics: &topics,
+            store: &store,
+            aggregates: &aggregates,
+            onward,
+            clock: &clock,
+        }
+        .workers(&tables)?;
         let committer = committer::Setup {
             store,
             tables: tables.iter().map(|generation| Arc::clone(&generation.table)).collect(),
@@ -193,7 +202,7 @@ pub(super) fn first_generations(pipeline: &Pipeline, options: Options, places: &
 }
 
 /// The aggregates as the last commit left them.
-fn restore_aggregates(
+pub(super) fn restore_aggregates(
     pipeline: &Pipeline,
     topics: &BTreeMap<String, Arc<Topic>>,
     tables: &Tables,
@@ -208,7 +217,7 @@ fn restore_aggregates(
 }
 
 /// The shelf as the last commit left it; files that no commit names are removed.
-fn restore_shelf(
+pub(super) fn restore_shelf(
     pipeline: &Pipeline,
     store: &Store,
     positions: &[Epoch],
@@ -218,14 +227,14 @@ fn restore_shelf(
 ) -> Result<Arc<Shelf>> {
     let (segments, outbox) = (store.segments()?, store.outbox()?);
     let known = segments.iter().map(|segment| &segment.file).chain(outbox.iter().map(|object| &object.file));
-    let known: HashSet<String> = known.cloned().collect();
-    let files = fs::read_dir(spool).or_fail(Kind::Storage, || format!("spool {spool:?}"))?;
-    for file in files.flatten() {
-        if !known.contains(file.file_name().to_string_lossy().as_ref()) {
-            fs::remove_file(file.path()).or_fail(Kind::Storage, || format!("spool file {:?}", file.path()))?;
+    let mut missing: HashSet<String> = known.cloned().collect();
+    for file in disk::list(spool).or_fail(Kind::Storage, || format!("spool {spool:?}"))? {
+        let name = file.file_name().unwrap_or_default();
+        if !missing.remove(name.to_string_lossy().as_ref()) {
+            disk::remove_file(&file).or_fail(Kind::Storage, || format!("spool file {file:?}"))?;
         }
     }
-    if let Some(lost) = known.iter().find(|file| !spool.join(file).is_file()) {
+    if let Some(lost) = missing.iter().next() {
         let error = Error::new(Kind::Corrupt, format!("spool: file {lost:?} is committed but not there"));
         return Err(error.hint("put the data folder back as it was; its files belong together"));
     }

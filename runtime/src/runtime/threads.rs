@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, channel};
+use std::sync::mpsc::{Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use hashbrown::HashMap;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -22,6 +21,7 @@ use crate::log::Topic;
 use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
 use crate::pipeline::committer::Message;
+use crate::pipeline::generation::Generation;
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::trial::Fared;
 use crate::pipeline::{lander, source, uploader, worker};
@@ -34,36 +34,53 @@ pub(super) struct Onward<'a> {
     pub(super) messages: &'a SyncSender<Message>,
 }
 
-/// A worker for each partition of each table, each going on where its last commit left it.
-pub(super) fn workers(
-    pipeline: &Pipeline,
-    topics: &BTreeMap<String, Arc<Topic>>,
-    tables: &Tables,
-    store: &Store,
-    aggregates: &Aggregates,
-    onward: Onward<'_>,
-    clock: &Arc<Clock>,
-) -> Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
-    let positions = store.positions()?;
-    let positions: HashMap<(&str, u32), &Epoch> =
-        positions.iter().map(|line| ((line.table.as_str(), line.partition), line)).collect();
-    let (mut running, mut threads) = (Vec::new(), Vec::new());
-    for generation in tables {
+/// What workers begin with.
+pub(super) struct Beginning<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) topics: &'a BTreeMap<String, Arc<Topic>>,
+    pub(super) store: &'a Store,
+    pub(super) aggregates: &'a Aggregates,
+    pub(super) onward: Onward<'a>,
+    pub(super) clock: &'a Arc<Clock>,
+}
+
+impl Beginning<'_> {
+    /// A worker for each partition of each table, each going on where its last commit left it.
+    pub(super) fn workers(&self, tables: &Tables) -> Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
+        let (mut running, mut threads) = (Vec::new(), Vec::new());
+        for generation in tables {
+            let plan = &generation.table.plan;
+            let mut workers = Vec::new();
+            for (setup, commands) in self.setups(generation)? {
+                let (partition, shown) = (setup.position.partition, Arc::clone(&setup.shown));
+                let thread = spawn::worker(setup)?;
+                workers.push(Worker { partition, commands, thread: thread.thread().clone(), shown });
+                threads.push(thread);
+            }
+            let generation = Arc::clone(generation);
+            let in_service = InService { generation, since: self.clock.now(), before: None, last_offer: None };
+            let generation = Mutex::new(in_service);
+            let (offers, shadow, shadowing, redrives) =
+                (Mutex::default(), Mutex::default(), Mutex::default(), Mutex::default());
+            running.push(Running { plan: plan.clone(), workers, generation, offers, shadow, shadowing, redrives });
+        }
+        Ok((running, threads))
+    }
+
+    /// What the worker of each partition of a table needs, and who tells it what to do.
+    pub(super) fn setups(&self, generation: &Arc<Generation>) -> Result<Vec<(worker::Setup, Sender<worker::Command>)>> {
         let plan = &generation.table.plan;
         let name = &plan.name;
-        let works = store.works(name, generation.number)?;
-        let mut workers = Vec::new();
-        for partition in 0..partitions(pipeline, topics, &plan.topic) {
+        let (positions, works) = (self.store.positions()?, self.store.works(name, generation.number)?);
+        let mut setups = Vec::new();
+        for partition in 0..partitions(self.pipeline, self.topics, &plan.topic) {
             let first = Epoch { table: name.clone(), partition, watermark: Timestamp::MIN, ..Epoch::default() };
-            let position = positions.get(&(name.as_str(), partition)).map_or(first, |line| (*line).clone());
-            if let Some(topic) = topics.get(&plan.topic).filter(|topic| topic.refusal(partition).is_none()) {
-                topic.resume(partition, position.next, position.watermark)?;
-            }
+            let line = positions.iter().find(|line| line.table == *name && line.partition == partition);
+            let position = line.cloned().unwrap_or(first);
             let (commands, told) = channel();
-            let shown = worker::Shown::default();
             let setup = worker::Setup {
                 name: Arc::from(name.as_str()),
-                source: source::open(pipeline, topics, &plan.topic, partition, position.next)?,
+                source: source::open(self.pipeline, self.topics, &plan.topic, partition, position.next)?,
                 position,
                 generation: Arc::clone(generation),
                 trial: None,
@@ -72,26 +89,21 @@ pub(super) fn workers(
                 shadow: None,
                 swap_began: None,
                 commands: told,
-                bounds: pipeline.epoch.clone(),
+                bounds: self.pipeline.epoch.clone(),
                 profile: Profile::default(),
-                watermarks: aggregates.watermarks(name, partition),
-                shelf: Arc::clone(onward.shelf),
-                committer: onward.messages.clone(),
-                shown: Arc::clone(&shown),
-                clock: Arc::clone(clock),
+                watermarks: self.aggregates.watermarks(name, partition),
+                shelf: Arc::clone(self.onward.shelf),
+                committer: self.onward.messages.clone(),
+                shown: worker::Shown::default(),
+                clock: Arc::clone(self.clock),
             };
-            let thread = spawn::worker(setup)?;
-            workers.push(Worker { partition, commands, thread: thread.thread().clone(), shown });
-            threads.push(thread);
+            if let Some(topic) = self.topics.get(&plan.topic).filter(|topic| topic.refusal(partition).is_none()) {
+                topic.resume(partition, setup.position.next, setup.floor())?;
+            }
+            setups.push((setup, commands));
         }
-        let generation = Arc::clone(generation);
-        let in_service = InService { generation, since: clock.now(), before: None, last_offer: None };
-        let generation = Mutex::new(in_service);
-        let (offers, shadow, shadowing, redrives) =
-            (Mutex::default(), Mutex::default(), Mutex::default(), Mutex::default());
-        running.push(Running { plan: plan.clone(), workers, generation, offers, shadow, shadowing, redrives });
+        Ok(setups)
     }
-    Ok((running, threads))
 }
 
 fn fared(works: &[Work], partition: u32) -> Fared {

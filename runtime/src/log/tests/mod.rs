@@ -9,6 +9,7 @@ mod repair;
 mod retention;
 mod retries;
 mod rot;
+mod simulated;
 mod snapshot;
 mod survey;
 mod writer;

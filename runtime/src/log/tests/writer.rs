@@ -1,6 +1,5 @@
 //! The writer by hand: what it does when the disk does not.
 
-use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -9,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::disk::File;
 use crate::log::partition::{Partition, Waiting};
 use crate::log::payload;
 use crate::log::place::Place;
@@ -71,7 +71,7 @@ fn a_failed_sync_poisons() {
     for (device, what) in [("/dev/null", "its sync failed"), ("/dev/full", "a write could not be taken back")] {
         let folder = Folder::new();
         let (partition, mut writer) = by_hand(&folder);
-        writer.file = File::options().write(true).open(device).unwrap();
+        writer.file = File::create(device).unwrap();
         let poisoned = Arc::clone(&writer.poisoned);
         let mut answer = enqueue(&partition, "a");
         writer.run();

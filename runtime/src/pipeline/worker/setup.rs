@@ -18,6 +18,7 @@ use crate::pipeline::trial::{Fared, Outcome, TRIAL_RECORDS, TRIAL_TIME, Trial, V
 use crate::record::Source;
 use crate::time::{Clock, Timestamp};
 use crate::trouble::{self, Trouble};
+use crate::window::spec::Time;
 
 /// What a worker is told; it looks between epochs.
 pub enum Command {
@@ -90,6 +91,14 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// No record may get an earlier time: up to here there were records, or windows of append time have closed by the clock.
+    pub fn floor(&self) -> Timestamp {
+        let aggregates = self.generation.table.plan.aggregates.iter().zip(&self.watermarks);
+        let settled =
+            aggregates.filter(|(aggregate, _)| aggregate.window.time == Time::Append).map(|(_, settled)| *settled);
+        settled.fold(self.position.watermark, Timestamp::max)
+    }
+
     /// Changes what the worker shows of itself.
     pub(super) fn show(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
