@@ -32,8 +32,6 @@ pub enum Fault {
     LockLeftOut,
     /// SQLite does not wait for the disk.
     SynchronousNormal,
-    /// Offsets are committed before what they stand for.
-    OffsetsFirst,
     /// The ledger takes a line that does not follow.
     GapTaken,
     /// Dead letters are not kept.

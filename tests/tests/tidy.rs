@@ -198,3 +198,55 @@ fn unsafe_stands_in_one_place() {
         runtime_sources().into_iter().filter(|file| code(file).contains("unsafe {")).collect();
     assert_eq!(unsafe_files, [root().join("runtime/src/text.rs")]);
 }
+
+/// The faults that can be, by the letter of their kind, and how many of each there are.
+const FAULTS: [(&str, u32); 10] =
+    [("L", 15), ("H", 7), ("P", 12), ("S", 11), ("Q", 6), ("W", 11), ("T", 3), ("D", 6), ("X", 13), ("O", 4)];
+
+#[test]
+fn every_fault_has_a_test_that_is_there() {
+    let text = fs::read_to_string(root().join("tests/README.md")).expect("tests/README.md");
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for line in text.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        if let [fault, _, tests] = cells[..] {
+            rows.push((fault.to_owned(), tests.to_owned()));
+        }
+    }
+    let named: Vec<&str> = rows.iter().map(|(fault, _)| fault.as_str()).filter(|fault| !fault.is_empty()).collect();
+    let all = FAULTS.iter().flat_map(|(kind, count)| (1..=*count).map(move |nth| format!("{kind}{nth}")));
+    assert_eq!(named, all.collect::<Vec<_>>(), "the rows of tests/README.md");
+    let mut wrong = Vec::new();
+    for (fault, tests) in rows.iter().filter(|(fault, tests)| !fault.is_empty() && tests != "open") {
+        if words(tests).is_empty() {
+            wrong.push(format!("{fault}: names no test"));
+        }
+        for test in words(tests) {
+            let (file, function) = test.split_once("::").unwrap_or((&test, ""));
+            let found = ["tests/tests", "runtime/src"].iter().find_map(|folder| {
+                fs::read_to_string(root().join(folder).join(file))
+                    .ok()
+                    .filter(|text| text.contains(&format!("fn {function}(")))
+            });
+            if found.is_none() {
+                wrong.push(format!("{fault}: there is no test {test}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_fault_on_purpose_has_its_test() {
+    let source = fs::read_to_string(root().join("runtime/src/sabotage.rs")).expect("the faults");
+    let listed = source.split("pub enum Fault {").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the faults");
+    let variants = listed.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.is_empty());
+    let faults: BTreeSet<&str> = variants.map(|line| line.trim_end_matches(',')).collect();
+    let table = fs::read_to_string(root().join("tests/sabotage.txt")).expect("the table");
+    let lines = table.lines().filter(|line| !line.starts_with('#'));
+    let tested: BTreeSet<&str> = lines.filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(faults, tested);
+    let used: String = runtime_sources().iter().map(|file| code(file)).collect();
+    let unused: Vec<_> = faults.iter().filter(|fault| !used.contains(&format!("Fault::{fault}"))).collect();
+    assert!(unused.is_empty(), "never committed: {unused:?}");
+}

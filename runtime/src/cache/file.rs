@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::fault::During;
 use super::percentile;
 use crate::error::{Error, Kind, Result, io_kind};
+use crate::sabotage::{self, Fault};
 
 /// Stands in the file's header, so that no other program's file is taken for a cache: "Tide".
 const APPLICATION: i32 = 0x5469_6465;
@@ -58,7 +59,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<(Connection, Found)> {
         .hint("put the data folder on a local disk"));
     }
     let settings: [(&str, i64); 4] = [
-        ("synchronous", 2),
+        ("synchronous", if sabotage::is(Fault::SynchronousNormal) { 1 } else { 2 }),
         ("cache_size", -PAGES_KIB),
         ("wal_autocheckpoint", i64::from(LOG_PAGES)),
         ("journal_size_limit", i64::from(LOG_PAGES) * i64::from(PAGE_BYTES)),

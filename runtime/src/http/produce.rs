@@ -19,6 +19,7 @@ use crate::access::Grant;
 use crate::error::{Error, Kind};
 use crate::log::{Append, Producer, Ticket, Topic};
 use crate::metrics::Metrics;
+use crate::sabotage::{self, Fault};
 
 /// The answer for one record, as the REST proxy gives it; all four are always there.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -71,7 +72,8 @@ async fn answer(door: &Door, topic: &str, peer: &Peer, headers: &HeaderMap, body
     let producer = producer::named(headers)?;
     let topic = door.runtime.topic(topic);
     let topic = topic.ok_or_else(|| Refusal::coded(StatusCode::NOT_FOUND, 40401, "Topic not found."))?;
-    let taken = body::take(door, peer, headers, body, door.ingest.body_bytes_max).await?;
+    let limit = if sabotage::is(Fault::BodyUnbounded) { usize::MAX >> 1 } else { door.ingest.body_bytes_max };
+    let taken = body::take(door, peer, headers, body, limit).await?;
     let entries = request::read(&taken.bytes, door.ingest.records_max)?;
     let mut sorted = Sorted::new(topic, entries.len());
     let turn = match &producer {

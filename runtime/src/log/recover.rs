@@ -17,6 +17,7 @@ use super::snapshot;
 use super::writer::Tail;
 use crate::disk::{self, File};
 use crate::error::{Error, Kind, Result};
+use crate::sabotage::{self, Fault};
 
 /// How much of a tail is looked at or copied at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -192,7 +193,9 @@ fn recover_tail(place: &Place, base: u64, known: Option<u64>) -> Result<Newest> 
         place.io(file.set_len(position), "its torn tail")?;
     }
     let from = unsynced.front().copied().unwrap_or(position);
-    place.io(rewrite(&file, from, position).and_then(|()| file.sync_all()), "its last segment")?;
+    if !sabotage::is(Fault::TailNotSynced) {
+        place.io(rewrite(&file, from, position).and_then(|()| file.sync_all()), "its last segment")?;
+    }
     let previous = frames.previous().unwrap_or_default();
     let segment = Segment { base, end, bytes: position, time, crc: None, index };
     Ok(Newest { segment, file, tail: Tail { base, position, next: end, previous, time, marked }, found })
@@ -237,6 +240,9 @@ fn rewrite(file: &File, mut from: u64, to: u64) -> io::Result<()> {
 
 /// Looks behind a bad frame for a whole one that says the bad one was synced; gives the offset where that one begins.
 pub(super) fn acknowledged_behind(file: &File, bad: &Frames, length: u64) -> io::Result<Option<u64>> {
+    if sabotage::is(Fault::CutInTheMiddle) {
+        return Ok(None);
+    }
     let found = whole_behind(file, bad, length, |header| header.synced > bad.position())?;
     Ok(found.map(|(header, _)| header.base))
 }

@@ -9,6 +9,7 @@ use super::segment;
 use super::snapshot;
 use crate::disk;
 use crate::error::Result;
+use crate::sabotage::{self, Fault};
 use crate::time::Timestamp;
 
 /// Removes what may go and holds nothing at or after offset `needed_from`; gives back how many bytes that were.
@@ -22,7 +23,8 @@ pub(super) fn retain(partition: &Partition, options: &Options, now: Timestamp, n
         let due = |segment: &Segment| {
             let old = options.retention_age.is_some_and(|age| segment.time < now.minus(age));
             let much = options.retention_bytes.is_some_and(|bytes_max| bytes > bytes_max);
-            segment.end <= needed_from && (old || much)
+            let needed = segment.end > needed_from && !sabotage::is(Fault::RetentionHasty);
+            !needed && (old || much)
         };
         let Some(oldest) = partition.take_oldest(due) else { return Ok(removed) };
         let folder = &partition.place.folder;

@@ -14,6 +14,7 @@ use super::snapshot;
 use super::turn::Producers;
 use crate::disk::{self, File};
 use crate::error::{Error, Kind, Result};
+use crate::sabotage::{self, Fault};
 use crate::time::{Clock, Timestamp};
 
 /// The newest segment's file and where the next frame goes.
@@ -108,6 +109,10 @@ impl Writer {
                     self.buffers.give(append.payload);
                 }
             }
+            Err(_) if sabotage::is(Fault::AckEarly) => {
+                let appended = Appended { first_offset: self.tail.next, time };
+                group.into_iter().for_each(|append| drop(append.reply.send(Ok(appended))));
+            }
             Err(cause) => group.into_iter().for_each(|append| drop(append.reply.send(Err(cause.clone())))),
         }
     }
@@ -177,7 +182,12 @@ impl Writer {
         if let Err(cause) = write_all(&mut self.file, slices) {
             return Err(self.undo(&cause));
         }
-        self.file.sync_data().map_err(|cause| self.unknown("its sync failed", &cause))?;
+        let synced = match self.file.sync_data() {
+            _ if sabotage::is(Fault::SyncLeftOut) => Ok(()),
+            Err(_) if sabotage::is(Fault::SyncTriedAgain) => Ok(()),
+            synced => synced,
+        };
+        synced.map_err(|cause| self.unknown("its sync failed", &cause))?;
         self.tail = to;
         Ok(())
     }
@@ -301,6 +311,7 @@ fn write_all(file: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> 
     while !slices.is_empty() {
         match file.write_vectored(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(_) if sabotage::is(Fault::ShortWriteKept) => return Ok(()),
             Ok(written) => IoSlice::advance_slices(&mut slices, written),
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
             Err(cause) => return Err(cause),

@@ -19,6 +19,7 @@ use crate::disk;
 use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
+use crate::sabotage::{self, Fault};
 use crate::time::{Clock, Timestamp};
 use crate::trouble::Trouble;
 
@@ -286,7 +287,9 @@ impl Setup {
             commit.marks(&change.aggregate, &change.marks)?;
             commit.segments(&change.segments)?;
         }
-        commit.dead_letters(&batch.dead_letters)?;
+        if !sabotage::is(Fault::LettersLost) {
+            commit.dead_letters(&batch.dead_letters)?;
+        }
         commit.segments(&batch.segments)?;
         for (segments, object) in &batch.landed {
             commit.land(segments, object)?;

@@ -16,6 +16,7 @@ use super::trial::{self, Fared, Outcome, TRIAL_CHUNK_ROWS, TRIAL_QUIET};
 use crate::decode::Decoder;
 use crate::error::{Error, Kind, Result};
 use crate::record::Batch;
+use crate::sabotage::{self, Fault};
 use crate::time::Timestamp;
 use crate::window::Accumulator;
 
@@ -167,6 +168,10 @@ impl Worker {
             Ok(Command::Back(generation)) if generation.number == self.setup.generation.number => {}
             Ok(Command::Back(generation)) => return Ok(Turn::Ends(Command::Back(generation))),
             Ok(Command::Shadow(feed)) => self.setup.shadow = feed,
+            Ok(Command::Take(generation, trial)) if sabotage::is(Fault::SwapInside) => {
+                self.transform = generation.chain.start()?;
+                self.setup.take(generation, trial);
+            }
             Ok(command) => return Ok(Turn::Ends(self.leave(command))),
             Err(TryRecvError::Disconnected) => return Ok(Turn::Ends(self.leave(Command::Stop))),
             Err(TryRecvError::Empty) => {}

@@ -37,7 +37,7 @@ fn any_subset_of_what_was_not_synced_may_survive() {
     let mut file = written(&base, "a", b"..");
     file.sync_all().unwrap();
     disk::sync_folder(base.root()).unwrap();
-    file.write_vectored(&[io::IoSlice::new(b"1"), io::IoSlice::new(b"2")]).unwrap();
+    assert_eq!(file.write_vectored(&[io::IoSlice::new(b"1"), io::IoSlice::new(b"2")]).unwrap(), 2);
     file.set_len(3).unwrap();
     disk::rename(base.root().join("a"), base.root().join("b")).unwrap();
     assert_eq!(base.pending(), 4);

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::bucket::sha256;
 use super::plan::PARTITIONS;
 use super::world::{World, class, value};
+use crate::cache::letters::Which;
 use crate::cache::query::Reader;
 use crate::disk;
 use crate::lake::tests::lines;
@@ -59,9 +60,10 @@ fn rows(world: &World) -> BTreeMap<(u32, u64), Row> {
 
 /// The dead letters by partition and offset.
 fn letters(reader: &Reader) -> BTreeMap<(u32, u64), String> {
-    let letters = reader.dead_letters("pin", usize::MAX >> 1).unwrap();
+    let found = reader.letters("pin", &Which::default(), usize::MAX >> 1).unwrap();
+    let letters = found.into_iter().map(|found| found.letter);
     let text = |value: Option<Vec<u8>>| String::from_utf8(value.unwrap()).unwrap();
-    letters.into_iter().map(|letter| ((letter.partition, letter.offset), text(letter.value))).collect()
+    letters.map(|letter| ((letter.partition, letter.offset), text(letter.value))).collect()
 }
 
 /// Each offset is a row or a dead letter, with the bytes that were acknowledged under it; what was not acknowledged is there once or not at all.

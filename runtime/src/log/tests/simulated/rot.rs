@@ -200,12 +200,10 @@ fn segments_that_changed_places_are_refused() {
     let log = filled(8, 500, true);
     let files = segments(&log);
     let wholes: Vec<Vec<u8>> = files.iter().map(|file| log.disk.bytes(file)).collect();
-    for one in 0..files.len() {
-        for other in 0..files.len() {
-            if one != other {
-                let what = format!("{one} in the place of {other}");
-                assert_eq!(check(&log, &files[other], &wholes[one], &what), Found::Refused);
-            }
+    for (one, whole) in wholes.iter().enumerate() {
+        for (other, file) in files.iter().enumerate().filter(|(other, _)| *other != one) {
+            let what = format!("{one} in the place of {other}");
+            assert_eq!(check(&log, file, whole, &what), Found::Refused);
         }
     }
 }
