@@ -5,6 +5,7 @@ pub mod error;
 pub mod metrics;
 pub mod record;
 pub mod schema;
+pub mod sync;
 pub mod text;
 pub mod time;
 pub mod value;

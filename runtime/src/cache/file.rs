@@ -1,6 +1,7 @@
 //! The SQLite file itself: how it is opened, whose it is, and how it is known again.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -12,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::fault::During;
 use super::percentile;
 use crate::error::{Error, Kind, Result, io_kind};
+use crate::sync;
 
 /// Stands in the file's header, so that no other program's file is taken for a cache: "Tide".
 const APPLICATION: i32 = 0x5469_6465;
@@ -66,7 +68,20 @@ pub(super) fn open_to_write(path: &Path) -> Result<(Connection, Found)> {
     for (name, value) in settings {
         connection.pragma_update(None, name, value).during("set it up")?;
     }
+    settle_log(&connection, path)?;
     Ok((connection, found))
+}
+
+/// Makes what an earlier process left in the log lasting before anything is done on its word: the log may be in memory alone, and
+/// after a failed sync the kernel calls its pages clean. So they are synced, and written once more where they belong.
+fn settle_log(connection: &Connection, path: &Path) -> Result<()> {
+    let synced = match File::open(log_of(path)) {
+        Ok(log) => sync::file(&log),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(cause),
+    };
+    synced.and_then(|()| sync::parent(path)).map_err(|cause| Error::new(io_kind(&cause), format!("cache {path:?}: its log: {cause}")))?;
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).during("fold back its log")
 }
 
 /// A connection that cannot write, beside the writer or alone.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::adopt;
 use super::commit::Commit;
@@ -65,6 +66,12 @@ impl Store {
                 .hint("stop the pipeline, put the file back, start again"));
         }
         Commit::begin(self)
+    }
+
+    /// Closes the file without folding its log back: the disk has failed, and is not asked to sync again.
+    pub fn abandon(self) {
+        // Should it not be heeded, the next start finds the log folded back.
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 
     /// What opening changed in the cache proper, as sentences.

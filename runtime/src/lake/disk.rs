@@ -7,17 +7,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, OrFail, Result};
+use crate::sync;
 
 /// How much is read or written at a time where whole files are copied.
 pub(super) const COPY_BYTES: usize = 256 * 1024;
-
-/// Syncs the folder that holds `path`, so that the file's name survives a loss of power.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
-}
 
 /// What went wrong with a file of the spool, with its name.
 pub(super) fn storage(path: &Path) -> impl Fn(io::Error) -> Error {
@@ -39,7 +32,7 @@ impl Hashed {
 
     /// Syncs it; how many bytes were written, and their sha256 in hexadecimal.
     pub(super) fn sync(&self) -> io::Result<(u64, String)> {
-        self.file.sync_all()?;
+        sync::file(&self.file)?;
         Ok((self.bytes, hex(&self.hash.clone().finalize())))
     }
 }
@@ -77,7 +70,7 @@ impl Draft {
     pub(super) fn publish(self, path: &Path) -> Result<(u64, String)> {
         let written = self.file.sync().map_err(storage(&self.temp))?;
         std::fs::rename(&self.temp, path).map_err(storage(path))?;
-        sync_parent(path).map_err(storage(path))?;
+        sync::parent(path).map_err(storage(path))?;
         Ok(written)
     }
 }

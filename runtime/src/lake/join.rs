@@ -14,9 +14,10 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 
-use super::disk::{COPY_BYTES, Draft, hex, storage, sync_parent};
+use super::disk::{COPY_BYTES, Draft, hex, storage};
 use super::options::Format;
 use crate::error::{Error, Kind, OrFail, Result};
+use crate::sync;
 
 /// What a joined object holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +88,7 @@ pub fn link(segment: &Path, into: &Path) -> Result<bool> {
     if std::fs::hard_link(segment, into).is_err() {
         return Ok(false);
     }
-    sync_parent(into).map_err(storage(into))?;
+    sync::parent(into).map_err(storage(into))?;
     Ok(true)
 }
 

@@ -9,11 +9,12 @@ use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 
-use super::disk::{Hashed, storage, sync_parent};
+use super::disk::{Hashed, storage};
 use super::encoding::Profile;
 use super::json;
 use super::options::Format;
 use crate::error::{Error, Kind, OrFail, Result};
+use crate::sync;
 
 /// How much JSON gathers before it is written.
 const JSON_BUFFER_BYTES: usize = 256 * 1024;
@@ -84,7 +85,7 @@ impl SegmentWriter {
                 file.sync().map_err(storage(&path))?
             }
         };
-        sync_parent(&path).map_err(storage(&path))?;
+        sync::parent(&path).map_err(storage(&path))?;
         Ok(Finished { rows, bytes, sha256 })
     }
 }

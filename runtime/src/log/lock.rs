@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{Error, Kind, OrFail, Result};
+use crate::sync;
 
 /// A data folder that is ours until this is dropped or the process ends, however it ends.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ impl DataLock {
     /// Takes the folder, making it where it is not there. `Kind::Conflict` where another process has it.
     pub fn take(folder: &Path) -> Result<Self> {
         let subject = || format!("data folder {folder:?}");
-        fs::create_dir_all(folder).or_fail(Kind::Storage, subject)?;
+        fs::create_dir_all(folder).and_then(|()| sync::parent(folder)).or_fail(Kind::Storage, subject)?;
         let path = folder.join("lock");
         let opened = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = opened.or_fail(Kind::Storage, subject)?;

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::segment;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
+use crate::sync;
 
 /// The format of the folder, its segments and frames.
 const FORMAT: u32 = 1;
@@ -36,7 +36,13 @@ impl Meta {
     /// Reads what `folder` says, or begins a topic without partitions there.
     pub(super) fn open(folder: &Path, name: &str) -> Result<Self> {
         match fs::read(folder.join(FILE)) {
-            Ok(stored) => Self::decode(&stored, name),
+            Ok(stored) => {
+                let meta = Self::decode(&stored, name)?;
+                // A crash may have left its name in memory alone, and the folder's.
+                let synced = sync::folder(folder).and_then(|()| sync::parent(folder));
+                synced.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}")))?;
+                Ok(meta)
+            }
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Self::create(folder, name),
             Err(cause) => Err(Error::new(io_kind(&cause), format!("topic {name:?}: {FILE}: {cause}"))),
         }
@@ -48,9 +54,9 @@ impl Meta {
         let unnamed = folder.join("topic.new");
         let saved = File::create(&unnamed).and_then(|mut file| {
             file.write_all(&stored)?;
-            file.sync_all()?;
+            sync::file(&file)?;
             fs::rename(&unnamed, folder.join(FILE))?;
-            segment::sync_folder(folder)
+            sync::folder(folder)
         });
         saved.map_err(|cause| Error::new(io_kind(&cause), format!("topic {:?}: {FILE}: {cause}", self.name)))
     }
@@ -60,7 +66,7 @@ impl Meta {
             let what = format!("topic {name:?}: {FILE} is missing, though there are partitions");
             return Err(Error::new(Kind::Corrupt, what).hint(format!("restore it from a backup of {folder:?}")));
         }
-        let made = fs::create_dir_all(folder).and_then(|()| folder.parent().map_or(Ok(()), segment::sync_folder));
+        let made = fs::create_dir_all(folder).and_then(|()| sync::parent(folder));
         made.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}")))?;
         let meta = Self { format: FORMAT, name: name.to_owned(), id: RandomState::new().hash_one(name), partitions: 0 };
         meta.save(folder)?;

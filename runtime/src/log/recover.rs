@@ -15,6 +15,7 @@ use super::place::Place;
 use super::segment::{self, Before};
 use super::writer::Tail;
 use crate::error::Result;
+use crate::sync;
 
 /// How much of a tail is looked at or copied at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -108,7 +109,9 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
         place.io(file.set_len(position), "its torn tail")?;
     }
     let from = unsynced.front().copied().unwrap_or(position);
-    place.io(rewrite(&file, from, position).and_then(|()| file.sync_all()), "its last segment")?;
+    place.io(rewrite(&file, from, position).and_then(|()| sync::file(&file)), "its last segment")?;
+    // Its name may be in memory alone, too.
+    place.io(sync::folder(&place.folder), "its folder")?;
     let previous = frames.previous().unwrap_or_default();
     let segment = Segment { base, end, bytes: position, time, crc: None, index };
     Ok((segment, file, Tail { base, position, next: end, previous, time, marked }))

@@ -8,6 +8,7 @@ use super::options::Options;
 use super::partition::{Partition, Segment};
 use super::segment;
 use crate::error::Result;
+use crate::sync;
 use crate::time::Timestamp;
 
 /// Removes what may go and holds nothing at or after offset `needed_from`; gives back how many bytes that were.
@@ -37,6 +38,6 @@ pub(super) fn retain(partition: &Partition, options: &Options, now: Timestamp, n
         partition.place.io(gone, format!("segment {base:020}"))?;
         // The index goes last: one that is left over is of a segment that is no more, and nothing looks at it.
         drop(fs::remove_file(index::path(folder, base)));
-        partition.place.io(segment::sync_folder(folder), "its folder")?;
+        partition.place.io(sync::folder(folder), "its folder")?;
     }
 }

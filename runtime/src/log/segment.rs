@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use super::fields::Fields;
 use super::place::{Home, Place};
 use crate::error::{Kind, Result};
+use crate::sync;
 use crate::time::Timestamp;
 
 /// The size of a segment's header.
@@ -70,7 +71,7 @@ pub(super) fn create(folder: &Path, home: Home, before: &Before) -> io::Result<(
     let (unnamed, named) = (folder.join(format!("{:020}.new", home.segment)), path(folder, home.segment));
     let made = File::create(&unnamed).and_then(|mut file| {
         file.write_all(&header)?;
-        file.sync_all()?;
+        sync::file(&file)?;
         fs::rename(&unnamed, &named)?;
         Ok(file)
     });
@@ -78,7 +79,7 @@ pub(super) fn create(folder: &Path, home: Home, before: &Before) -> io::Result<(
         drop(fs::remove_file(&unnamed));
     }
     let file = made?;
-    sync_folder(folder)?;
+    sync::folder(folder)?;
     Ok((file, crc))
 }
 
@@ -120,11 +121,6 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
     }
     bases.sort_unstable();
     Ok(bases)
-}
-
-/// Makes what was created, renamed or removed in a folder survive a crash.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 fn encode(home: Home, before: &Before) -> (Vec<u8>, u32) {

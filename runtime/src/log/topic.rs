@@ -22,6 +22,7 @@ use super::retention;
 use super::segment::{self, Before};
 use super::writer::Writer;
 use crate::error::{Error, Kind, OrFail, Result};
+use crate::sync;
 use crate::time::{Clock, Timestamp};
 
 /// A payload smaller than this is stored as it is.
@@ -270,6 +271,6 @@ fn create(place: &Place) -> Result<()> {
     if place.io(segment::list(&place.folder), "its folder")?.is_empty() {
         place.io(segment::create(&place.folder, place.home(0), &Before::nothing()), "its first segment")?;
     }
-    let parent = place.folder.parent().map_or(Ok(()), segment::sync_folder);
+    let parent = place.folder.parent().map_or(Ok(()), sync::folder);
     place.io(parent, "its folder")
 }

@@ -12,6 +12,7 @@ use super::index::{Entry, Index};
 use super::partition::{Partition, Segment, Waiting, Work};
 use super::segment::{self, Before};
 use crate::error::{Error, Kind, Result};
+use crate::sync;
 use crate::time::{Clock, Timestamp};
 
 /// The newest segment's file and where the next frame goes.
@@ -154,7 +155,7 @@ impl Writer {
         if let Err(cause) = write_all(&mut self.file, slices) {
             return Err(self.undo(&cause));
         }
-        self.file.sync_data().map_err(|cause| self.unknown("its sync failed", &cause))?;
+        sync::data(&self.file).map_err(|cause| self.unknown("its sync failed", &cause))?;
         self.tail = to;
         Ok(())
     }
@@ -192,7 +193,10 @@ impl Writer {
             crc: sealed.previous,
         };
         let made = segment::create(&place.folder, place.home(base), &before);
-        let (file, crc) = made.map_err(|cause| Failure::Undone(self.refused(&cause)))?;
+        let (file, crc) = made.map_err(|cause| match sync::failed() {
+            Some(_) => self.unknown("the sync of a new segment failed", &cause),
+            None => Failure::Undone(self.refused(&cause)),
+        })?;
         self.file = file;
         self.tail = Tail { base, position: segment::HEADER_BYTES, next: base, previous: crc, ..sealed };
         let (bytes, time) = (self.tail.position, sealed.time);

@@ -17,6 +17,7 @@ use crate::commit::{DeadLetter, Epoch, Object, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
+use crate::sync;
 use crate::time::{Clock, Timestamp};
 
 /// Messages that wait for the committer; more make their senders wait.
@@ -93,7 +94,7 @@ impl Health {
 
     fn retries(&self, error: &Error) -> bool {
         let may_pass = matches!(error.kind(), Kind::Busy | Kind::Storage | Kind::Unavailable);
-        may_pass && !self.ending.load(Ordering::SeqCst)
+        may_pass && sync::failed().is_none() && !self.ending.load(Ordering::SeqCst)
     }
 
     fn set(&self, trouble: Option<String>) {
@@ -148,10 +149,10 @@ pub fn run(mut setup: Setup, messages: &Receiver<Message>) {
             .chain(messages.try_iter().take(HANDOVERS_MAX))
             .try_for_each(|message| setup.merge(message, &mut batch));
         batch.changes = setup.aggregates.take_changes();
-        if !merged.and_then(|()| setup.commit(&batch)).unwrap_or_else(|error| setup.give_up(&error)) {
-            return;
+        match merged.and_then(|()| setup.commit(&batch)) {
+            Ok(()) => setup.publish(batch),
+            Err(error) => return setup.give_up(&error),
         }
-        setup.publish(batch);
     }
 }
 
@@ -179,10 +180,10 @@ impl Setup {
         Ok(())
     }
 
-    /// Writes a batch, again and again while the disk or another program is in the way. True when it is written.
-    fn commit(&mut self, batch: &Batch) -> Result<bool> {
+    /// Writes a batch, again and again while the disk or another program is in the way.
+    fn commit(&mut self, batch: &Batch) -> Result<()> {
         if batch.is_empty() {
-            return Ok(true);
+            return Ok(());
         }
         loop {
             let begun = Instant::now();
@@ -191,7 +192,7 @@ impl Setup {
                     let took = self.metrics.commit_seconds.with_label_values(&[&self.pipeline]);
                     took.observe(begun.elapsed().as_secs_f64());
                     self.health.set(None);
-                    return Ok(true);
+                    return Ok(());
                 }
                 Err(error) if self.health.retries(&error) => {
                     tracing::error!(error = error.message(), "commit failed, to be tried again");
@@ -285,11 +286,13 @@ impl Setup {
         }
     }
 
-    fn give_up(&self, error: &Error) -> bool {
+    fn give_up(self, error: &Error) {
         tracing::error!(error = error.message(), "commit failed for good");
         self.health.set(Some(error.message().to_owned()));
         self.health.dead.store(true, Ordering::SeqCst);
-        false
+        if sync::failed().is_some() {
+            self.store.abandon();
+        }
     }
 }
 

@@ -32,6 +32,7 @@ use crate::pipeline::generation::Generation;
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::trial::Verdict;
 use crate::pipeline::worker::{Command, Shown};
+use crate::sync;
 use crate::time::{Clock, Timestamp};
 
 use self::shadow::Shadowed;
@@ -131,12 +132,17 @@ impl Runtime {
 
     /// Why the process has to end and be started again; none while it can go on.
     pub fn fatal(&self) -> Option<Error> {
+        if let Some(cause) = sync::failed() {
+            let what = format!("data folder {:?}: a sync to the disk has failed: {cause}", self.pipeline.data);
+            return Some(Error::new(Kind::Storage, what));
+        }
         if self.health.dead() {
             let cause = self.health.trouble().unwrap_or_default();
             return Some(Error::new(Kind::Internal, format!("commit: {cause}")));
         }
         let poisoned = self.topics.values().find(|topic| topic.poisoned())?;
-        Some(Error::new(Kind::Storage, format!("topic {:?}: a sync to the disk has failed", poisoned.name())))
+        let what = format!("topic {:?}: what its disk holds is not known", poisoned.name());
+        Some(Error::new(Kind::Storage, what))
     }
 
     /// Removes from the topics what retention no longer keeps and no table still needs.

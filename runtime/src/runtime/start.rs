@@ -28,6 +28,7 @@ use crate::pipeline::shelf::Shelf;
 use crate::pipeline::table::Table;
 use crate::reload;
 use crate::schema::Field;
+use crate::sync;
 use crate::time::{Clock, Timestamp};
 use crate::window;
 
@@ -62,7 +63,7 @@ impl Places {
             cache: cache_file(data),
         };
         for folder in [&places.topics, &places.spool, &places.components, &places.lake] {
-            fs::create_dir_all(folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
+            sync::make_folders(data, folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
         }
         Ok(places)
     }
@@ -76,7 +77,6 @@ pub fn cache_file(data: &Path) -> PathBuf {
 impl Runtime {
     /// Starts a pipeline: locks its data folder, recovers its topics, goes on where the last commit left it.
     pub async fn start(pipeline: Pipeline, options: Options, clock: Arc<Clock>) -> Result<Arc<Self>> {
-        fs::create_dir_all(&pipeline.data).or_fail(Kind::Storage, || format!("data folder {:?}", pipeline.data))?;
         let data_lock = DataLock::take(&pipeline.data)?;
         let places = Places::make(&pipeline.data)?;
         let metrics = Arc::new(Metrics::new()?);
