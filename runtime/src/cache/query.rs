@@ -9,7 +9,7 @@ use rusqlite::{Connection, InterruptHandle, Statement};
 use super::fault::{During, kind, message};
 use super::file;
 use super::layout::{is_name, quote};
-use super::row::{self, DEAD_LETTER, EPOCH, Generation, OBJECT, select, whole};
+use super::row::{self, DEAD_LETTER, EPOCH, OBJECT, select, whole};
 use crate::commit::{DeadLetter, Epoch, Object};
 use crate::error::{Error, Kind, Result};
 use crate::value::Value;
@@ -180,13 +180,6 @@ impl Reader {
     pub fn objects(&self, limit: usize) -> Result<Vec<(Object, bool)>> {
         let sql = format!("SELECT {OBJECT}, delivered IS NOT NULL FROM tidemill_objects ORDER BY id DESC LIMIT ?");
         select(&self.connection, &sql, [limit as i64], |row| Ok((row::object(row)?, row.get(11)?)))
-    }
-
-    /// The generation in service of each table.
-    pub fn generations(&self) -> Result<Vec<Generation>> {
-        let sql = "SELECT * FROM tidemill_generations g WHERE number = \
-             (SELECT max(number) FROM tidemill_generations WHERE table_name = g.table_name) ORDER BY table_name";
-        select(&self.connection, sql, [], row::generation)
     }
 
     /// What lies in the cache, counted.

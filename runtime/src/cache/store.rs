@@ -58,6 +58,22 @@ impl Store {
         })
     }
 
+    /// The generation in service of each table, before a layout can be made for them; none where a start was cut off before it made
+    /// the file a cache.
+    pub fn in_service(path: &Path) -> Result<Vec<Generation>> {
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        match file::open_to_write(path)? {
+            (_, Found::Empty) => Ok(Vec::new()),
+            (connection, Found::Cache) => {
+                let sql = "SELECT * FROM tidemill_generations g WHERE number = \
+                     (SELECT max(number) FROM tidemill_generations WHERE table_name = g.table_name) ORDER BY table_name";
+                select(&connection, sql, [], row::generation)
+            }
+        }
+    }
+
     /// Begins a commit. Errors with [`Kind::Busy`] where another program holds the file, and with
     /// [`Kind::Conflict`] where the file was replaced since it was opened: what is written would be lost.
     pub fn begin(&mut self) -> Result<Commit<'_>> {

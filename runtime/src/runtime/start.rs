@@ -10,7 +10,6 @@ use hashbrown::HashSet;
 
 use super::first::First;
 use super::{By, Offered, Runtime, Threads, threads};
-use crate::cache::query::Reader;
 use crate::cache::{AggregateLayout, Layout, Store};
 use crate::commit::Epoch;
 use crate::component::Host;
@@ -182,7 +181,7 @@ pub(super) fn partitions(pipeline: &Pipeline, topics: &BTreeMap<String, Arc<Topi
 
 /// The generation that each table begins with, and the store that was made for them.
 fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Host) -> Result<(Tables, Store)> {
-    let before = if places.cache.exists() { Reader::open(&places.cache)?.generations()? } else { Vec::new() };
+    let before = Store::in_service(&places.cache)?;
     let mut tables = Vec::new();
     for plan in &pipeline.tables {
         let in_service = before.iter().find(|generation| generation.table == plan.name);

@@ -14,6 +14,9 @@ use super::player::{Story, play};
 /// Formats of the lake, in turn.
 const FORMATS: [&str; 2] = ["parquet", "json"];
 
+/// After so many runs that went wrong, no more are played.
+const FAULTS_MAX: usize = 5;
+
 /// Where runs take place, one after another.
 pub enum Lane {
     /// In memory, where no disk is waited for.
@@ -51,7 +54,7 @@ pub fn all(
     let begun = Instant::now();
     let (next, told, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let work = |lane: &Lane| {
-        while failed.lock().expect("no panic").is_empty() {
+        while failed.lock().expect("no panic").len() < FAULTS_MAX {
             let nth = next.fetch_add(1, Ordering::SeqCst);
             let Some(plan) = plans.get(nth) else { return };
             match verdict(test, plan, FORMATS[nth % FORMATS.len()], lane, |story| judge(plan, story)) {
