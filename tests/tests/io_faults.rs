@@ -7,7 +7,7 @@ use tidemill_tests::shim::Operation;
 use tidemill_tests::torture::{End, Life, Plan, Points, Story, all, lanes, number, reference, seed};
 
 /// Faults where the environment asks for no other number.
-const FAULTS: usize = 40;
+const FAULTS: usize = 80;
 /// How a disk fails.
 const WAYS: [&str; 4] = ["EIO", "ENOSPC", "EINTR", "short"];
 
@@ -50,7 +50,9 @@ fn wrong(way: &str, life: &Life) -> Option<String> {
     let failed_sync = life.operations[at..].iter().position(|operation| operation.struck && operation.is_sync());
     if let Some(after) = failed_sync {
         let (failed, later) = (&life.operations[at + after], &life.operations[at + after + 1..]);
-        if later.iter().any(|operation| operation.is_sync() && operation.path == failed.path) {
+        // A file that SQLite has just begun it rolls back, and syncs for that: nothing was promised yet.
+        let again = |operation: &&Operation| operation.is_sync() && operation.path == failed.path;
+        if failed.kind != "journal" && later.iter().any(|operation| again(&operation)) {
             return Some(format!("the sync of {} failed and was tried again", failed.path));
         }
         if life.end != End::Failed || !life.said.contains("error: ") {

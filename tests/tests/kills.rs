@@ -6,7 +6,7 @@ use rand::RngExt;
 use tidemill_tests::torture::{End, Plan, Points, Story, all, lanes, number, reference, seed};
 
 /// Kill points where the environment asks for no other number.
-const KILLS: usize = 40;
+const KILLS: usize = 150;
 /// Steps of the run from which on named points count: the first post, the reload.
 const FIRST_POST: Option<usize> = Some(0);
 const RELOAD: Option<usize> = Some(6);

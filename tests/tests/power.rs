@@ -4,7 +4,7 @@ use rand::RngExt;
 use tidemill_tests::torture::{Disk, End, Lane, Plan, Points, all, number, reference, seed};
 
 /// Power cuts where the environment asks for no other number.
-const CUTS: usize = 30;
+const CUTS: usize = 40;
 
 /// Moments at which something was made durable, or should have been.
 const NAMED: [&str; 7] = [

@@ -34,9 +34,10 @@ pub(super) fn kind(error: &rusqlite::Error) -> Kind {
         // Whoever interrupts a query does so because its time is up.
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OperationInterrupted => Kind::Busy,
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Kind::Corrupt,
+        // A connection that could not open a file to write does not try again: a new one may.
+        ErrorCode::ReadOnly => Kind::Conflict,
         ErrorCode::DiskFull
         | ErrorCode::SystemIoFailure
-        | ErrorCode::ReadOnly
         | ErrorCode::CannotOpen
         | ErrorCode::PermissionDenied
         | ErrorCode::OutOfMemory
@@ -82,7 +83,7 @@ mod tests {
         check(rusqlite::ffi::SQLITE_FULL, Kind::Storage);
         check(rusqlite::ffi::SQLITE_IOERR, Kind::Storage);
         check(rusqlite::ffi::SQLITE_IOERR_FSYNC, Kind::Storage);
-        check(rusqlite::ffi::SQLITE_READONLY, Kind::Storage);
+        check(rusqlite::ffi::SQLITE_READONLY, Kind::Conflict);
         check(rusqlite::ffi::SQLITE_CORRUPT, Kind::Corrupt);
         check(rusqlite::ffi::SQLITE_NOTADB, Kind::Corrupt);
         check(rusqlite::ffi::SQLITE_CONSTRAINT, Kind::Internal);

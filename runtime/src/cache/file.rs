@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::fault::During;
 use super::percentile;
@@ -43,6 +43,11 @@ pub(super) enum Found {
 pub(super) fn open_to_write(path: &Path) -> Result<(Connection, Found)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).during("open its file")?;
+    // SQLite opens what it may not write to read it, and says so with every commit.
+    if connection.is_readonly(MAIN_DB).during("open its file")? {
+        return Err(Error::new(Kind::Storage, format!("cache {path:?}: its file cannot be opened to write"))
+            .hint("see to its permissions and to the space on its disk"));
+    }
     let found = look(&connection, path)?;
     if found == Found::Empty {
         connection.pragma_update(None, "page_size", PAGE_BYTES).during("set its page size")?;

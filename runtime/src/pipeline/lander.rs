@@ -13,6 +13,7 @@ use crate::commit::{Object, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::lake;
 use crate::lake::options::Options;
+use crate::sync;
 
 /// How long the lander waits after trouble before it tries again.
 const RETRY_TIME: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ pub struct Setup {
     pub committer: SyncSender<Message>,
 }
 
-/// Joins what is due until the shelf ends.
+/// Joins what is due until the shelf ends, or the disk does not let it and that will not change.
 pub fn run(setup: &Setup) {
     while let Some(mut segments) = setup.shelf.take_due() {
         match join(setup, &segments) {
@@ -46,6 +47,9 @@ pub fn run(setup: &Setup) {
             Err(error) => {
                 tracing::error!(error = error.message(), "segments not joined");
                 setup.shelf.put_back(segments);
+                if setup.shelf.is_ending() || sync::failed().is_some() {
+                    return;
+                }
                 std::thread::park_timeout(RETRY_TIME);
             }
         }

@@ -143,6 +143,11 @@ impl Shelf {
         self.more_outbox.notify_one();
     }
 
+    /// Whether it ends: what cannot be done now is left to the next start.
+    pub fn is_ending(&self) -> bool {
+        self.held().ending
+    }
+
     /// What is on the shelf.
     pub fn stock(&self) -> Stock {
         let held = self.held();

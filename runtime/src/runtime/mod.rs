@@ -132,9 +132,8 @@ impl Runtime {
 
     /// Why the process has to end and be started again; none while it can go on.
     pub fn fatal(&self) -> Option<Error> {
-        if let Some(cause) = sync::failed() {
-            let what = format!("data folder {:?}: a sync to the disk has failed: {cause}", self.pipeline.data);
-            return Some(Error::new(Kind::Storage, what));
+        if let Some(unsynced) = self.unsynced() {
+            return Some(unsynced);
         }
         if self.health.dead() {
             let cause = self.health.trouble().unwrap_or_default();
@@ -143,6 +142,13 @@ impl Runtime {
         let poisoned = self.topics.values().find(|topic| topic.poisoned())?;
         let what = format!("topic {:?}: what its disk holds is not known", poisoned.name());
         Some(Error::new(Kind::Storage, what))
+    }
+
+    /// The sync that failed, if one has: what the disk holds is not known.
+    pub fn unsynced(&self) -> Option<Error> {
+        let cause = sync::failed()?;
+        let what = format!("data folder {:?}: a sync to the disk has failed: {cause}", self.pipeline.data);
+        Some(Error::new(Kind::Storage, what).hint("check the disk and start again: what was acknowledged is kept"))
     }
 
     /// Removes from the topics what retention no longer keeps and no table still needs.
@@ -171,6 +177,10 @@ impl Runtime {
         join(workers).await;
         self.shelf.end();
         join(vec![lander]).await;
+        if sync::failed().is_some() {
+            // Nothing can be promised any more, so nothing is to be waited for.
+            let _ = uploads_end.send(true);
+        }
         let drain = async { while uploaders.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIME_MAX, drain).await.is_err() {
             tracing::warn!(
