@@ -39,30 +39,46 @@ fn plans(points: &mut Points, count: usize) -> Vec<Plan> {
 fn judge(plan: &Plan, story: &Story) -> Vec<String> {
     let rule = plan.0.first().map_or("", |trouble| &trouble.rule);
     let way = rule.split(' ').next().unwrap_or_default();
-    story.lives.iter().enumerate().flat_map(|(nth, life)| wrong(way, life).map(|why| format!("life {nth}: {why}"))).collect()
+    story
+        .lives
+        .iter()
+        .enumerate()
+        .flat_map(|(nth, life)| wrong(way, life).map(|why| format!("life {nth}: {why}")))
+        .collect()
 }
 
 fn wrong(way: &str, life: &Life) -> Option<String> {
-    let at = life.operations.iter().position(|operation| operation.struck)?;
-    if matches!(way, "EINTR" | "short") {
+    let struck = |operation: &&Operation| operation.struck;
+    life.operations.iter().find(struck)?;
+    // What is interrupted is tried again, but SQLite takes it for a failure of its sync.
+    let passes =
+        |operation: &Operation| way == "short" || way == "EINTR" && !(operation.is_sync() && is_of_sqlite(operation));
+    if life.operations.iter().filter(struck).all(passes) {
         return (life.end != End::Well).then(|| format!("{way} is none of its business, and it ended\n{}", life.said));
     }
-    let failed_sync = life.operations[at..].iter().position(|operation| operation.struck && operation.is_sync());
-    if let Some(after) = failed_sync {
-        let (failed, later) = (&life.operations[at + after], &life.operations[at + after + 1..]);
-        // A file that SQLite has just begun it rolls back, and syncs for that: nothing was promised yet.
-        let again = |operation: &&Operation| operation.is_sync() && operation.path == failed.path;
-        if failed.kind != "journal" && later.iter().any(|operation| again(&operation)) {
+    let failed_sync = life.operations.iter().position(|o| o.struck && o.is_sync() && !passes(o));
+    if let Some(at) = failed_sync {
+        let (failed, later) = (&life.operations[at], &life.operations[at + 1..]);
+        // A start that fails closes SQLite's file, which writes and syncs it once more; nothing was promised yet.
+        let closes = is_of_sqlite(failed) && !life.listened;
+        if !closes && later.iter().any(|operation| operation.is_sync() && operation.path == failed.path) {
             return Some(format!("the sync of {} failed and was tried again", failed.path));
         }
         if life.end != End::Failed || !life.said.contains("error: ") {
-            return Some(format!("the sync of {} failed, and it did not end with an error\n{}", failed.path, life.said));
+            return Some(format!(
+                "the sync of {} failed, and it did not end with an error\n{}",
+                failed.path, life.said
+            ));
         }
         return None;
     }
     // A full disk refuses, and goes on; only a start may end on it.
     let ended = life.listened && way == "ENOSPC" && life.end != End::Well;
     ended.then(|| format!("it ended on a full disk\n{}", life.said))
+}
+
+fn is_of_sqlite(operation: &Operation) -> bool {
+    matches!(operation.kind.as_str(), "cache" | "wal" | "journal")
 }
 
 #[test]

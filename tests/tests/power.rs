@@ -38,7 +38,9 @@ fn nothing_is_lost_or_doubled_when_the_power_goes() {
     for kind in ["ext4", "xfs"] {
         match Disk::mount(kind) {
             Ok(disk) => lanes.push(Lane::Disk(disk)),
-            Err(why) => println!("skipped: no power is cut on {kind}, which needs root, loop devices and its tools: {why}"),
+            Err(why) => {
+                println!("skipped: no power is cut on {kind}, which needs root, loop devices and its tools: {why}")
+            }
         }
     }
     if lanes.is_empty() {
@@ -50,9 +52,11 @@ fn nothing_is_lost_or_doubled_when_the_power_goes() {
     let cut = |rule: &str| rule.starts_with("cut");
     let (mut done, mut after_kill) = (0, 0);
     for (plan, story) in &stories {
-        let came = plan.0.iter().filter(|trouble| cut(&trouble.rule)).any(|trouble| {
-            story.lives.get(trouble.life).is_some_and(|life| life.end == End::Killed)
-        });
+        let came = plan
+            .0
+            .iter()
+            .filter(|trouble| cut(&trouble.rule))
+            .any(|trouble| story.lives.get(trouble.life).is_some_and(|life| life.end == End::Killed));
         done += usize::from(came);
         after_kill += usize::from(came && plan.0.len() > 1);
     }

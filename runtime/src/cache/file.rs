@@ -54,9 +54,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<(Connection, Found)> {
     }
     prepare(&connection)?;
     // A commit that returned must outlive a power cut: topics are trimmed and objects are sent on its word.
-    let mode: String = connection
-        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
-        .during("use a write-ahead log")?;
+    let mode = use_log(&connection).during("use a write-ahead log")?;
     if mode != "wal" {
         return Err(Error::new(
             Kind::Storage,
@@ -77,6 +75,21 @@ pub(super) fn open_to_write(path: &Path) -> Result<(Connection, Found)> {
     Ok((connection, found))
 }
 
+/// Has the file written through a log; the mode that it is in now.
+fn use_log(connection: &Connection) -> rusqlite::Result<String> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = wal")?;
+    let mut rows = statement.query([])?;
+    let mode = rows.next()?.map_or(Ok(String::new()), |row| row.get(0))?;
+    // The change is committed behind the row that says so: whether that went well is known then.
+    while rows.next()?.is_some() {}
+    Ok(mode)
+}
+
+/// Writes what the log has where it belongs, as far as nobody reads what was there before.
+pub(super) fn fold_back(connection: &Connection) -> Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).during("fold back its log")
+}
+
 /// Makes what an earlier process left in the log lasting before anything is done on its word: the log may be in memory alone, and
 /// after a failed sync the kernel calls its pages clean. So they are synced, and written once more where they belong.
 fn settle_log(connection: &Connection, path: &Path) -> Result<()> {
@@ -85,8 +98,10 @@ fn settle_log(connection: &Connection, path: &Path) -> Result<()> {
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
         Err(cause) => Err(cause),
     };
-    synced.and_then(|()| sync::parent(path)).map_err(|cause| Error::new(io_kind(&cause), format!("cache {path:?}: its log: {cause}")))?;
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).during("fold back its log")
+    synced
+        .and_then(|()| sync::parent(path))
+        .map_err(|cause| Error::new(io_kind(&cause), format!("cache {path:?}: its log: {cause}")))?;
+    fold_back(connection)
 }
 
 /// A connection that cannot write, beside the writer or alone.

@@ -84,8 +84,17 @@ impl Store {
         Commit::begin(self)
     }
 
-    /// Closes the file without folding its log back: the disk has failed, and is not asked to sync again.
+    /// Closes the file, its log folded back; what could not be is for the next start.
+    pub fn close(self) -> Result<()> {
+        file::fold_back(&self.connection).inspect_err(|_| self.leave_log())
+    }
+
+    /// Closes the file as it is: the disk has failed, and is not asked to sync again.
     pub fn abandon(self) {
+        self.leave_log();
+    }
+
+    fn leave_log(&self) {
         // Should it not be heeded, the next start finds the log folded back.
         let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }

@@ -154,6 +154,9 @@ pub fn run(mut setup: Setup, messages: &Receiver<Message>) {
             Err(error) => return setup.give_up(&error),
         }
     }
+    if let Err(error) = setup.store.close() {
+        tracing::error!(error = error.message(), "cache not closed well, the next start goes on from its log");
+    }
 }
 
 impl Setup {
@@ -290,9 +293,7 @@ impl Setup {
         tracing::error!(error = error.message(), "commit failed for good");
         self.health.set(Some(error.message().to_owned()));
         self.health.dead.store(true, Ordering::SeqCst);
-        if sync::failed().is_some() {
-            self.store.abandon();
-        }
+        self.store.abandon();
     }
 }
 

@@ -13,12 +13,7 @@ type Group = (i64, String);
 /// Rows, and the sum of their numbers.
 type Measures = (i64, i64);
 
-pub(super) fn faults(
-    cache: &Cache,
-    table: Table,
-    stored: &BTreeMap<At, Stored>,
-    objects: &[Object],
-) -> Vec<String> {
+pub(super) fn faults(cache: &Cache, table: Table, stored: &BTreeMap<At, Stored>, objects: &[Object]) -> Vec<String> {
     let aggregate = table.aggregate;
     let mut expected: BTreeMap<Group, Measures> = BTreeMap::new();
     for what in stored.values() {

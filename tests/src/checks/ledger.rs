@@ -47,7 +47,8 @@ pub(super) fn faults(cache: &Cache, table: Table, stored: &BTreeMap<At, Stored>)
         let rows = of().filter(|what| matches!(what, Stored::Row { .. })).count() as i64;
         let letters = of().count() as i64 - rows;
         if (rows, letters) != (sum[6], sum[5]) {
-            faults.push(format!("partition {partition}: {rows} rows and {letters} dead letters, the ledger has {sum:?}"));
+            faults
+                .push(format!("partition {partition}: {rows} rows and {letters} dead letters, the ledger has {sum:?}"));
         }
     }
     faults

@@ -129,6 +129,8 @@ fn latest(cache: &Cache, table: Table, stored: &BTreeMap<At, Stored>) -> Vec<Str
     let keys = expected.keys().chain(got.keys().filter(|key| !expected.contains_key(*key)));
     let differing = keys.filter(|key| expected.get(*key) != got.get(*key));
     differing
-        .map(|key| format!("key {key:?}: the cache has {:?}, the lake's latest is {:?}", got.get(key), expected.get(key)))
+        .map(|key| {
+            format!("key {key:?}: the cache has {:?}, the lake's latest is {:?}", got.get(key), expected.get(key))
+        })
         .collect()
 }

@@ -14,12 +14,7 @@ use super::{Journal, Place, Table};
 /// Bytes that are read at a time.
 const BATCH_BYTES: usize = 1 << 20;
 
-pub(super) fn faults(
-    place: Place<'_>,
-    table: Table,
-    stored: &BTreeMap<At, Stored>,
-    journal: &Journal,
-) -> Vec<String> {
+pub(super) fn faults(place: Place<'_>, table: Table, stored: &BTreeMap<At, Stored>, journal: &Journal) -> Vec<String> {
     let options = Options { partitions: place.partitions, ..Options::default() };
     let opened = Topic::open(&place.data.join("topics"), table.name, &options, Arc::new(Clock::System));
     let topic = match opened {
@@ -50,7 +45,8 @@ pub(super) fn faults(
                     let at = (partition, offset);
                     let as_told = told.get(&at).is_none_or(|told| told.iter().all(|told| told.as_bytes() == value));
                     if !as_told || !stored.get(&at).is_some_and(|what| what.is_of(&value)) {
-                        faults.push(format!("offset {at:?}: its bytes are not what was acknowledged, or what it became"));
+                        faults
+                            .push(format!("offset {at:?}: its bytes are not what was acknowledged, or what it became"));
                     }
                 }
             }

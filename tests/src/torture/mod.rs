@@ -2,8 +2,8 @@
 
 mod disk;
 mod house;
-mod player;
 mod plan;
+mod player;
 mod points;
 mod runs;
 

@@ -53,7 +53,10 @@ impl FromStr for Plan {
             let step = if step == "-" { None } else { Some(step.parse().ok()?) };
             Some(Trouble { life, step, rule })
         };
-        text.split(',').map(|one| trouble(one).ok_or_else(|| format!("{one:?} is no trouble"))).collect::<Result<_, _>>().map(Self)
+        text.split(',')
+            .map(|one| trouble(one).ok_or_else(|| format!("{one:?} is no trouble")))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }
 

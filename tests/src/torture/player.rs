@@ -1,8 +1,8 @@
 //! The run itself: posts, windows, segments, a reload, a restart; told on in the next life wherever trouble has cut it off.
 
 use std::fs;
-use std::process::ExitStatus;
 use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::house::{House, PARTITIONS};

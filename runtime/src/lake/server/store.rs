@@ -213,8 +213,9 @@ impl Store {
                 folders.clear();
             }
             for folder in needed() {
-                sync::make_folders(&self.root, folder)?;
-                folders.insert(folder.to_owned());
+                let known = folder.ancestors().find(|above| folders.contains(*above)).unwrap_or(&self.root).to_owned();
+                sync::make_folders(&known, folder)?;
+                folders.extend(folder.ancestors().take_while(|above| *above != known).map(Path::to_owned));
             }
         }
     }
