@@ -1,5 +1,6 @@
 //! The one error type: a sentence with a subject, its kind, and a next step where there is one.
 
+use std::any::Any;
 use std::fmt;
 
 /// What went wrong, for the code that must choose between retrying, refusing and stopping.
@@ -108,6 +109,12 @@ impl<T, E: fmt::Display> OrFail<T> for std::result::Result<T, E> {
     fn or_fail<S: fmt::Display>(self, kind: Kind, subject: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|cause| Error::new(kind, format!("{}: {cause}", subject())))
     }
+}
+
+/// What a panic said.
+pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// The kind of an I/O error: a full disk, a refusal, something absent, or else trouble with storage.

@@ -8,6 +8,7 @@ pub mod schema;
 pub mod sync;
 pub mod text;
 pub mod time;
+pub mod trouble;
 pub mod value;
 
 pub mod cache;

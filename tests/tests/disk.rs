@@ -86,7 +86,11 @@ fn commits_wait_for_space() {
     }
     daemon.fill_disk(Some(0));
     let status = daemon.wait("it says what is wrong", |status| status["trouble"] != json!([]));
-    assert!(status["trouble"][0].as_str().is_some_and(|said| said.contains("File too large")), "{}", status["trouble"]);
+    assert!(
+        status["trouble"][0]["why"].as_str().is_some_and(|said| said.contains("File too large")),
+        "{}",
+        status["trouble"]
+    );
     let ready = http::get(daemon.admin, "/ready");
     assert_eq!((ready.status, &ready.json()["ready"]), (503, &json!(false)));
     daemon.fill_disk(None);

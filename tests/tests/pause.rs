@@ -39,9 +39,11 @@ fn three_deadline_hits_in_a_row_pause_a_table_and_no_other() {
     let reason = "transform \"changeling\": out of time (limit deadline = 250 ms)";
     for partition in ["0", "1"] {
         let state = worker(&paused, "bad", partition);
-        assert_eq!((&state["trouble"], &state["next"]), (&Value::from(reason), &Value::from(0)));
-        let said = format!("table \"bad\": partition {partition}: {reason}");
-        assert!(paused["trouble"].as_array().is_some_and(|all| all.contains(&Value::from(said))), "{paused:#}");
+        assert_eq!((&state["trouble"]["why"], &state["next"]), (&Value::from(reason), &Value::from(0)));
+        let what = format!("table \"bad\", partition {partition}");
+        let said =
+            |trouble: &Value| trouble["what"] == what && trouble["why"] == reason && trouble["since"].is_string();
+        assert!(paused["trouble"].as_array().is_some_and(|all| all.iter().any(said)), "{paused:#}");
     }
     assert_eq!(http::get(daemon.admin, "/ready").status, 503, "the pipeline says that something is wrong");
     let sent = both(&daemon);

@@ -13,6 +13,7 @@ use crate::emulate::population::Population;
 use crate::emulate::post::{Order, Plan, Rows};
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::runtime::{Options, cache_file};
+use crate::trouble::Trouble;
 
 /// How long the windows and the outbox may take to empty after the last post.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(60);
@@ -98,6 +99,7 @@ impl Demo {
         while !running.runtime.settled() {
             let trouble = running.runtime.trouble();
             if Instant::now() > end || !trouble.is_empty() {
+                let trouble: Vec<String> = trouble.iter().map(Trouble::line).collect();
                 let message = format!("demo: the pipeline did not settle: {}", trouble.join("; "));
                 return Err(Error::new(Kind::Unavailable, message));
             }

@@ -7,6 +7,7 @@ mod emulate;
 mod generations;
 mod progress;
 mod query;
+mod repair;
 mod run;
 mod shadow;
 mod status;
@@ -68,6 +69,8 @@ enum Command {
     Discard(shadow::Discard),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
+    /// Name what is rotten in the topics of a stopped pipeline, or leave it out.
+    Repair(repair::Repair),
     /// Begin, build, inspect, try, measure or sign a transform.
     #[command(subcommand)]
     Transform(transform::Transform),
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Promote(promote) => promote.run(),
         Command::Discard(discard) => discard.run(),
         Command::Tap(tap) => tap.run(),
+        Command::Repair(repair) => repair.run(),
         Command::Transform(transform) => transform.run(),
     };
     match ended {

@@ -6,7 +6,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::budget::Budget;
 use super::limits::Limit;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, panic_text};
 
 /// Bytes of a guest's text that are kept.
 pub(super) const TEXT_BYTES_MAX: usize = 4 << 10;
@@ -87,8 +87,7 @@ impl Failure {
 
     /// A panic inside wasmtime: nothing is known any more about this component's code.
     pub(super) fn panicked(name: &str, payload: &(dyn Any + Send)) -> Self {
-        let why = payload.downcast_ref::<&str>().copied();
-        let why = why.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+        let why = panic_text(payload);
         let message = format!("transform {name:?}: quarantined, because the WebAssembly runtime panicked: {why}");
         Self::Quarantined(Error::new(Kind::Transform, message).hint("put another version of the component in service"))
     }

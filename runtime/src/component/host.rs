@@ -91,6 +91,8 @@ fn config(cache: Option<Cache>) -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_nan_canonicalization(true)
         .epoch_interruption(true)
+        // Never beyond what is reserved for it, so its address is no variable.
+        .memory_may_move(false)
         .max_wasm_stack(STACK_BYTES)
         .concurrency_support(false)
         .wasm_memory64(false)

@@ -8,6 +8,7 @@ use super::frame::{self, Header};
 use super::index::Entry;
 use super::place::{Home, Place};
 use super::segment::{self, Before};
+use super::skips::Skip;
 use crate::error::Result;
 
 /// How much is read from the file at a time; a larger frame is read whole.
@@ -18,6 +19,7 @@ const WINDOW_BYTES: usize = 512 << 10;
 pub(super) struct Frames {
     file: File,
     home: Home,
+    skips: Vec<Skip>,
     window: Vec<u8>,
     window_at: u64,
     position: u64,
@@ -44,6 +46,7 @@ impl Frames {
         let frames = Self {
             file,
             home: place.home(base),
+            skips: place.skips.iter().filter(|skip| skip.segment == base).copied().collect(),
             window: Vec::new(),
             window_at: 0,
             position: segment::HEADER_BYTES,
@@ -85,6 +88,9 @@ impl Frames {
 
     /// The next frame that ends at or before the position `limit`.
     pub(super) fn step(&mut self, limit: u64) -> io::Result<Step<'_>> {
+        while let Some(skip) = self.skips.iter().find(|skip| skip.position == self.position) {
+            self.jump(skip.entry());
+        }
         let left = limit.saturating_sub(self.position);
         if left == 0 {
             return Ok(Step::End);

@@ -14,6 +14,7 @@
 
 pub mod lock;
 pub mod options;
+pub mod repair;
 
 mod append;
 mod meta;
@@ -33,6 +34,7 @@ mod index;
 mod payload;
 mod place;
 mod segment;
+mod skips;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,11 @@
 //! Where a partition lives: what its frames carry to prove it, the folder that holds it, the words that name it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::error::{Error, Kind, Result, io_kind};
+use super::skips::{self, Skip};
+use crate::error::{Error, Kind, OrFail, Result, io_kind};
 
 /// One partition of one topic.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Place {
     pub(super) partition: u32,
     /// The folder of its segments.
     pub(super) folder: PathBuf,
+    /// What is not read in it any more.
+    pub(super) skips: Arc<[Skip]>,
 }
 
 /// What a frame or a segment says about where it belongs; one that says otherwise was misplaced.
@@ -30,6 +34,16 @@ pub(super) struct Home {
 }
 
 impl Place {
+    /// The place of a partition in the folder of its topic.
+    pub(super) fn open(topic_folder: &Path, topic: &str, id: u64, partition: u32) -> Result<Self> {
+        let folder = topic_folder.join(partition.to_string());
+        let (topic, skips) = (topic.to_owned(), skips::read(&folder));
+        let place = Self { topic, id, partition, folder, skips: Arc::default() };
+        let skips =
+            skips.or_fail(Kind::Corrupt, || format!("topic {:?}: partition {partition}: its skips", place.topic))?;
+        Ok(Self { skips: skips.into(), ..place })
+    }
+
     /// The home of what lies in the segment that begins with offset `segment`.
     pub(super) fn home(&self, segment: u64) -> Home {
         Home { topic: self.id, partition: self.partition, segment }
@@ -42,8 +56,10 @@ impl Place {
 
     /// The error for stored bytes between two offsets that are not what was written.
     pub(super) fn corrupt(&self, from: u64, to: u64, why: impl std::fmt::Display) -> Error {
-        self.error(Kind::Corrupt, format!("offsets {from} to {to} cannot be read: {why}"))
-            .hint(format!("restore the segment from a backup of {:?}, or read on from offset {to}", self.folder))
+        self.error(Kind::Corrupt, format!("offsets {from} to {to} cannot be read: {why}")).hint(format!(
+            "restore the segment from a backup of {:?}, or leave these offsets out with `tidemill repair --skip`",
+            self.folder
+        ))
     }
 
     /// Puts this partition and what was being done in front of an I/O error.

@@ -146,7 +146,18 @@ fn rewrite(file: &File, mut from: u64, to: u64) -> io::Result<()> {
 }
 
 /// Looks behind a bad frame for a whole one that says the bad one was synced; gives the offset where that one begins.
-fn acknowledged_behind(file: &File, bad: &Frames, length: u64) -> io::Result<Option<u64>> {
+pub(super) fn acknowledged_behind(file: &File, bad: &Frames, length: u64) -> io::Result<Option<u64>> {
+    let found = whole_behind(file, bad, length, |header| header.synced > bad.position())?;
+    Ok(found.map(|(header, _)| header.base))
+}
+
+/// Looks behind a bad frame, in the first `length` bytes, for the next whole one of its segment that is `wanted`; gives its position too.
+pub(super) fn whole_behind(
+    file: &File,
+    bad: &Frames,
+    length: u64,
+    wanted: impl Fn(&Header) -> bool,
+) -> io::Result<Option<(Header, u64)>> {
     let finder = memmem::Finder::new(&frame::MAGIC);
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut at = bad.position();
@@ -155,11 +166,10 @@ fn acknowledged_behind(file: &File, bad: &Frames, length: u64) -> io::Result<Opt
         let bytes = chunk.get_mut(..len).unwrap_or_default();
         file.read_exact_at(bytes, at)?;
         for found in finder.find_iter(bytes) {
-            let whole = whole_frame(file, at + found as u64, length, |header| {
-                header.home == bad.home() && header.synced > bad.position()
-            })?;
+            let at = at + found as u64;
+            let whole = whole_frame(file, at, length, |header| header.home == bad.home() && wanted(header))?;
             if let Some(header) = whole {
-                return Ok(Some(header.base));
+                return Ok(Some((header, at)));
             }
         }
         // The magic may lie across two chunks.

@@ -55,11 +55,8 @@ impl Topic {
             let what = format!("topic {name:?}: it has {} partitions, not {}", meta.partitions, options.partitions);
             return Err(Error::new(Kind::Input, what).hint("a topic can be given more partitions, never fewer"));
         }
-        let place = |partition: u32| {
-            let folder = folder.join(partition.to_string());
-            Place { topic: name.to_owned(), id: meta.id, partition, folder }
-        };
-        let mut places: Vec<Place> = (0..options.partitions).map(place).collect();
+        let place = |partition| Place::open(&folder, name, meta.id, partition);
+        let mut places = (0..options.partitions).map(place).collect::<Result<Vec<_>>>()?;
         for place in places.iter().skip(meta.partitions as usize) {
             create(place)?;
         }

@@ -19,6 +19,7 @@ use crate::lake::options::Format;
 use crate::metrics::Metrics;
 use crate::sync;
 use crate::time::{Clock, Timestamp};
+use crate::trouble::Trouble;
 
 /// Messages that wait for the committer; more make their senders wait.
 pub const HANDOVERS_MAX: usize = 4;
@@ -56,7 +57,7 @@ pub enum Message {
 /// What the committer shows of itself: how far it has come, the last error while it lasts, whether it has given up.
 #[derive(Debug, Default)]
 pub struct Health {
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Option<Trouble>>,
     dead: AtomicBool,
     ending: AtomicBool,
     committed: Mutex<HashMap<(String, u32), u64>>,
@@ -64,7 +65,7 @@ pub struct Health {
 
 impl Health {
     /// Why commits do not go on, where they do not.
-    pub fn trouble(&self) -> Option<String> {
+    pub fn trouble(&self) -> Option<Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -97,8 +98,19 @@ impl Health {
         may_pass && sync::failed().is_none() && !self.ending.load(Ordering::SeqCst)
     }
 
-    fn set(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    /// Notes that only a restart can help, and why.
+    pub fn give_up(&self, error: &Error, now: Timestamp) {
+        self.fail(error, now);
+        self.dead.store(true, Ordering::SeqCst);
+    }
+
+    fn fail(&self, error: &Error, now: Timestamp) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        *trouble = Some(Trouble::of("commit", error, trouble.as_ref(), now));
+    }
+
+    fn mend(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -194,12 +206,12 @@ impl Setup {
                 Ok(()) => {
                     let took = self.metrics.commit_seconds.with_label_values(&[&self.pipeline]);
                     took.observe(begun.elapsed().as_secs_f64());
-                    self.health.set(None);
+                    self.health.mend();
                     return Ok(());
                 }
                 Err(error) if self.health.retries(&error) => {
                     tracing::error!(error = error.message(), "commit failed, to be tried again");
-                    self.health.set(Some(error.message().to_owned()));
+                    self.health.fail(&error, self.clock.now());
                     std::thread::park_timeout(RETRY_TIME);
                 }
                 Err(error) => return Err(error),
@@ -291,8 +303,7 @@ impl Setup {
 
     fn give_up(self, error: &Error) {
         tracing::error!(error = error.message(), "commit failed for good");
-        self.health.set(Some(error.message().to_owned()));
-        self.health.dead.store(true, Ordering::SeqCst);
+        self.health.give_up(error, self.clock.now());
         self.store.abandon();
     }
 }

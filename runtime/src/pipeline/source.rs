@@ -9,6 +9,7 @@ use crate::log::Topic;
 use crate::record::Source;
 use crate::source::fluvio::FluvioPartition;
 use crate::source::options::{FluvioOptions, Timeouts};
+use crate::source::refused::Refused;
 
 /// Opens a partition of a topic at `from`; `embedded` holds the topics of this process.
 pub fn open(
@@ -21,7 +22,12 @@ pub fn open(
     let missing = || Error::new(Kind::Missing, format!("topic {topic:?}: there is none of this name"));
     let planned = pipeline.topics.iter().find(|planned| planned.name == topic).ok_or_else(missing)?;
     match &planned.backend {
-        Backend::Embedded(_) => Ok(Box::new(embedded.get(topic).ok_or_else(missing)?.reader(partition, from)?)),
+        Backend::Embedded(_) => match embedded.get(topic).ok_or_else(missing)?.reader(partition, from) {
+            Ok(reader) => Ok(Box::new(reader)),
+            // The other partitions go on.
+            Err(reason) if reason.kind() == Kind::Corrupt => Ok(Box::new(Refused(reason))),
+            Err(cause) => Err(cause),
+        },
         Backend::Fluvio { address, topic, .. } => {
             let options = FluvioOptions { address: address.clone(), topic: topic.clone(), partition };
             Ok(Box::new(FluvioPartition::open(options, from, Timeouts::default())?))

@@ -76,12 +76,9 @@ pub fn run(mut setup: Setup) {
 /// Waits after trouble: for a command where only that can help, else a while. The epoch's records are read again.
 fn rest(setup: &mut Setup, error: &Error) -> Option<Command> {
     let (table, partition) = (&*setup.name, setup.position.partition);
-    let paused = error.kind() == Kind::Transform;
+    let paused = matches!(error.kind(), Kind::Transform | Kind::Corrupt);
     tracing::error!(table, partition, paused, error = error.message(), "epoch abandoned");
-    setup.show(|state| {
-        state.trouble = Some(error.message().to_owned());
-        state.paused = paused;
-    });
+    setup.show_trouble(error, paused);
     if !paused {
         return setup.commands.recv_timeout(RETRY_TIME).ok();
     }
@@ -125,7 +122,7 @@ impl Worker {
                 next: setup.position.next,
                 end: setup.source.end(),
                 digest: generation.chain.digest().to_owned(),
-                trouble: None,
+                trouble: state.trouble.take(),
                 paused: false,
                 swap_us,
             };
@@ -147,7 +144,10 @@ impl Worker {
                 Err(TryRecvError::Empty) => {}
             }
             batch.clear();
-            self.setup.source.read(&mut batch, BATCH_BYTES)?;
+            if let Err(error) = self.setup.source.read(&mut batch, BATCH_BYTES) {
+                // What was read before it is good.
+                return if self.hand_over()? { Err(error) } else { Ok(Command::Stop) };
+            }
             if batch.is_empty() {
                 if !self.idle()? {
                     return Ok(Command::Stop);
@@ -172,6 +172,7 @@ impl Worker {
             std::thread::park_timeout(self.epoch.left(&self.setup.bounds()).min(IDLE_TIME));
             return Ok(true);
         }
+        self.setup.show(|state| state.trouble = None);
         let now = self.setup.clock.now();
         let quiet = now.since(*self.quiet_since.get_or_insert(now));
         if quiet >= TRIAL_QUIET {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::start::cache_file;
-use super::{Offer, Running, Runtime, first, lock, threads};
+use super::{Offer, Running, Runtime, first, lock, spawn};
 use crate::cache::query::Reader;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::change::changes;
@@ -60,7 +60,7 @@ impl Runtime {
                 }
             }
         };
-        threads::spawn("trials", listen).map(drop)
+        spawn::thread("trials", listen).map(drop)
     }
 
     fn withdraw(&self, verdict: &Verdict) -> Result<()> {

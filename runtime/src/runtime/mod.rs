@@ -4,6 +4,7 @@ mod back;
 mod first;
 mod offers;
 mod shadow;
+mod spawn;
 mod start;
 mod status;
 mod tap;
@@ -39,7 +40,7 @@ use self::shadow::Shadowed;
 
 pub use self::offers::{By, Offer, Offered};
 pub use self::shadow::{Gate, SHARE};
-pub use self::start::{Options, cache_file};
+pub use self::start::{Options, cache_file, topics_folder};
 pub use self::status::Status;
 pub use self::tap::TAP_RECORDS_MAX;
 
@@ -136,8 +137,8 @@ impl Runtime {
             return Some(unsynced);
         }
         if self.health.dead() {
-            let cause = self.health.trouble().unwrap_or_default();
-            return Some(Error::new(Kind::Internal, format!("commit: {cause}")));
+            let why = self.health.trouble().map(|trouble| trouble.why).unwrap_or_default();
+            return Some(Error::new(Kind::Internal, format!("commit: {why}")));
         }
         let poisoned = self.topics.values().find(|topic| topic.poisoned())?;
         let what = format!("topic {:?}: what its disk holds is not known", poisoned.name());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::offers::{prepared, would_be};
-use super::{By, Offer, Offered, Running, Runtime, lock, threads};
+use super::{By, Offer, Offered, Running, Runtime, lock, spawn};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::change::changes;
 use crate::pipeline::shadow::{self, Feed, Report, Shown, report};
@@ -63,7 +63,7 @@ impl Runtime {
             ..Report::default()
         };
         let (shadow, feed, shown) = shadow::shadow(chain, share, first.clone())?;
-        threads::spawn(&format!("{table}-shadow"), move || shadow.run())?;
+        spawn::thread(&format!("{table}-shadow"), move || shadow.run())?;
         self.lend(running, Some(&feed));
         *lock(&running.shadow) = Some(Arc::new(Shadowed { offered, shown, _feed: feed }));
         tracing::info!(table, digest = first.digest, share, "shadow begun");

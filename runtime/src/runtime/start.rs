@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use hashbrown::HashSet;
 
 use super::first::First;
+use super::spawn::Vital;
 use super::{By, Offered, Runtime, Threads, threads};
 use crate::cache::{AggregateLayout, Layout, Store};
 use crate::commit::Epoch;
@@ -54,7 +55,7 @@ struct Places {
 impl Places {
     fn make(data: &Path) -> Result<Self> {
         let places = Self {
-            topics: data.join("topics"),
+            topics: topics_folder(data),
             spool: data.join("spool"),
             components: data.join("components"),
             compiled: data.join("compiled"),
@@ -66,6 +67,11 @@ impl Places {
         }
         Ok(places)
     }
+}
+
+/// Where a pipeline with this data folder keeps its topics.
+pub fn topics_folder(data: &Path) -> PathBuf {
+    data.join("topics")
 }
 
 /// Where a pipeline with this data folder keeps its cache.
@@ -104,9 +110,10 @@ impl Runtime {
             health: Arc::clone(&health),
             clock: Arc::clone(&clock),
         };
-        let committer = threads::spawn("committer", move || committer::run(committer, &received))?;
-        let lander = threads::lander(&pipeline, &places.spool, &shelf, &messages)?;
-        let (uploaders, uploads_end) = threads::uploaders(&places.spool, &shelf, &bucket, &messages, &metrics);
+        let vital = Vital { health: Arc::clone(&health), clock: Arc::clone(&clock) };
+        let committer = vital.thread("committer", move || committer::run(committer, &received))?;
+        let lander = threads::lander(&pipeline, &places.spool, &shelf, &messages, &vital)?;
+        let (uploaders, uploads_end) = threads::uploaders(&places.spool, &shelf, &bucket, &messages, &metrics, &vital);
         let threads =
             Threads { workers, lander, uploaders, uploads_end, committer, messages, server, _lock: data_lock };
         let started = clock.now();

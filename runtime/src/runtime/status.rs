@@ -9,6 +9,7 @@ use crate::pipeline::shadow::Report;
 use crate::pipeline::shelf::Stock;
 use crate::pipeline::worker::State;
 use crate::time::Timestamp;
+use crate::trouble::Trouble;
 
 /// The state of a pipeline, as JSON.
 #[derive(Debug, Serialize)]
@@ -21,7 +22,7 @@ pub struct Status {
     now: Timestamp,
     /// Whether every record is committed, and all rows are in the bucket.
     settled: bool,
-    trouble: Vec<String>,
+    trouble: Vec<Trouble>,
     topics: BTreeMap<String, Vec<PartitionStatus>>,
     tables: BTreeMap<String, TableStatus>,
     lake: LakeStatus,
@@ -108,21 +109,17 @@ impl Runtime {
         read && self.shelf.stock() == Stock::default()
     }
 
-    /// What keeps the pipeline from going on, a sentence each; empty when nothing does.
-    pub fn trouble(&self) -> Vec<String> {
-        let mut trouble: Vec<String> =
-            self.health.trouble().map(|error| format!("commit: {error}")).into_iter().collect();
-        for topic in self.topics.values() {
-            let refusals = (0..topic.partitions()).filter_map(|partition| topic.refusal(partition));
-            trouble.extend(refusals.map(|error| error.to_string()));
+    /// What keeps parts of the pipeline from going on; empty when nothing does.
+    pub fn trouble(&self) -> Vec<Trouble> {
+        let mut trouble: Vec<Trouble> = self.health.trouble().into_iter().collect();
+        for (name, topic) in &self.topics {
+            trouble.extend((0..topic.partitions()).filter_map(|partition| {
+                let what = format!("topic {name:?}, partition {partition}");
+                Some(Trouble::of(what, &topic.refusal(partition)?, None, self.started))
+            }));
         }
-        for running in &self.tables {
-            for worker in &running.workers {
-                let said = lock(&worker.shown).trouble.clone();
-                let table = &running.plan.name;
-                trouble.extend(said.map(|said| format!("table {table:?}: partition {}: {said}", worker.partition)));
-            }
-        }
+        let workers = self.tables.iter().flat_map(|running| &running.workers);
+        trouble.extend(workers.filter_map(|worker| lock(&worker.shown).trouble.clone()));
         trouble
     }
 

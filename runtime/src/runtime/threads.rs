@@ -10,12 +10,13 @@ use hashbrown::HashMap;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::spawn::{self, Vital};
 use super::start::{Tables, partitions};
 use super::{InService, Running, Worker};
 use crate::cache::{Store, Work};
 use crate::commit::Epoch;
 use crate::config::plan::Pipeline;
-use crate::error::{Kind, OrFail, Result};
+use crate::error::Result;
 use crate::lake::{Bucket, Profile};
 use crate::log::Topic;
 use crate::metrics::Metrics;
@@ -48,7 +49,7 @@ pub(super) fn workers(
         for partition in 0..partitions(pipeline, topics, &plan.topic) {
             let first = Epoch { table: name.clone(), partition, watermark: Timestamp::MIN, ..Epoch::default() };
             let position = positions.get(&(name.as_str(), partition)).map_or(first, |line| (*line).clone());
-            if let Some(topic) = topics.get(&plan.topic) {
+            if let Some(topic) = topics.get(&plan.topic).filter(|topic| topic.refusal(partition).is_none()) {
                 topic.resume(partition, position.next, position.watermark)?;
             }
             let (commands, told) = channel();
@@ -71,7 +72,7 @@ pub(super) fn workers(
                 shown: Arc::clone(&shown),
                 clock: Arc::clone(clock),
             };
-            let thread = spawn(&format!("{name}-{partition}"), move || worker::run(setup))?;
+            let thread = spawn::worker(setup)?;
             workers.push(Worker { partition, commands, thread: thread.thread().clone(), shown });
             threads.push(thread);
         }
@@ -99,6 +100,7 @@ pub(super) fn lander(
     spool: &Path,
     shelf: &Arc<Shelf>,
     messages: &SyncSender<Message>,
+    vital: &Vital,
 ) -> Result<JoinHandle<()>> {
     let setup = lander::Setup {
         shelf: Arc::clone(shelf),
@@ -107,7 +109,7 @@ pub(super) fn lander(
         topics: pipeline.tables.iter().map(|table| (table.name.clone(), table.topic.clone())).collect(),
         committer: messages.clone(),
     };
-    spawn("lander", move || lander::run(&setup))
+    vital.thread("lander", move || lander::run(&setup))
 }
 
 /// The uploaders, which take objects from the shelf, and what makes them stop.
@@ -117,24 +119,19 @@ pub(super) fn uploaders(
     bucket: &Arc<Bucket>,
     messages: &SyncSender<Message>,
     metrics: &Arc<Metrics>,
+    vital: &Vital,
 ) -> (JoinSet<()>, watch::Sender<bool>) {
     let (end, stop) = watch::channel(false);
     let mut uploaders = JoinSet::new();
     for _ in 0..uploader::UPLOADS_MAX {
-        uploaders.spawn(uploader::run(uploader::Setup {
+        uploaders.spawn(vital.clone().task(uploader::run(uploader::Setup {
             shelf: Arc::clone(shelf),
             spool: spool.to_owned(),
             bucket: Arc::clone(bucket),
             committer: messages.clone(),
             metrics: Arc::clone(metrics),
             stop: stop.clone(),
-        }));
+        })));
     }
     (uploaders, end)
-}
-
-/// A thread with a name, for whoever looks at the process.
-pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    spawned.or_fail(Kind::Internal, || format!("thread {name:?}"))
 }

@@ -6,3 +6,4 @@ pub mod fluvio;
 #[path = "absent.rs"]
 pub mod fluvio;
 pub mod options;
+pub mod refused;

@@ -3,6 +3,7 @@
 mod append;
 mod random;
 mod recovery;
+mod repair;
 mod retention;
 mod rot;
 mod writer;

@@ -18,7 +18,8 @@ use crate::log::writer::Writer;
 
 /// A partition and its writer, which runs when it is told to.
 pub(super) fn by_hand(folder: &Folder) -> (Arc<Partition>, Writer) {
-    let place = Place { topic: "pin".to_owned(), id: 7, partition: 0, folder: folder.0.join("0") };
+    let place =
+        Place { topic: "pin".to_owned(), id: 7, partition: 0, folder: folder.0.join("0"), skips: Arc::default() };
     fs::create_dir(&place.folder).unwrap();
     segment::create(&place.folder, place.home(0), &Before::nothing()).unwrap();
     let mut recovered = recover(&place).unwrap();

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::commit::Epoch;
 use crate::config::plan::EpochBounds;
+use crate::error::Error;
 use crate::lake::Profile;
 use crate::pipeline::committer::Message;
 use crate::pipeline::generation::Generation;
@@ -15,6 +16,7 @@ use crate::pipeline::shadow::Feed;
 use crate::pipeline::trial::{Fared, Outcome, TRIAL_RECORDS, TRIAL_TIME, Trial, Verdict};
 use crate::record::Source;
 use crate::time::{Clock, Timestamp};
+use crate::trouble::{self, Trouble};
 
 /// What a worker is told; it looks between epochs.
 pub enum Command {
@@ -38,7 +40,7 @@ pub struct State {
     /// The digest of the chain in service.
     pub digest: String,
     /// Why it does not go on, where it does not.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
     /// Whether it waits for a new generation or a restart.
     pub paused: bool,
     /// How long the last change of its generation kept it, in microseconds: from the hand-over before to the next read.
@@ -88,6 +90,15 @@ impl Setup {
     /// Changes what the worker shows of itself.
     pub(super) fn show(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Shows that `error` keeps the partition from going on.
+    pub(super) fn show_trouble(&self, error: &Error, paused: bool) {
+        let (what, now) = (trouble::partition(&self.name, self.position.partition), self.clock.now());
+        self.show(|state| {
+            state.trouble = Some(Trouble::of(what, error, state.trouble.as_ref(), now));
+            state.paused = paused;
+        });
     }
 
     pub(super) fn take(&mut self, generation: Arc<Generation>, trial: Option<Trial>) {

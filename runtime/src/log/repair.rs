@@ -1,0 +1,96 @@
+//! The repair of a topic that nobody has open: all of it is read, and what is rotten can be left out from then on.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::frames::{Frames, Step};
+use super::meta::{self, Meta};
+use super::place::Place;
+use super::recover;
+use super::segment;
+use super::skips::{self, Skip};
+use crate::error::{Kind, Result};
+
+/// A stretch that is not what was written.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The partition.
+    pub partition: u32,
+    /// The stretch.
+    pub skip: Skip,
+    /// How it was told.
+    pub why: &'static str,
+}
+
+/// Reads the topic `name` in `dir` through, and gives what is rotten in it; a torn tail, which the next start cuts, is not.
+///
+/// `Kind::Corrupt` where more is damaged than records: a segment that is missing, or its header.
+pub fn faults(dir: &Path, name: &str) -> Result<Vec<Fault>> {
+    let mut faults = Vec::new();
+    for place in places(dir, name)? {
+        let bases = place.io(segment::list(&place.folder), "its folder")?;
+        for (nth, &base) in bases.iter().enumerate() {
+            let successor = bases.get(nth + 1).map(|&next| Frames::open(&place, next)).transpose()?;
+            if let Some((_, before)) = successor.as_ref().filter(|(_, before)| before.base != Some(base)) {
+                return Err(place
+                    .error(Kind::Corrupt, format!("a segment that ends with offset {} is missing", before.end))
+                    .hint(format!("restore it from a backup of {:?}", place.folder)));
+            }
+            let sealed = successor.map(|(_, before)| (before.bytes, before.end));
+            of_segment(&place, base, sealed, &mut faults)?;
+        }
+    }
+    Ok(faults)
+}
+
+/// Has these stretches left out from the next start on.
+pub fn skip(dir: &Path, name: &str, faults: &[Fault]) -> Result<()> {
+    for place in places(dir, name)? {
+        let of = faults.iter().filter(|fault| fault.partition == place.partition);
+        let chosen: Vec<Skip> = of.map(|fault| fault.skip).collect();
+        if !chosen.is_empty() {
+            place.io(skips::add(&place.folder, &chosen), "its skips")?;
+        }
+    }
+    Ok(())
+}
+
+fn places(dir: &Path, name: &str) -> Result<Vec<Place>> {
+    meta::check_name(name)?;
+    let folder = dir.join(name);
+    let meta = Meta::open(&folder, name)?;
+    (0..meta.partitions).map(|partition| Place::open(&folder, name, meta.id, partition)).collect()
+}
+
+/// Reads one segment; `sealed` is what its successor says of it: its size and the offset after its last record.
+fn of_segment(place: &Place, base: u64, sealed: Option<(u64, u64)>, faults: &mut Vec<Fault>) -> Result<()> {
+    let (mut frames, _) = Frames::open(place, base)?;
+    let file = place.io(File::open(segment::path(&place.folder, base)), "a segment")?;
+    let length = place.io(file.metadata(), "a segment")?.len();
+    let limit = sealed.map_or(length, |(bytes, _)| bytes);
+    loop {
+        let why = match place.io(frames.step(limit), "a segment")? {
+            Step::Frame(..) => continue,
+            Step::End => return Ok(()),
+            Step::Bad(why) => why,
+        };
+        let (position, from) = (frames.position(), frames.next());
+        let behind = place.io(recover::whole_behind(&file, &frames, length.min(limit), |_| true), "a segment")?;
+        let acknowledged = match sealed {
+            Some(_) => true,
+            None => place.io(recover::acknowledged_behind(&file, &frames, length), "a segment")?.is_some(),
+        };
+        let (to, end) = match (behind, sealed) {
+            _ if !acknowledged => return Ok(()),
+            (Some((header, at)), _) => (header.base, at),
+            (None, Some((bytes, end))) => (end, bytes),
+            (None, None) => return Ok(()),
+        };
+        if to < from {
+            return Err(place.error(Kind::Corrupt, format!("offsets from {from} on are there twice")));
+        }
+        let skip = Skip { segment: base, position, end, from, to };
+        frames.jump(skip.entry());
+        faults.push(Fault { partition: place.partition, skip, why });
+    }
+}

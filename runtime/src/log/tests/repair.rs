@@ -1,0 +1,90 @@
+//! Rot that is named, and left out once a person says so.
+
+use super::*;
+use crate::log::repair;
+
+const SMALL: Options = Options { segment_bytes: 500, ..NONE };
+const NONE: Options = Options {
+    partitions: 1,
+    segment_bytes: 0,
+    retention_age: None,
+    retention_bytes: None,
+    compression: Compression::None,
+    record_bytes_max: 1 << 20,
+};
+
+/// Twenty appends of a record each in several segments, closed; and where each frame begins, in which segment.
+fn filled() -> (Folder, Vec<(PathBuf, u64)>) {
+    let folder = Folder::new();
+    let topic = folder.open(&SMALL).unwrap();
+    let mut frames = Vec::new();
+    for nth in 0..20 {
+        put(&topic, &[&format!("value {nth}")]).unwrap();
+        let newest = fs::read_dir(folder.0.join("pin/0")).unwrap().map(|entry| entry.unwrap().path());
+        let newest = newest.filter(|path| path.extension().is_some_and(|e| e == "log")).max().unwrap();
+        let end = fs::metadata(&newest).unwrap().len();
+        frames.push((newest, end - 1));
+    }
+    drop(topic);
+    (folder, frames)
+}
+
+fn flip((file, at): &(PathBuf, u64)) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[*at as usize] ^= 4;
+    fs::write(file, bytes).unwrap();
+}
+
+/// With the last byte of these frames changed, reading stops; `ranges` are named, and left out once that is asked for.
+fn check(rotten: &[usize], ranges: &[(u64, u64)]) {
+    let (folder, frames) = filled();
+    assert!(repair::faults(&folder.0, "pin").unwrap().is_empty());
+    rotten.iter().for_each(|&nth| flip(&frames[nth]));
+    let faults = repair::faults(&folder.0, "pin").unwrap();
+    let named: Vec<(u64, u64)> = faults.iter().map(|fault| (fault.skip.from, fault.skip.to)).collect();
+    assert_eq!(named, ranges, "{rotten:?}");
+    let stopped = |folder: &Folder| read(&folder.open(&SMALL).unwrap(), 0).1;
+    assert_eq!(stopped(&folder), Some(Kind::Corrupt), "naming it changes nothing");
+    repair::skip(&folder.0, "pin", &faults).unwrap();
+    assert!(repair::faults(&folder.0, "pin").unwrap().is_empty());
+    let topic = folder.open(&SMALL).unwrap();
+    let left = |offset: &u64| !ranges.iter().any(|&(from, to)| (from..to).contains(offset));
+    let expected: Vec<_> = (0..20).filter(left).map(|nth| (nth, format!("value {nth}"))).collect();
+    assert_eq!(read(&topic, 0), (expected.clone(), None), "{rotten:?}");
+    for from in 0..20 {
+        let behind: Vec<_> = expected.iter().filter(|(offset, _)| *offset >= from).cloned().collect();
+        assert_eq!(read(&topic, from), (behind, None), "{rotten:?} from {from}");
+    }
+    // It goes on as any other, also without the index, over a restart and a new segment.
+    for nth in 20..30 {
+        assert_eq!(put(&topic, &[&format!("value {nth}")]).unwrap().first_offset, nth);
+    }
+    drop(topic);
+    for entry in fs::read_dir(folder.0.join("pin/0")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "index") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let more = expected.into_iter().chain((20..30).map(|nth| (nth, format!("value {nth}"))));
+    assert_eq!(read(&folder.open(&SMALL).unwrap(), 0), (more.collect(), None), "{rotten:?}");
+}
+
+#[test]
+fn what_is_rotten_is_left_out() {
+    check(&[0], &[(0, 1)]);
+    check(&[7], &[(7, 8)]);
+    // Four frames fill a segment, and each segment has its own.
+    check(&[7, 8, 9], &[(7, 8), (8, 10)]);
+    check(&[2, 11], &[(2, 3), (11, 12)]);
+    let all: Vec<usize> = (0..17).collect();
+    check(&all, &[(0, 4), (4, 8), (8, 12), (12, 16), (16, 17)]);
+}
+
+#[test]
+fn a_missing_segment_cannot_be_left_out() {
+    let (folder, frames) = filled();
+    fs::remove_file(&frames[9].0).unwrap();
+    let failed = repair::faults(&folder.0, "pin").unwrap_err();
+    assert_eq!(failed.kind(), Kind::Corrupt);
+}
