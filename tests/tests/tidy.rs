@@ -198,3 +198,11 @@ fn unsafe_stands_in_one_place() {
         runtime_sources().into_iter().filter(|file| code(file).contains("unsafe {")).collect();
     assert_eq!(unsafe_files, [root().join("runtime/src/text.rs")]);
 }
+
+/// So that no failure of one is overlooked, or tried again.
+#[test]
+fn syncs_stand_in_one_place() {
+    let syncs = |file: &PathBuf| ["sync_all(", "sync_data("].iter().any(|call| code(file).contains(call));
+    let files: Vec<PathBuf> = runtime_sources().into_iter().filter(syncs).collect();
+    assert_eq!(files, [root().join("runtime/src/sync.rs")]);
+}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::index::Entry;
-use super::segment;
+use crate::sync;
 use crate::time::Timestamp;
 
 /// A stretch of one segment.
@@ -53,9 +53,9 @@ pub(super) fn add(folder: &Path, skips: &[Skip]) -> io::Result<()> {
     let unnamed = folder.join("skips.new");
     let mut file = File::create(&unnamed)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    sync::file(&file)?;
     fs::rename(&unnamed, path(folder))?;
-    segment::sync_folder(folder)
+    sync::folder(folder)
 }
 
 fn path(folder: &Path) -> PathBuf {
