@@ -61,5 +61,10 @@ fn checked(sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     if let Some(cause) = failed() {
         return Err(io::Error::other(format!("a sync has failed before: {cause}")));
     }
-    sync().inspect_err(|cause| note(cause.to_string()))
+    // A file of a kind that has nothing to sync has lost nothing.
+    sync().inspect_err(|cause| {
+        if cause.kind() != ErrorKind::InvalidInput {
+            note(cause.to_string());
+        }
+    })
 }

@@ -84,6 +84,8 @@ static size_t folder_length;
 static int log_fd = -1;
 static unsigned long counted;
 static long long clock_base, clock_speed;
+// Set when the power goes: whatever is under way then never comes back, for the file system may call it done or failed at will.
+static int dark;
 // A call that was interrupted is let through when it is tried again, as a signal that has passed would.
 static __thread int interrupted;
 
@@ -135,14 +137,23 @@ __attribute__((constructor)) static void begin(void) {
     if (under) folder_length = strlen(under), folder = under;
 }
 
+static void stand_still(void) {
+    for (;;) pause();
+}
+
 static void die(void) {
     kill(getpid(), SIGKILL);
-    for (;;) pause();
+    stand_still();
+}
+
+static int is_dark(void) {
+    return __atomic_load_n(&dark, __ATOMIC_SEQ_CST);
 }
 
 // What a loss of power does to a file system that has a journal: ext4 and XFS know this call, and the flag not to write the journal.
 static void cut(void) {
     unsigned flags = 2;
+    __atomic_store_n(&dark, 1, __ATOMIC_SEQ_CST);
     int fd = syscall(SYS_openat, AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || ioctl(fd, _IOR('X', 125, unsigned), &flags)) {
         perror("the file system cannot be shut down");
@@ -209,6 +220,7 @@ static int can_fail(const char *function, int error) {
 // Counts an operation; what is to become of it: nothing (NULL) or what the rule says.
 static struct rule *strike(const char *function, const char *path) {
     int before = errno;
+    if (is_dark()) stand_still();
     const char *kind = "other";
     for (size_t at = 0; at < sizeof KINDS / sizeof *KINDS; at++)
         if (!fnmatch(KINDS[at][0], path, 0)) {
@@ -248,6 +260,7 @@ static struct rule *strike(const char *function, const char *path) {
         if (rule_ && rule_->action == TEAR) die();                                                                         \
         if (rule_ && rule_->action == FAIL) return errno = rule_->error, -1;                                               \
         __typeof__(call) done_ = (call);                                                                                   \
+        if (at_ && is_dark()) stand_still();                                                                               \
         if (rule_ && rule_->action == AFTER) die();                                                                        \
         return done_;                                                                                                      \
     } while (0)
@@ -260,6 +273,7 @@ static struct rule *strike(const char *function, const char *path) {
         if (rule_ && rule_->action == FAIL) return errno = rule_->error, -1;                                               \
         int in_half_ = rule_ && (rule_->action == TEAR || rule_->action == SHORT) && (size) > 1;                           \
         ssize_t done_ = in_half_ ? (half) : (call);                                                                        \
+        if (at_ && is_dark()) stand_still();                                                                               \
         if (rule_ && (rule_->action == AFTER || rule_->action == TEAR)) die();                                             \
         return done_;                                                                                                      \
     } while (0)

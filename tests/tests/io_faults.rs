@@ -56,6 +56,11 @@ fn wrong(way: &str, life: &Life) -> Option<String> {
     if life.operations.iter().filter(struck).all(passes) {
         return (life.end != End::Well).then(|| format!("{way} is none of its business, and it ended\n{}", life.said));
     }
+    let ended_with_error = life.end == End::Failed && life.said.contains("error: ");
+    if way == "EINTR" {
+        let ended = life.end != End::Well && !ended_with_error;
+        return ended.then(|| format!("it was interrupted, and did not end with an error\n{}", life.said));
+    }
     let failed_sync = life.operations.iter().position(|o| o.struck && o.is_sync() && !passes(o));
     if let Some(at) = failed_sync {
         let (failed, later) = (&life.operations[at], &life.operations[at + 1..]);
@@ -64,7 +69,7 @@ fn wrong(way: &str, life: &Life) -> Option<String> {
         if !closes && later.iter().any(|operation| operation.is_sync() && operation.path == failed.path) {
             return Some(format!("the sync of {} failed and was tried again", failed.path));
         }
-        if life.end != End::Failed || !life.said.contains("error: ") {
+        if !ended_with_error {
             return Some(format!(
                 "the sync of {} failed, and it did not end with an error\n{}",
                 failed.path, life.said
