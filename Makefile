@@ -13,7 +13,7 @@ LANGUAGES := target/languages
 EXAMPLES = $(shell test -d $(LANGUAGES)/node_modules && echo transforms/examples/geo-js) \
 	$(shell test -d $(LANGUAGES)/venv && echo transforms/examples/geo-python)
 
-.PHONY: demo test torture-short disks bench setup components clients languages lint clean
+.PHONY: demo test torture-short disks bench deny sbom setup components clients languages lint clean
 
 demo: setup ## the whole pipeline on emulated posts, from the first request to the ten answers
 	cargo build --release --package tidemill
@@ -42,6 +42,17 @@ bench: setup languages ## figures of each stage and of the whole path
 	cargo build --release --package tidemill
 	target/release/tidemill transform build $(CRATES) $(GUESTS) $(EXAMPLES)
 	cargo bench --package tidemill-tests
+
+# The advisories come from the network: where they cannot be had, the rest is checked all the same.
+deny: ## licences, sources, banned crates and known holes among what is built in; installs cargo-deny where it is missing
+	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny --locked check bans licenses sources
+	cargo deny --locked check advisories || { cargo deny fetch db >/dev/null 2>&1 && exit 1; echo "the advisories cannot be reached: left out"; }
+
+sbom: ## target/sbom.json: every crate that is built in, as CycloneDX 1.5
+	@mkdir -p target
+	cargo metadata --format-version 1 --locked --filter-platform x86_64-unknown-linux-gnu | python3 tests/sbom.py > target/sbom.json
+	@echo "target/sbom.json: $$(grep -c '"purl"' target/sbom.json) components"
 
 setup: ## what is missing to build: a C compiler, and a Rust that makes WebAssembly
 	@tests/setup.sh

@@ -1,4 +1,4 @@
-//! What one commit holds: the ledger's line, segments, objects, groups, dead letters; plain values that cross the parts.
+//! What one commit holds: the ledger's lines, segments, objects, groups, dead letters; plain values that cross the parts.
 
 use std::time::Duration;
 
@@ -30,6 +30,14 @@ pub struct Epoch {
     pub rejected: u64,
     /// Rows that came out.
     pub rows: u64,
+    /// Those among them that the cache never showed: a later row of their key came before them, in this epoch or another.
+    pub superseded: u64,
+    /// Those among them whose key has a null, which the cache does not keep.
+    pub unkeyed: u64,
+    /// Where its rows were cut for the lake, by rising offset; each cut is one segment.
+    pub cuts: Vec<Cut>,
+    /// What it was to each aggregate of its table.
+    pub shares: Vec<Share>,
     /// How far the partition's append time has come.
     pub watermark: Timestamp,
     /// When it was committed.
@@ -42,6 +50,68 @@ pub struct Epoch {
     pub spent: Duration,
 }
 
+/// The rows of an epoch that belong into one lake window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The start of the window.
+    pub window: Timestamp,
+    /// The offset of the first record that has a row in it.
+    pub first_offset: u64,
+    /// The offset after the last that has one.
+    pub next_offset: u64,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// What an epoch was to an aggregate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The aggregate.
+    pub aggregate: String,
+    /// The epoch's rows that came too late for it.
+    pub late: u64,
+    /// How far the aggregate's time has come in the partition.
+    pub watermark: Timestamp,
+}
+
+/// A line beside the ledger's line for an epoch, which stays as it was: what a later run through a transform has changed. The
+/// counts are to be added to the epoch's, and their sum is 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// The table.
+    pub table: String,
+    /// The partition of its topic.
+    pub partition: u32,
+    /// The epoch that it revises.
+    pub epoch: u64,
+    /// Counted from 1 in each table; one revision may have lines for several epochs.
+    pub revision: u64,
+    /// Records more that came out.
+    pub out: i64,
+    /// Records more that were dropped.
+    pub dropped: i64,
+    /// Records more that are rejected; below 0 where dead letters were redriven.
+    pub rejected: i64,
+    /// Rows more that came out.
+    pub rows: i64,
+    /// The rows of the whole revision that came too late, by aggregate; with the first of its lines.
+    pub late: Vec<(String, u64)>,
+    /// When it was committed.
+    pub committed: Timestamp,
+    /// The digest of the chain that did it.
+    pub digest: String,
+}
+
+/// What became of a record that had been a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Became {
+    /// It came out as rows.
+    Rows,
+    /// It was dropped on purpose.
+    Dropped,
+}
+
 /// A record that could not become a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -51,6 +121,8 @@ pub struct DeadLetter {
     pub partition: u32,
     /// Its offset.
     pub offset: u64,
+    /// The epoch that rejected it.
+    pub epoch: u64,
     /// Its append time.
     pub time: Timestamp,
     /// Why, as a sentence.
@@ -65,8 +137,16 @@ pub struct DeadLetter {
     pub headers: Vec<u8>,
 }
 
+impl DeadLetter {
+    /// The bytes that the record holds, without what frames them.
+    pub fn bytes(&self) -> usize {
+        let of = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);
+        of(&self.key) + of(&self.value) + self.headers.len()
+    }
+}
+
 /// Cleaned rows of one epoch and one lake window, in a synced file of the spool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     /// The file's name in the spool, unique for good.
     pub file: String,
@@ -74,8 +154,10 @@ pub struct Segment {
     pub table: String,
     /// The partition; 0 for an aggregate.
     pub partition: u32,
-    /// The epoch that wrote it.
+    /// The epoch that wrote it; 0 where a revision did.
     pub epoch: u64,
+    /// The number of the revision that wrote it; 0 where an epoch did.
+    pub revision: u64,
     /// The start of its lake window.
     pub window: Timestamp,
     /// The offset of the first record in it.
@@ -92,6 +174,14 @@ pub struct Segment {
     pub sha256: Option<String>,
 }
 
+impl Segment {
+    /// The cut of its epoch that it is.
+    pub fn cut(&self) -> Cut {
+        let Self { window, first_offset, next_offset, rows, .. } = *self;
+        Cut { window, first_offset, next_offset, rows }
+    }
+}
+
 /// A finished object that waits in the outbox, or has been delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Object {
@@ -103,6 +193,8 @@ pub struct Object {
     pub table: String,
     /// The partition.
     pub partition: u32,
+    /// The number of the revision that it belongs to; 0 where epochs wrote it.
+    pub revision: u64,
     /// The start of its window.
     #[serde(serialize_with = "crate::time::as_text")]
     pub window: Timestamp,

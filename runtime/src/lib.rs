@@ -1,9 +1,12 @@
 //! Tidemill: an embedded stream processor with WebAssembly transforms.
 
+pub mod access;
 pub mod commit;
 pub mod error;
 pub mod metrics;
+pub mod process;
 pub mod record;
+pub mod sabotage;
 pub mod schema;
 pub mod sync;
 pub mod text;

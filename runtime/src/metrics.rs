@@ -10,6 +10,8 @@ pub struct Metrics {
     registry: Registry,
     /// Records accepted over HTTP, by topic.
     pub accepted: IntCounterVec,
+    /// Records that a producer sent again, which were there, by topic.
+    pub repeated: IntCounterVec,
     /// Bytes of the values accepted over HTTP, by topic.
     pub accepted_bytes: IntCounterVec,
     /// Requests refused over HTTP, by reason.
@@ -36,6 +38,12 @@ pub struct Metrics {
     pub reloads: IntCounterVec,
     /// Records between the commit and the end of the topic, by table and partition.
     pub lag: IntGaugeVec,
+    /// Bytes that wait for the bucket on this disk, by table.
+    pub spool_bytes: IntGaugeVec,
+    /// Objects that do not get into the bucket, and other troubles of the lake, by table.
+    pub lake_troubles: IntGaugeVec,
+    /// 1 where a table's workers wait because of the lake, by table.
+    pub lake_stopped: IntGaugeVec,
     /// Seconds that a commit's transaction took.
     pub commit_seconds: HistogramVec,
 }
@@ -50,20 +58,21 @@ impl Metrics {
             registry.register(Box::new(made.clone())).or_fail(Kind::Internal, || format!("metric {name:?}"))?;
             Ok(made)
         };
-        let lag = IntGaugeVec::new(
-            Opts::new("tidemill_lag_records", "records between the commit and the end of the topic"),
-            &["table", "partition"],
-        )
-        .or_fail(Kind::Internal, || "metric \"lag\"")?;
+        let gauge = |name: &str, help: &str, labels: &[&str]| {
+            let made = IntGaugeVec::new(Opts::new(format!("tidemill_{name}"), help), labels);
+            let made = made.or_fail(Kind::Internal, || format!("metric {name:?}"))?;
+            registry.register(Box::new(made.clone())).or_fail(Kind::Internal, || format!("metric {name:?}"))?;
+            Ok(made)
+        };
         let commit_seconds = HistogramVec::new(
             HistogramOpts::new("tidemill_commit_seconds", "time that a commit's transaction took"),
             &["pipeline"],
         )
         .or_fail(Kind::Internal, || "metric \"commit_seconds\"")?;
-        registry.register(Box::new(lag.clone())).or_fail(Kind::Internal, || "metric \"lag\"")?;
         registry.register(Box::new(commit_seconds.clone())).or_fail(Kind::Internal, || "metric \"commit_seconds\"")?;
         Ok(Self {
             accepted: counter("accepted_records", "records accepted over HTTP", &["topic"])?,
+            repeated: counter("repeated_records", "records that were sent again and were there", &["topic"])?,
             accepted_bytes: counter("accepted_bytes", "bytes of values accepted over HTTP", &["topic"])?,
             refused: counter("refused_requests", "requests refused over HTTP", &["reason"])?,
             records_in: counter("records_in", "records read and committed", &["table"])?,
@@ -76,7 +85,10 @@ impl Metrics {
             object_bytes: counter("object_bytes", "bytes uploaded", &["table"])?,
             upload_failures: counter("upload_failures", "failed tries to upload", &["table"])?,
             reloads: counter("reloads", "generations offered", &["table", "result"])?,
-            lag,
+            lag: gauge("lag_records", "records between the commit and the end of the topic", &["table", "partition"])?,
+            spool_bytes: gauge("spool_bytes", "bytes that wait for the bucket on this disk", &["table"])?,
+            lake_troubles: gauge("lake_troubles", "objects that do not get into the bucket", &["table"])?,
+            lake_stopped: gauge("lake_stopped", "1 where a table waits because of the lake", &["table"])?,
             commit_seconds,
             registry,
         })

@@ -1,7 +1,6 @@
-//! Changed components: seen on the disk, read once, kept by their digest.
+//! Changed components: seen on the disk, read once.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -10,7 +9,6 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::error::{Kind, OrFail, Result};
-use crate::sync;
 
 /// How long a file must have been left alone before it is read: a compiler writes in several steps.
 const QUIET_TIME: Duration = Duration::from_millis(100);
@@ -18,31 +16,6 @@ const QUIET_TIME: Duration = Duration::from_millis(100);
 /// Watches files; it ends when it is dropped.
 pub struct Watch {
     _watcher: RecommendedWatcher,
-}
-
-/// Where the component of a digest is kept.
-pub fn kept(folder: &Path, digest: &str) -> PathBuf {
-    folder.join(format!("{digest}.wasm"))
-}
-
-/// Keeps a component under its digest; it is there, whole and synced, when this returns.
-pub fn keep(folder: &Path, digest: &str, bytes: &[u8]) -> Result<()> {
-    let path = kept(folder, digest);
-    let failed = || format!("component {path:?}");
-    if fs::read(&path).is_ok_and(|there| there == bytes) {
-        // A crash may have left its name in memory alone.
-        return sync::folder(folder).or_fail(Kind::Storage, failed);
-    }
-    let write = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let half = path.with_extension("half");
-        let mut file = fs::File::create(&half)?;
-        file.write_all(bytes)?;
-        sync::file(&file)?;
-        fs::rename(&half, &path)?;
-        sync::folder(folder)
-    };
-    write().or_fail(Kind::Storage, failed)
 }
 
 /// A file that was written, and what it holds.

@@ -21,7 +21,7 @@ pub struct Daemon {
     pub topics: SocketAddr,
     /// Where the operator asks.
     pub admin: SocketAddr,
-    /// Where the embedded S3 endpoint listens.
+    /// Where the S3 endpoint listens, where that is not AWS.
     pub lake: Option<SocketAddr>,
 }
 
@@ -34,6 +34,14 @@ impl Daemon {
     /// The same, with more on its command line.
     pub fn start_with(pipeline: &Path, more: &[&str]) -> Self {
         Self::spawn(Command::new(place::command()).arg("run").arg(pipeline).args(more))
+    }
+
+    /// Starts a pipeline with more in its environment; its log goes on in `log` beside its file.
+    pub fn start_in(pipeline: &Path, environment: &[(&str, String)]) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(pipeline.with_file_name("log"));
+        let mut command = Command::new(place::command());
+        command.arg("run").arg(pipeline).envs(environment.iter().cloned()).stderr(log.expect("a file for the log"));
+        Self::spawn(&mut command)
     }
 
     /// Starts a pipeline whose log goes to a file, which is named too.
@@ -57,11 +65,12 @@ impl Daemon {
         Self::spawn(Command::new("sh").args(["-c", script]).arg(place::command()).arg(pipeline).stderr(log))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    /// Starts what this command says, which is `tidemill run` in some way.
+    pub fn spawn(command: &mut Command) -> Self {
         Self::try_spawn(command).expect("it says where it listens")
     }
 
-    /// Starts a pipeline that may not come so far as to listen; then, how it ended.
+    /// Starts what may not come so far as to listen; then, how it ended.
     ///
     /// # Errors
     ///
@@ -70,14 +79,19 @@ impl Daemon {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("tidemill starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut topics, mut admin, mut lake) = (None, None, None);
-        // The lines come in this order; the lake's, where there is one, is the last.
-        while lake.is_none() {
-            let Some(Ok(line)) = lines.next() else { break };
-            let at = |line: &str| line.split("http://").nth(1).and_then(|rest| rest.split('/').next()?.parse().ok());
+        // The lines come in this order.
+        while let Some(Ok(line)) = lines.next() {
+            // Where a URL names a host, it is this machine all the same.
+            let here = |port: &str| Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)));
+            let address = |at: &str| at.parse().ok().or_else(|| here(at.rsplit(':').next()?));
+            let at = |line: &str| line.split("://").nth(1).and_then(|rest| address(rest.split('/').next()?));
             match line.trim().split(' ').next() {
                 Some("post") => topics = at(&line),
                 Some("admin") => admin = at(&line),
-                Some("lake") => lake = at(&line),
+                Some("lake") => {
+                    lake = at(&line);
+                    break;
+                }
                 _ => {}
             }
         }
@@ -158,15 +172,25 @@ impl Daemon {
     }
 
     /// Waits until it has ended, whatever for.
-    pub fn ended(mut self) -> ExitStatus {
+    pub fn exit(mut self) -> ExitStatus {
         self.child.wait().expect("it ends")
     }
 
     /// Asks it to end, and goes on.
     pub fn ask_to_end(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal: `TERM`, `HUP`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        let asked = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill");
         assert!(asked.success(), "it was running");
+    }
+
+    /// Waits until it has ended after it was asked to.
+    pub fn ended(mut self) {
+        assert!(self.child.wait().expect("it ends").success(), "it ends well");
     }
 }
 

@@ -1,7 +1,7 @@
 //! A small HTTP client over a plain socket, so that a test can also send what no client would.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// No answer takes so long.
@@ -45,7 +45,20 @@ pub fn cut(to: SocketAddr, bytes: &[u8]) -> Answer {
     answer(socket)
 }
 
-fn answer(mut socket: TcpStream) -> Answer {
+/// A connection from an address of this machine: of `127.0.0.0/8` all are.
+pub fn connect_from(from: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(from, 0))?;
+        let stream = socket.connect(to).await?.into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    })
+}
+
+/// Reads what comes until the other side closes.
+pub fn answer(mut socket: TcpStream) -> Answer {
     let mut answer = Vec::new();
     let _ = socket.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer).into_owned();

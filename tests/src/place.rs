@@ -9,8 +9,11 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
-/// The `tidemill` command of the same build as the test that runs.
+/// The `tidemill` command of the same build as the test that runs, or the one that `TIDEMILL_COMMAND` names.
 pub fn command() -> PathBuf {
+    if let Some(named) = std::env::var_os("TIDEMILL_COMMAND") {
+        return named.into();
+    }
     let test = std::env::current_exe().expect("this test");
     let built = test.ancestors().nth(2).expect("the build's folder").join("tidemill");
     assert!(built.is_file(), "{} is not built: run `make test`", built.display());

@@ -172,7 +172,7 @@ fn too_large() {
         .map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)))
         .collect();
     let head = format!(
-        "POST /topics/pin HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {JSON}\r\ntransfer-encoding: chunked\r\n\r\n"
+        "POST /topics/pin HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {JSON}\r\ntransfer-encoding: chunked\r\n\r\n"
     );
     narrow.refused(
         &http::raw(narrow.to(), format!("{head}{chunks}0\r\n\r\n").as_bytes()),
@@ -182,8 +182,10 @@ fn too_large() {
     );
     let taken = http::raw(narrow.to(), format!("{head}{:x}\r\n{GOOD}\r\n0\r\n\r\n", GOOD.len()).as_bytes());
     assert_eq!(taken.status, 200, "{taken:?}");
-    let head =
-        format!("POST /topics/pin HTTP/1.1\r\nhost: x\r\nconnection: close\r\nmore: {}\r\n\r\n", "x".repeat(1 << 20));
+    let head = format!(
+        "POST /topics/pin HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nmore: {}\r\n\r\n",
+        "x".repeat(1 << 20)
+    );
     assert_eq!(http::raw(narrow.to(), head.as_bytes()).status, 431);
     narrow.goes_on(2);
 }
@@ -231,7 +233,7 @@ fn cut_at_every_fiftieth_byte() {
     let records: Vec<Value> =
         (0..5).map(|ind| json!({ "value": { "ind": ind, "category": "x".repeat(200) } })).collect();
     let body = json!({ "records": records }).to_string();
-    let head = format!("POST /topics/pin HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {JSON}\r\n");
+    let head = format!("POST /topics/pin HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {JSON}\r\n");
     let whole = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
     let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     for request in [&whole, &chunked] {
@@ -249,7 +251,7 @@ fn cut_at_every_fiftieth_byte() {
 #[test]
 fn wrong_lengths() {
     let narrow = Narrow::start("input-lengths");
-    let head = format!("POST /topics/pin HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {JSON}\r\n");
+    let head = format!("POST /topics/pin HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {JSON}\r\n");
     let with = |lengths: &str| format!("{head}{lengths}\r\n{GOOD}");
     let length = GOOD.len();
     for lengths in [
@@ -273,7 +275,7 @@ fn too_many_at_once() {
     let narrow = Narrow::start("input-busy");
     let mut slow = TcpStream::connect(narrow.to()).expect("the listener");
     let head = format!(
-        "POST /topics/pin HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: {JSON}\r\ncontent-length: 8192\r\n\r\n"
+        "POST /topics/pin HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-type: {JSON}\r\ncontent-length: 8192\r\n\r\n"
     );
     slow.write_all(head.as_bytes()).expect("it is sent");
     // The server asks for the body when it has found room for it: from here on there is no more.

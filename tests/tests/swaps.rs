@@ -145,7 +145,7 @@ fn audit(house: &House, acknowledged: u64, marks: &HashMap<String, String>) {
     assert!(total >= acknowledged, "{total} records for {acknowledged} that were acknowledged");
     let mut seen = ends.map(|end| vec![false; end as usize]);
     let mut latest: HashMap<u64, (String, u64, u64, String)> = HashMap::new();
-    rows(&house.data().join("lake/things"), &mut |row| {
+    rows(&house.data().join("lake/things/thing"), &mut |row| {
         let number = |name: &str| row[name].as_u64().expect("a number");
         let (partition, offset) = (number("_partition"), number("_offset"));
         let seen = &mut seen[partition as usize][offset as usize];

@@ -23,6 +23,40 @@ pub(super) fn compile(connection: &Connection, layout: &Layout) -> Result<(), Ve
 pub(super) fn adopt(connection: &Connection, layout: &Layout) -> Result<Vec<String>, Vec<Error>> {
     let wanted = wanted(layout);
     let notes = reshape(connection, &wanted).map_err(|error| vec![error])?;
+    make_views(connection, &wanted)?;
+    Ok(notes)
+}
+
+/// Drops all that the file has on behalf of a layout, whatever has become of it, and makes the tables anew, empty. Aggregates
+/// that are defined as they were keep their open groups.
+pub(super) fn anew(connection: &Connection, layout: &Layout) -> Result<()> {
+    let wanted = wanted(layout);
+    let kinds = "SELECT name, upper(type) FROM sqlite_schema WHERE type IN ('table', 'view')";
+    let kinds: HashMap<String, String> =
+        select(connection, kinds, [], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
+    for Present { name, kind, definition } in present(connection)? {
+        if let Some(kind) = kinds.get(&name) {
+            connection.execute(&format!("DROP {kind} {}", quote(&name)), []).during("drop what is made anew")?;
+        }
+        let same = wanted.iter().any(|object| object.name == name && object.definition == definition);
+        if kind == "aggregate" && !same {
+            group::forget(connection, &name)?;
+        }
+        // A table then has all that the lake has; an aggregate has the count of late rows that it had.
+        if kind == "table" || !same {
+            run(connection, "note where it begins", "DELETE FROM tidemill_begun WHERE name = ?", [&name])?;
+        }
+    }
+    run(connection, "note its layout", "DELETE FROM tidemill_layout", [])?;
+    wanted.iter().filter(|object| object.kind != "query").try_for_each(|object| object.make_whole(connection))
+}
+
+/// Makes the views of a layout whose tables are there.
+pub(super) fn views(connection: &Connection, layout: &Layout) -> Result<(), Vec<Error>> {
+    make_views(connection, &wanted(layout))
+}
+
+fn make_views(connection: &Connection, wanted: &[Wanted<'_>]) -> Result<(), Vec<Error>> {
     let queries = || wanted.iter().filter(|object| object.kind == "query");
     let mut faults: Vec<Error> = queries().filter_map(|query| query.make(connection).err()).collect();
     if faults.is_empty() {
@@ -33,13 +67,15 @@ pub(super) fn adopt(connection: &Connection, layout: &Layout) -> Result<Vec<Stri
         };
         faults = queries().filter_map(prepare).collect();
     }
-    if faults.is_empty() { Ok(notes) } else { Err(faults) }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 /// One object of the cache proper as it should be.
 struct Wanted<'a> {
     name: &'a str,
     kind: &'static str,
+    /// The table that its rows come of; none for a query.
+    of: Option<&'a str>,
     /// The statement that makes it.
     create: String,
     /// All that it depends on; when it differs from what the file says, the object begins anew.
@@ -57,16 +93,18 @@ fn wanted(layout: &Layout) -> Vec<Wanted<'_>> {
     let mut wanted = Vec::new();
     for table in &layout.tables {
         let create = table.create();
-        wanted.push(Wanted { name: &table.name, kind: "table", definition: create.clone(), create });
+        let (name, definition) = (&table.name, create.clone());
+        wanted.push(Wanted { name, kind: "table", of: Some(name), definition, create });
     }
     for aggregate in &layout.aggregates {
         let create = aggregate.create();
         let definition = format!("{create} {}", aggregate.definition);
-        wanted.push(Wanted { name: &aggregate.name, kind: "aggregate", definition, create });
+        let (name, of) = (&aggregate.name, Some(aggregate.table.as_str()));
+        wanted.push(Wanted { name, kind: "aggregate", of, definition, create });
     }
     for (name, sql) in &layout.queries {
         let create = create_view(name, sql);
-        wanted.push(Wanted { name, kind: "query", definition: create.clone(), create });
+        wanted.push(Wanted { name, kind: "query", of: None, definition: create.clone(), create });
     }
     wanted
 }
@@ -75,16 +113,17 @@ fn wanted(layout: &Layout) -> Vec<Wanted<'_>> {
 fn reshape(connection: &Connection, wanted: &[Wanted<'_>]) -> Result<Vec<String>> {
     let schema = schema(connection)?;
     let mut notes = Vec::new();
-    let sql = "SELECT name, kind, definition FROM tidemill_layout";
-    let read = |row: &rusqlite::Row<'_>| Ok(Present { name: row.get(0)?, kind: row.get(1)?, definition: row.get(2)? });
-    for present in select(connection, sql, [], read)? {
+    for present in present(connection)? {
         let same = wanted.iter().find(|object| object.name == present.name && object.kind == present.kind);
         let actual = schema.get(&present.name);
+        let same_definition = same.is_some_and(|object| object.definition == present.definition);
         // A table's own SQL tells too: another program may have altered it.
-        let kept = same.is_some_and(|object| {
-            object.definition == present.definition
-                && actual.is_some_and(|sql| object.kind == "query" || *sql == object.create)
-        });
+        let as_made =
+            same.is_some_and(|object| actual.is_some_and(|sql| object.kind == "query" || *sql == object.create));
+        if same_definition && !as_made && present.kind != "query" {
+            return Err(present.altered(actual.is_some()));
+        }
+        let kept = same_definition && as_made;
         if !kept {
             present.drop(connection, actual.is_some())?;
             notes.extend(present.note(same.is_some()));
@@ -94,6 +133,12 @@ fn reshape(connection: &Connection, wanted: &[Wanted<'_>]) -> Result<Vec<String>
         object.make(connection)?;
     }
     Ok(notes)
+}
+
+fn present(connection: &Connection) -> Result<Vec<Present>> {
+    let sql = "SELECT name, kind, definition FROM tidemill_layout";
+    let read = |row: &rusqlite::Row<'_>| Ok(Present { name: row.get(0)?, kind: row.get(1)?, definition: row.get(2)? });
+    select(connection, sql, [], read)
 }
 
 /// The SQL of every table and view in the file, by name.
@@ -109,6 +154,14 @@ impl Wanted<'_> {
         if !noted.is_empty() {
             return Ok(());
         }
+        self.make_whole(connection)?;
+        let sql =
+            "INSERT INTO tidemill_begun SELECT ?, partition, next_offset FROM tidemill_positions WHERE table_name = ?";
+        run(connection, "note where it begins", sql, params![self.name, self.of]).map(drop)
+    }
+
+    /// Makes the object for rows from the beginning on.
+    fn make_whole(&self, connection: &Connection) -> Result<()> {
         connection.execute(&self.create, []).map_err(|cause| self.fault(&cause))?;
         let sql = "INSERT INTO tidemill_layout VALUES (?, ?, ?)";
         run(connection, "note its layout", sql, params![self.name, self.kind, self.definition]).map(drop)
@@ -130,7 +183,14 @@ impl Present {
         if self.kind == "aggregate" {
             group::forget(connection, &self.name)?;
         }
+        run(connection, "note where it begins", "DELETE FROM tidemill_begun WHERE name = ?", [&self.name])?;
         run(connection, "note its layout", "DELETE FROM tidemill_layout WHERE name = ?", [&self.name]).map(drop)
+    }
+
+    fn altered(&self, exists: bool) -> Error {
+        let what = if exists { "has altered it" } else { "has removed it" };
+        let error = Error::new(Kind::Conflict, format!("{} {:?}: another program {what}", self.kind, self.name));
+        error.hint("make it anew from the lake: tidemill cache rebuild")
     }
 
     /// What a person should know; a view takes nothing away.

@@ -1,16 +1,18 @@
 //! One transaction: all that an epoch leaves behind, or nothing of it.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::cell::Cells;
 use super::fault::{During, internal};
 use super::group::{self, Marks};
 use super::latest::Latest;
 use super::layout::TableLayout;
+use super::ledger;
+use super::letters;
 use super::row::{self, Generation};
 use super::store::Store;
-use crate::commit::{DeadLetter, Epoch, Group, Object, Segment};
-use crate::error::{Error, Kind, Result};
+use crate::commit::{Became, DeadLetter, Epoch, Group, Object, Revision, Segment};
+use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
 /// A commit under way. Dropped before [`Commit::finish`], it leaves nothing.
@@ -29,9 +31,10 @@ impl<'a> Commit<'a> {
 
     /// Adds a line to the ledger, and moves the partition's position to its end.
     ///
-    /// Errors with [`Kind::Internal`] where the line does not balance, or does not follow the last one of its partition.
+    /// Errors with [`Kind::Internal`] where the line does not balance, in records or in rows, or does not follow the last one of
+    /// its partition.
     pub fn epoch(&mut self, line: &Epoch) -> Result<()> {
-        row::write_epoch(&self.store.connection, line)
+        ledger::write_epoch(&self.store.connection, line)
     }
 
     /// Writes latest rows over older ones; answers how many were written, the others being older than what is there.
@@ -39,25 +42,7 @@ impl<'a> Commit<'a> {
         let Some((layout, sql)) = self.store.tables.get(table) else {
             return Err(internal(format!("table {table:?}: the cache does not have it")));
         };
-        let columns = cells(layout, rows)?;
-        let place = &rows.place;
-        let write = || {
-            let mut statement = self.store.connection.prepare_cached(sql)?;
-            let mut written = 0;
-            for row in 0..rows.rows() {
-                let mut index = 1;
-                for column in &columns {
-                    column.bind(row, &mut statement, index)?;
-                    index += 1;
-                }
-                statement.raw_bind_parameter(index, place.time.value(row))?;
-                statement.raw_bind_parameter(index + 1, place.partition.value(row))?;
-                statement.raw_bind_parameter(index + 2, place.offset.value(row))?;
-                written += statement.raw_execute()? as u64;
-            }
-            Ok(written)
-        };
-        write().during("write latest rows").map_err(|error: Error| error.within(format!("table {table:?}")))
+        put(&self.store.connection, layout, sql, rows)
     }
 
     /// Shows the groups that changed and those that closed. Open groups keep their state, closed ones lose it; a
@@ -81,19 +66,19 @@ impl<'a> Commit<'a> {
 
     /// Keeps records that could not become rows.
     pub fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<()> {
-        letters.iter().try_for_each(|letter| row::write_dead_letter(&self.store.connection, letter))
+        letters.iter().try_for_each(|letter| letters::write(&self.store.connection, letter))
     }
 
-    /// Notes that a dead letter was appended to its topic again.
-    pub fn redriven(&mut self, table: &str, partition: u32, offset: u64, at: Timestamp) -> Result<()> {
-        let sql = "UPDATE tidemill_dead_letters SET redriven = ? WHERE table_name = ? AND partition = ? AND offset = ?";
-        let values = params![at.0, table, partition, row::int(offset)];
-        match row::run(&self.store.connection, "note a redrive", sql, values)? {
-            1 => Ok(()),
-            _ => {
-                Err(Error::new(Kind::Missing, format!("dead letter {table:?}/{partition}/{offset}: it does not exist")))
-            }
-        }
+    /// Adds a line beside one of the ledger's, for a redrive of dead letters.
+    pub fn revision(&mut self, line: &Revision) -> Result<()> {
+        row::write_revision(&self.store.connection, line)
+    }
+
+    /// Notes what became of a dead letter, and in which revision.
+    ///
+    /// Errors with [`Kind::Internal`](crate::error::Kind::Internal) where there is none that waits.
+    pub fn healed(&mut self, table: &str, at: (u32, u64), became: Became, revision: u64, now: Timestamp) -> Result<()> {
+        letters::heal(&self.store.connection, table, at, became, revision, now)
     }
 
     /// Lists the epoch's segments.
@@ -150,6 +135,29 @@ impl Drop for Commit<'_> {
             let _ = self.store.connection.execute_batch("ROLLBACK");
         }
     }
+}
+
+/// Runs an upsert of [`TableLayout::upsert`] for each row; answers how many were written.
+pub(super) fn put(connection: &Connection, layout: &TableLayout, sql: &str, rows: &Latest) -> Result<u64> {
+    let columns = cells(layout, rows)?;
+    let place = &rows.place;
+    let write = || {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut written = 0;
+        for row in 0..rows.rows() {
+            let mut index = 1;
+            for column in &columns {
+                column.bind(row, &mut statement, index)?;
+                index += 1;
+            }
+            statement.raw_bind_parameter(index, place.time.value(row))?;
+            statement.raw_bind_parameter(index + 1, place.partition.value(row))?;
+            statement.raw_bind_parameter(index + 2, place.offset.value(row))?;
+            written += statement.raw_execute()? as u64;
+        }
+        Ok(written)
+    };
+    write().during("write latest rows").map_err(|error: Error| error.within(format!("table {:?}", layout.name)))
 }
 
 fn cells<'a>(layout: &TableLayout, rows: &'a Latest) -> Result<Vec<Cells<'a>>> {

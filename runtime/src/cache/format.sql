@@ -13,7 +13,17 @@ CREATE TABLE tidemill_layout (
   definition TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- One line for each epoch of each partition of each table.
+-- From which offset on a table or aggregate of the cache has what came of a partition, where that is not its beginning: it
+-- was declared later, or began anew when its definition changed.
+CREATE TABLE tidemill_begun (
+  name TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  from_offset INTEGER NOT NULL,
+  PRIMARY KEY (name, partition)
+) WITHOUT ROWID;
+
+-- One line for each epoch of each partition of each table. `cuts` is a JSON list of [window start, first offset, next offset,
+-- rows], `shares` one of [aggregate, late rows, watermark].
 CREATE TABLE tidemill_ledger (
   table_name TEXT NOT NULL,
   partition INTEGER NOT NULL,
@@ -30,10 +40,31 @@ CREATE TABLE tidemill_ledger (
   digest TEXT NOT NULL,
   generation INTEGER NOT NULL,
   spent_ns INTEGER NOT NULL,
+  superseded INTEGER NOT NULL,
+  unkeyed INTEGER NOT NULL,
+  cuts TEXT NOT NULL,
+  shares TEXT NOT NULL,
   PRIMARY KEY (table_name, partition, epoch)
 ) WITHOUT ROWID;
 
--- Where each partition stands, and its sums over the ledger.
+-- Lines beside those of the ledger, to be added to them: what a redrive of dead letters has changed of an epoch. `late` is a
+-- JSON list of [aggregate, rows], of the whole revision, in the first of its lines.
+CREATE TABLE tidemill_revisions (
+  table_name TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision >= 1),
+  records_out INTEGER NOT NULL,
+  dropped INTEGER NOT NULL,
+  rejected INTEGER NOT NULL CHECK (records_out + dropped + rejected = 0),
+  rows INTEGER NOT NULL,
+  committed INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  late TEXT NOT NULL,
+  PRIMARY KEY (table_name, partition, epoch, revision)
+) WITHOUT ROWID;
+
+-- Where each partition stands, and its sums over the ledger and its revisions.
 CREATE TABLE tidemill_positions (
   table_name TEXT NOT NULL,
   partition INTEGER NOT NULL,
@@ -47,7 +78,8 @@ CREATE TABLE tidemill_positions (
   PRIMARY KEY (table_name, partition)
 ) WITHOUT ROWID;
 
--- Records that could not become rows; `redriven` is when one was appended to its topic again.
+-- Records that could not become rows. One that a redrive has healed stays: `redriven` is when, `became` is what came of it,
+-- `revision` the number of the lines that say so.
 CREATE TABLE tidemill_dead_letters (
   table_name TEXT NOT NULL,
   partition INTEGER NOT NULL,
@@ -58,7 +90,10 @@ CREATE TABLE tidemill_dead_letters (
   key BLOB,
   value BLOB,
   headers BLOB NOT NULL,
+  epoch INTEGER NOT NULL,
   redriven INTEGER,
+  became TEXT CHECK (became IN ('rows', 'dropped')),
+  revision INTEGER,
   PRIMARY KEY (table_name, partition, offset)
 );
 
@@ -73,10 +108,12 @@ CREATE TABLE tidemill_segments (
   next_offset INTEGER NOT NULL,
   rows INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
-  digest TEXT NOT NULL
+  digest TEXT NOT NULL,
+  revision INTEGER NOT NULL
 );
 
--- The outbox; `delivered` is when the bucket had the object, null until then. `digests` is a JSON list.
+-- The outbox; `delivered` is when the bucket had the object, null until then. `digests` is a JSON list. `revision` is 0 where
+-- the rows are those of epochs.
 CREATE TABLE tidemill_objects (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,
@@ -90,11 +127,14 @@ CREATE TABLE tidemill_objects (
   bytes INTEGER NOT NULL,
   sha256 TEXT NOT NULL,
   digests TEXT NOT NULL,
-  delivered INTEGER
+  delivered INTEGER,
+  revision INTEGER NOT NULL
 );
+CREATE INDEX tidemill_places ON tidemill_objects (table_name, partition, first_offset, window_start);
 CREATE INDEX tidemill_outbox ON tidemill_objects (id) WHERE delivered IS NULL;
 
--- The components that were in service, the last of a table being the one that is.
+-- The components that were in service, the last of a table being the one that is. `parameters` is a JSON list, one for each
+-- of them.
 CREATE TABLE tidemill_generations (
   table_name TEXT NOT NULL,
   number INTEGER NOT NULL,
@@ -103,6 +143,7 @@ CREATE TABLE tidemill_generations (
   since INTEGER NOT NULL,
   pinned INTEGER NOT NULL,
   withdrawn INTEGER NOT NULL,
+  parameters TEXT NOT NULL,
   PRIMARY KEY (table_name, number)
 ) WITHOUT ROWID;
 

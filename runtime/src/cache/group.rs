@@ -115,6 +115,31 @@ impl Statements {
     }
 }
 
+/// Shows an open group anew, in the row whose number its state has.
+pub(super) fn show_anew(connection: &Connection, layout: &AggregateLayout, group: &Group) -> Result<()> {
+    let sql = "SELECT id FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ?";
+    let key = encode(&group.key);
+    let ids = select(connection, sql, params![layout.name, group.window.0, key], |row| row.get::<_, i64>(0))?;
+    let [id] = ids.as_slice() else {
+        return Err(internal(format!("aggregate {:?}: a group is not stored", layout.name)));
+    };
+    let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.window.plus(group.size))];
+    let tail = [Value::Boolean(false), Value::Int64(*id)];
+    let values: Vec<&Value> = bounds.iter().chain(&group.key).chain(&group.measures).chain(&tail).collect();
+    if values.len() != layout.fields.len() + 2 {
+        return Err(internal(format!("aggregate {:?}: a group has other columns", layout.name)));
+    }
+    let sql = format!("INSERT INTO {} VALUES ({})", quote(&layout.name), vec!["?"; values.len()].join(", "));
+    let write = || {
+        let mut statement = connection.prepare_cached(&sql)?;
+        for (index, value) in values.iter().enumerate() {
+            bind_value(value, &mut statement, index + 1)?;
+        }
+        statement.raw_execute()
+    };
+    write().during("show a group").map(drop)
+}
+
 /// The open groups of an aggregate, by rising window; without measures, which their state gives again.
 pub(super) fn read(connection: &Connection, aggregate: &str) -> Result<Vec<Group>> {
     let sql =

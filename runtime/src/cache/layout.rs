@@ -124,9 +124,13 @@ impl TableLayout {
         format!("CREATE TABLE {} ({}){tail}", quote(&self.name), columns.join(", "))
     }
 
-    /// The statement that puts a row in, or in place of an older one of its key. Without the name `old`, a table that
-    /// is called `excluded` would be compared with itself.
+    /// The statement that puts a row in, or in place of an older one of its key.
     pub(super) fn upsert(&self) -> String {
+        self.upsert_where(">")
+    }
+
+    /// The same, where the new row's place is `than` the old one's.
+    pub(super) fn upsert_where(&self, than: &str) -> String {
         let place = ["_time", "_partition", "_offset"];
         let names: Vec<&str> = self.columns.iter().map(|field| field.name.as_str()).chain(place).collect();
         let sets: Vec<String> = names
@@ -136,7 +140,7 @@ impl TableLayout {
             .collect();
         format!(
             "INSERT INTO {table} AS old ({columns}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {sets} \
-             WHERE (excluded._time, excluded._partition, excluded._offset) > (old._time, old._partition, old._offset)",
+             WHERE (excluded._time, excluded._partition, excluded._offset) {than} (old._time, old._partition, old._offset)",
             table = quote(&self.name),
             columns = list(&names),
             marks = vec!["?"; names.len()].join(", "),

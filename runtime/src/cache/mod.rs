@@ -11,23 +11,31 @@ pub mod layout;
 pub mod query;
 
 mod adopt;
+mod audit;
 mod cell;
 mod commit;
+mod derive;
 mod fault;
 mod file;
 mod group;
 mod history;
 mod latest;
+mod ledger;
+pub mod letters;
 mod percentile;
+mod rebuild;
 mod row;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Holding, Lines, Position, Unbalanced};
 pub use commit::Commit;
+pub use derive::{DerivedAggregate, DerivedTable, Differs, Given, Stray};
 pub use group::{Mark, Marks};
 pub use history::Work;
 pub use latest::Latest;
 pub use layout::{AggregateLayout, Layout, TableLayout, check};
+pub use rebuild::{Part, Rebuild};
 pub use row::Generation;
 pub use store::Store;

@@ -2,21 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, InterruptHandle, Statement};
 
 use super::fault::{During, kind, message};
 use super::file;
 use super::layout::{is_name, quote};
-use super::row::{self, DEAD_LETTER, EPOCH, OBJECT, select, whole};
-use crate::commit::{DeadLetter, Epoch, Object};
+use super::ledger::{self, EPOCH, EPOCH_COLUMNS};
+use super::row::{self, Generation, OBJECT, select, whole};
+use crate::commit::{Epoch, Object};
 use crate::error::{Error, Kind, Result};
 use crate::value::Value;
+
+/// Steps of SQLite's machine between two looks at the clock: a fraction of a millisecond.
+const STEPS: i32 = 10_000;
 
 /// A connection that reads, beside the writer or without one.
 pub struct Reader {
     pub(super) connection: Connection,
+    /// When the query that runs has to end.
+    end: Arc<Mutex<Option<Instant>>>,
 }
 
 /// The answer to a query.
@@ -78,7 +87,30 @@ impl Reader {
     /// Opens a pipeline's cache to read. Errors with [`Kind::Missing`] where there is none, and with
     /// [`Kind::Conflict`] where the file is no cache or of a newer format.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { connection: file::open_to_read(path)? })
+        let mut connection = file::open_to_read(path)?;
+        let end: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let looked_at = Arc::clone(&end);
+        let late = move || {
+            let end = *looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            end.is_some_and(|end| Instant::now() >= end)
+        };
+        connection.authorizer(Some(only_reading)).during("set up its connection")?;
+        connection.progress_handler(STEPS, Some(late)).during("set up its connection")?;
+        Ok(Self { connection, end })
+    }
+
+    /// The same as [`run`](Self::run), with `Kind::Busy` where it takes longer than `time_max`.
+    pub fn run_within(&self, name_or_sql: &str, rows_max: usize, time_max: Duration) -> Result<Table> {
+        let set = |end| *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+        let end = Instant::now().checked_add(time_max);
+        set(end);
+        let answer = self.run(name_or_sql, rows_max);
+        set(None);
+        let late = end.is_some_and(|end| Instant::now() >= end);
+        answer.map_err(|error| match error.kind() {
+            Kind::Busy if late => Error::new(Kind::Busy, format!("query: it took longer than {time_max:?}")),
+            _ => error,
+        })
     }
 
     /// Runs a named query, shows a table, or runs one SELECT, WITH or VALUES; keeps at most `rows_max` rows.
@@ -136,12 +168,12 @@ impl Reader {
         );
         select(&self.connection, &sql, [], |row| {
             Ok(Account {
-                records_in: whole(row, 15)?,
-                out: whole(row, 16)?,
-                dropped: whole(row, 17)?,
-                rejected: whole(row, 18)?,
-                rows: whole(row, 19)?,
-                last: row::epoch(row)?,
+                records_in: whole(row, EPOCH_COLUMNS)?,
+                out: whole(row, EPOCH_COLUMNS + 1)?,
+                dropped: whole(row, EPOCH_COLUMNS + 2)?,
+                rejected: whole(row, EPOCH_COLUMNS + 3)?,
+                rows: whole(row, EPOCH_COLUMNS + 4)?,
+                last: ledger::epoch(row)?,
             })
         })
     }
@@ -151,35 +183,18 @@ impl Reader {
         let sql = format!(
             "SELECT {EPOCH} FROM tidemill_ledger l WHERE table_name = ? AND partition = ? ORDER BY epoch DESC LIMIT ?"
         );
-        select(&self.connection, &sql, (table, partition, limit as i64), row::epoch)
-    }
-
-    /// What is wrong in the ledger, as sentences: epochs or offsets that do not follow, sums that are not the lines'.
-    pub fn gaps(&self) -> Result<Vec<String>> {
-        select(&self.connection, include_str!("gaps.sql"), [], |row| row.get(0))
-    }
-
-    /// A table's dead letters that were not redriven, latest first.
-    pub fn dead_letters(&self, table: &str, limit: usize) -> Result<Vec<DeadLetter>> {
-        let sql = format!(
-            "SELECT {DEAD_LETTER} FROM tidemill_dead_letters WHERE table_name = ? AND redriven IS NULL \
-             ORDER BY time DESC, partition, offset DESC LIMIT ?"
-        );
-        select(&self.connection, &sql, (table, limit as i64), row::dead_letter)
-    }
-
-    /// One dead letter, redriven or not.
-    pub fn dead_letter(&self, table: &str, partition: u32, offset: u64) -> Result<Option<DeadLetter>> {
-        let sql = format!(
-            "SELECT {DEAD_LETTER} FROM tidemill_dead_letters WHERE table_name = ? AND partition = ? AND offset = ?"
-        );
-        Ok(select(&self.connection, &sql, (table, partition, row::int(offset)), row::dead_letter)?.pop())
+        select(&self.connection, &sql, (table, partition, limit as i64), ledger::epoch)
     }
 
     /// The last objects, the latest first, each with whether it was delivered.
     pub fn objects(&self, limit: usize) -> Result<Vec<(Object, bool)>> {
         let sql = format!("SELECT {OBJECT}, delivered IS NOT NULL FROM tidemill_objects ORDER BY id DESC LIMIT ?");
-        select(&self.connection, &sql, [limit as i64], |row| Ok((row::object(row)?, row.get(11)?)))
+        select(&self.connection, &sql, [limit as i64], |row| Ok((row::object(row)?, row.get(12)?)))
+    }
+
+    /// The generation in service of each table.
+    pub fn generations(&self) -> Result<Vec<Generation>> {
+        row::generations(&self.connection)
     }
 
     /// What lies in the cache, counted.
@@ -235,6 +250,17 @@ impl Reader {
     }
 }
 
+/// What a statement may do, asked while it is prepared: read, and call functions, but none that brings in foreign code.
+fn only_reading(asked: AuthContext<'_>) -> Authorization {
+    match asked.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
+        AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("load_extension") => {
+            Authorization::Allow
+        }
+        _ => Authorization::Deny,
+    }
+}
+
 /// The first word of a statement, after blanks and comments.
 fn first_word(mut sql: &str) -> &str {
     loop {
@@ -248,7 +274,7 @@ fn first_word(mut sql: &str) -> &str {
     }
 }
 
-fn value(value: ValueRef<'_>) -> Value {
+pub(super) fn value(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(value) => Value::Int64(value),

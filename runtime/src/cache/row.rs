@@ -1,11 +1,10 @@
 //! How the plain values of a commit lie in the file's rows: each written here, and read back here.
 
-use std::time::Duration;
-
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, Params, Row, params};
+use serde::de::DeserializeOwned;
 
 use super::fault::{During, internal};
-use crate::commit::{DeadLetter, Epoch, Object, Segment};
+use crate::commit::{Object, Revision, Segment};
 use crate::error::{Kind, OrFail, Result};
 use crate::time::Timestamp;
 
@@ -26,6 +25,8 @@ pub struct Generation {
     pub pinned: bool,
     /// Whether it failed its trial in a partition after others had taken it.
     pub withdrawn: bool,
+    /// The parameters of each of its components, as JSON objects.
+    pub parameters: Vec<String>,
 }
 
 /// The rows that a SELECT finds, each made into a value.
@@ -44,106 +45,36 @@ pub(super) fn run(connection: &Connection, what: &str, sql: &str, params: impl P
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).during(what)
 }
 
-/// The columns that [`epoch`] reads, of a ledger called `l`.
-pub(super) const EPOCH: &str = "l.table_name, l.partition, l.epoch, l.from_offset, l.next_offset, l.records_in, \
-     l.records_out, l.dropped, l.rejected, l.rows, l.watermark, l.committed, l.digest, l.generation, l.spent_ns";
-
-pub(super) fn epoch(row: &Row<'_>) -> rusqlite::Result<Epoch> {
-    Ok(Epoch {
+pub(super) fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
+    Ok(Revision {
         table: row.get(0)?,
         partition: row.get(1)?,
         epoch: whole(row, 2)?,
-        from: whole(row, 3)?,
-        next: whole(row, 4)?,
-        records_in: whole(row, 5)?,
-        out: whole(row, 6)?,
-        dropped: whole(row, 7)?,
-        rejected: whole(row, 8)?,
-        rows: whole(row, 9)?,
-        watermark: time(row, 10)?,
-        committed: time(row, 11)?,
-        digest: row.get(12)?,
-        generation: whole(row, 13)?,
-        spent: Duration::from_nanos(whole(row, 14)?),
+        revision: whole(row, 3)?,
+        out: row.get(4)?,
+        dropped: row.get(5)?,
+        rejected: row.get(6)?,
+        rows: row.get(7)?,
+        committed: time(row, 8)?,
+        digest: row.get(9)?,
+        late: json(row, 10)?,
     })
 }
 
-/// Writes the ledger's line and moves the partition's position, once both are seen to follow what is there.
-pub(super) fn write_epoch(connection: &Connection, line: &Epoch) -> Result<()> {
-    let broken = |what: String| internal(what).within(format!("ledger of {:?}/{}", line.table, line.partition));
-    if line.records_in != line.out + line.dropped + line.rejected {
-        let Epoch { records_in, out, dropped, rejected, .. } = line;
-        return Err(broken(format!("{records_in} records in, but {out} out, {dropped} dropped, {rejected} rejected")));
+/// Writes a line beside one of the ledger's, and adds it to the partition's sums.
+pub(super) fn write_revision(connection: &Connection, line: &Revision) -> Result<()> {
+    let Revision { table, partition, epoch, revision, out, dropped, rejected, rows, late, committed, digest } = line;
+    let late = serde_json::to_string(late).or_fail(Kind::Internal, || "revision")?;
+    let sql = "INSERT INTO tidemill_revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let (epoch, revision) = (int(*epoch), int(*revision));
+    let values = params![table, partition, epoch, revision, out, dropped, rejected, rows, committed.0, digest, late];
+    run(connection, "write a revision", sql, values)?;
+    let sql = "UPDATE tidemill_positions SET records_out = records_out + ?3, dropped = dropped + ?4, \
+         rejected = rejected + ?5, rows = rows + ?6 WHERE table_name = ?1 AND partition = ?2";
+    match run(connection, "write a revision", sql, params![table, partition, out, dropped, rejected, rows])? {
+        1 => Ok(()),
+        _ => Err(internal(format!("ledger of {table:?}/{partition}: it has no line to revise"))),
     }
-    let before = position(connection, line)?;
-    let (epoch, from) = before.map_or((1, line.from), |(epoch, next)| (epoch + 1, next));
-    if (line.epoch, line.from) != (epoch, from) || line.next < line.from {
-        return Err(broken(format!(
-            "epoch {} from {} to {} does not follow; epoch {epoch} from {from} does",
-            line.epoch, line.from, line.next
-        )));
-    }
-    let (records_in, out, dropped) = (int(line.records_in), int(line.out), int(line.dropped));
-    let (epoch, next, rejected, rows) = (int(line.epoch), int(line.next), int(line.rejected), int(line.rows));
-    run(
-        connection,
-        "write the ledger",
-        "INSERT INTO tidemill_ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            line.table,
-            line.partition,
-            epoch,
-            int(line.from),
-            next,
-            records_in,
-            out,
-            dropped,
-            rejected,
-            rows,
-            line.watermark.0,
-            line.committed.0,
-            line.digest,
-            int(line.generation),
-            i64::try_from(line.spent.as_nanos()).unwrap_or(i64::MAX),
-        ],
-    )?;
-    let moved = "INSERT INTO tidemill_positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
-         epoch = excluded.epoch, next_offset = excluded.next_offset, records_in = records_in + excluded.records_in, \
-         records_out = records_out + excluded.records_out, dropped = dropped + excluded.dropped, \
-         rejected = rejected + excluded.rejected, rows = rows + excluded.rows";
-    let values = params![line.table, line.partition, epoch, next, records_in, out, dropped, rejected, rows];
-    run(connection, "move a position", moved, values).map(drop)
-}
-
-fn position(connection: &Connection, line: &Epoch) -> Result<Option<(u64, u64)>> {
-    let sql = "SELECT epoch, next_offset FROM tidemill_positions WHERE table_name = ?1 AND partition = ?2";
-    let read = |row: &Row<'_>| Ok((whole(row, 0)?, whole(row, 1)?));
-    let found = || connection.prepare_cached(sql)?.query_row((&line.table, line.partition), read).optional();
-    found().during("read a position")
-}
-
-/// The columns that [`dead_letter`] reads.
-pub(super) const DEAD_LETTER: &str = "table_name, partition, offset, time, reason, digest, key, value, headers";
-
-pub(super) fn dead_letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
-    Ok(DeadLetter {
-        table: row.get(0)?,
-        partition: row.get(1)?,
-        offset: whole(row, 2)?,
-        time: time(row, 3)?,
-        reason: row.get(4)?,
-        digest: row.get(5)?,
-        key: row.get(6)?,
-        value: row.get(7)?,
-        headers: row.get(8)?,
-    })
-}
-
-pub(super) fn write_dead_letter(connection: &Connection, letter: &DeadLetter) -> Result<()> {
-    let DeadLetter { table, partition, offset, time, reason, digest, key, value, headers } = letter;
-    let values = params![table, partition, int(*offset), time.0, reason, digest, key, value, headers];
-    let sql = "INSERT INTO tidemill_dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)";
-    run(connection, "keep a dead letter", sql, values).map(drop)
 }
 
 pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<Segment> {
@@ -158,25 +89,27 @@ pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<Segment> {
         rows: whole(row, 7)?,
         bytes: whole(row, 8)?,
         digest: row.get(9)?,
+        revision: whole(row, 10)?,
         sha256: None,
     })
 }
 
 pub(super) fn write_segment(connection: &Connection, segment: &Segment) -> Result<()> {
-    let Segment { file, table, partition, epoch, window, first_offset, next_offset, rows, bytes, digest, .. } = segment;
-    let (first, next) = (int(*first_offset), int(*next_offset));
-    let values = params![file, table, partition, int(*epoch), window.0, first, next, int(*rows), int(*bytes), digest];
-    let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let Segment {
+        file, table, partition, epoch, revision, window, first_offset, next_offset, rows, bytes, digest, ..
+    } = segment;
+    let (epoch, revision, first, next) = (int(*epoch), int(*revision), int(*first_offset), int(*next_offset));
+    let (rows, bytes) = (int(*rows), int(*bytes));
+    let values = params![file, table, partition, epoch, window.0, first, next, rows, bytes, digest, revision];
+    let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     run(connection, "list a segment", sql, values).map(drop)
 }
 
 /// The columns that [`object`] reads.
-pub(super) const OBJECT: &str =
-    "key, file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, sha256, digests";
+pub(super) const OBJECT: &str = "key, file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, sha256, digests, \
+     revision";
 
 pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
-    let digests: String = row.get(10)?;
-    let not_json = |cause| rusqlite::Error::FromSqlConversionFailure(10, rusqlite::types::Type::Text, Box::new(cause));
     Ok(Object {
         key: row.get(0)?,
         file: row.get(1)?,
@@ -188,17 +121,19 @@ pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
         rows: whole(row, 7)?,
         bytes: whole(row, 8)?,
         sha256: row.get(9)?,
-        digests: serde_json::from_str(&digests).map_err(not_json)?,
+        digests: json(row, 10)?,
+        revision: whole(row, 11)?,
     })
 }
 
 pub(super) fn write_object(connection: &Connection, object: &Object) -> Result<()> {
-    let Object { key, file, table, partition, window, first_offset, next_offset, rows, bytes, sha256, digests } =
-        object;
+    let Object { key, file, table, partition, revision, window, first_offset, next_offset, rows, bytes, .. } = object;
+    let Object { sha256, digests, .. } = object;
     let digests = serde_json::to_string(digests).or_fail(Kind::Internal, || "digests of an object")?;
     let (first, next, rows, bytes) = (int(*first_offset), int(*next_offset), int(*rows), int(*bytes));
-    let values = params![key, file, table, partition, window.0, first, next, rows, bytes, sha256, digests];
-    let sql = "INSERT INTO tidemill_objects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)";
+    let revision = int(*revision);
+    let values = params![key, file, table, partition, window.0, first, next, rows, bytes, sha256, digests, revision];
+    let sql = "INSERT INTO tidemill_objects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)";
     run(connection, "put an object in the outbox", sql, values).map(drop)
 }
 
@@ -211,15 +146,25 @@ pub(super) fn generation(row: &Row<'_>) -> rusqlite::Result<Generation> {
         since: time(row, 4)?,
         pinned: row.get(5)?,
         withdrawn: row.get(6)?,
+        parameters: json(row, 7)?,
     })
 }
 
+/// The generation in service of each table.
+pub(super) fn generations(connection: &Connection) -> Result<Vec<Generation>> {
+    let sql = "SELECT * FROM tidemill_generations g WHERE number = \
+         (SELECT max(number) FROM tidemill_generations WHERE table_name = g.table_name) ORDER BY table_name";
+    select(connection, sql, [], generation)
+}
+
 pub(super) fn write_generation(connection: &Connection, generation: &Generation) -> Result<()> {
-    let Generation { table, number, digest, version, since, pinned, withdrawn } = generation;
-    let values = params![table, int(*number), digest, version, since.0, pinned, withdrawn];
+    let Generation { table, number, digest, version, since, pinned, withdrawn, parameters } = generation;
+    let parameters = serde_json::to_string(parameters).or_fail(Kind::Internal, || "parameters of a generation")?;
+    let values = params![table, int(*number), digest, version, since.0, pinned, withdrawn, parameters];
     // The same number again is the same generation, pinned, let go or withdrawn.
-    let sql = "INSERT INTO tidemill_generations VALUES (?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT DO UPDATE SET pinned = excluded.pinned, withdrawn = excluded.withdrawn WHERE digest = excluded.digest";
+    let sql = "INSERT INTO tidemill_generations VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT DO UPDATE SET pinned = excluded.pinned, withdrawn = excluded.withdrawn \
+         WHERE digest = excluded.digest AND parameters = excluded.parameters";
     match run(connection, "record a generation", sql, values)? {
         1 => Ok(()),
         _ => Err(internal(format!("generation {number} of {table:?}: it is another component's"))),
@@ -237,4 +182,11 @@ pub(super) fn whole(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
 
 pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
     row.get(index).map(Timestamp)
+}
+
+/// A column that holds JSON.
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+    let not_json =
+        |cause| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(cause));
+    serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(not_json)
 }

@@ -12,7 +12,8 @@ use super::fault::During;
 use super::file::{self, Found};
 use super::group::{self, Marks, Statements};
 use super::layout::{Layout, TableLayout};
-use super::row::{self, EPOCH, Generation, OBJECT, run, select};
+use super::ledger::{self, EPOCH};
+use super::row::{self, Generation, OBJECT, run, select};
 use crate::commit::{Epoch, Group, Object, Segment};
 use crate::error::{Error, Kind, Result};
 
@@ -66,11 +67,7 @@ impl Store {
         }
         match file::open_to_write(path)? {
             (_, Found::Empty) => Ok(Vec::new()),
-            (connection, Found::Cache) => {
-                let sql = "SELECT * FROM tidemill_generations g WHERE number = \
-                     (SELECT max(number) FROM tidemill_generations WHERE table_name = g.table_name) ORDER BY table_name";
-                select(&connection, sql, [], row::generation)
-            }
+            (connection, Found::Cache) => row::generations(&connection),
         }
     }
 
@@ -115,7 +112,7 @@ impl Store {
             "SELECT {EPOCH} FROM tidemill_positions p \
              JOIN tidemill_ledger l USING (table_name, partition, epoch) ORDER BY table_name, partition"
         );
-        select(&self.connection, &sql, [], row::epoch)
+        select(&self.connection, &sql, [], ledger::epoch)
     }
 
     /// The open groups of an aggregate, by rising window, without measures.
@@ -181,7 +178,7 @@ pub(super) fn create(connection: &Connection, pipeline: &str) -> Result<()> {
     file::stamp(connection)
 }
 
-fn owner(connection: &Connection, path: &Path, pipeline: &str) -> Result<String> {
+pub(super) fn owner(connection: &Connection, path: &Path, pipeline: &str) -> Result<String> {
     let sql = "SELECT name, instance FROM tidemill_pipeline";
     let rows = select(connection, sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     match rows.as_slice() {

@@ -16,6 +16,9 @@ use crate::pipeline::generation::{load_component, read_component};
 pub(super) struct Check {
     /// The pipeline file.
     pipeline: PathBuf,
+    /// Take addresses that let other machines in without TLS or keys, as `run --insecure-bind` does.
+    #[arg(long)]
+    insecure_bind: bool,
 }
 
 impl Check {
@@ -44,6 +47,7 @@ impl Check {
             }
         }
         faults.extend(config::check(&declared, &descriptions));
+        faults.extend(config::exposed(&declared, self.insecure_bind));
         faults.sort_by_key(|fault| (fault.line, fault.column));
         if !faults.is_empty() {
             return Ok(show(&faults));

@@ -1,5 +1,6 @@
 //! `tidemill demo`: the whole pipeline on emulated posts, from the first request to the ten answers.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,14 @@ use clap::Args;
 use super::run::Running;
 use super::{Ended, emulate, table};
 use crate::cache::query::Reader;
-use crate::config::plan::Pipeline;
+use crate::config::plan::{Listen, Pipeline};
+use crate::emulate::client::Client;
 use crate::emulate::population::Population;
 use crate::emulate::post::{Order, Plan, Rows};
 use crate::error::{Error, Kind, OrFail, Result};
-use crate::runtime::{Options, cache_file};
+use crate::pipeline::places::Places;
+use crate::process;
+use crate::runtime::Options;
 use crate::trouble::Trouble;
 
 /// How long the windows and the outbox may take to empty after the last post.
@@ -45,8 +49,10 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self) -> Result<Ended> {
         super::log_to_stderr("warn");
+        process::harden()?;
         if self.data.exists() {
-            if !cache_file(&self.data).exists() && self.data.read_dir().is_ok_and(|mut inside| inside.next().is_some())
+            if !Places::of(&self.data).cache.exists()
+                && self.data.read_dir().is_ok_and(|mut inside| inside.next().is_some())
             {
                 let error =
                     Error::new(Kind::Conflict, format!("data folder {}: it is not a demo's", self.data.display()));
@@ -55,9 +61,10 @@ impl Demo {
             std::fs::remove_dir_all(&self.data).or_fail(Kind::Storage, || format!("data folder {:?}", self.data))?;
         }
         let mut pipeline = super::pipeline(&self.pipeline, Some(self.data.clone()))?;
-        // Any free ports: a pipeline that runs already is not disturbed.
-        pipeline.listen.topics.set_port(0);
-        pipeline.listen.admin.set_port(0);
+        // Any free ports on loopback, for itself alone: a pipeline that runs already is not disturbed.
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        pipeline.listen =
+            Listen { topics: here, admin: here, hosts: Vec::new(), keys: None, tls: None, ..pipeline.listen };
         super::tokio_runtime()?.block_on(self.show(pipeline))
     }
 
@@ -80,12 +87,12 @@ impl Demo {
             batch: 1,
             lanes: 16,
         };
-        let sent = emulate::send(&plan, &rows).await?;
+        let sent = emulate::send(&Client::new(None, None)?, &plan, &rows).await?;
         println!("   {} records acknowledged in {:.1} s, each synced to the disk first\n", sent.records, sent.seconds);
 
         println!("3. wait: the windows close, their rows become objects, the objects are uploaded");
         self.settle(&running).await?;
-        let cache = cache_file(&running.runtime.pipeline().data);
+        let cache = Places::of(&running.runtime.pipeline().data).cache;
         answers(&running, &Reader::open(&cache)?)?;
         self.places(&running);
         running.end().await;

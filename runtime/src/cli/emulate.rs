@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Ended;
 use super::progress::Progress;
+use super::{Ended, operator};
+use crate::emulate::client::Client;
 use crate::emulate::post::{self, Order, Plan, Rows, Sent};
 use crate::emulate::{population::Population, rows::Files};
 use crate::error::Result;
@@ -67,7 +68,8 @@ impl Emulate {
             batch: self.batch,
             lanes: self.lanes,
         };
-        let sent = super::tokio_runtime()?.block_on(send(&plan, &rows))?;
+        let sent =
+            super::tokio_runtime()?.block_on(send(&Client::new(operator::key()?.as_ref(), None)?, &plan, &rows))?;
         println!(
             "{} posts, {} records acknowledged in {:.1} s ({:.0} records a second), {} requests tried again",
             sent.posts,
@@ -81,9 +83,9 @@ impl Emulate {
 }
 
 /// Sends all posts and shows how far they have come.
-pub(super) async fn send(plan: &Plan, rows: &Rows) -> Result<Sent> {
+pub(super) async fn send(client: &Client, plan: &Plan, rows: &Rows) -> Result<Sent> {
     let progress = Progress::new("posts", plan.posts);
-    let sent = post::run(plan, rows, |done| progress.at(done)).await;
+    let sent = post::run(client, plan, rows, |done| progress.at(done)).await;
     progress.end();
     sent
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
-use super::{Ended, table};
+use super::{Ended, operator, table};
 use crate::cache::query::Table as Answer;
 use crate::emulate::client::Client;
 use crate::error::{Error, Kind, OrFail, Result};
@@ -72,8 +72,8 @@ impl Rollback {
 
 impl Generations {
     pub(super) fn run(self) -> Result<Ended> {
-        let url = self.of.url("generations")?;
-        let text = super::tokio_runtime()?.block_on(async { Client::new()?.get(&url).await })?;
+        let (client, url) = self.of.client("generations")?;
+        let text = super::tokio_runtime()?.block_on(client.get(&url))?;
         match self.of.json {
             true => println!("{text}"),
             false => println!("{}", table::table(&listed(&parsed::<Vec<Shown>>(&url, &text)?))),
@@ -92,14 +92,15 @@ pub(super) fn component(file: &Path) -> Result<Vec<u8>> {
 }
 
 impl Of {
-    pub(super) fn url(&self, what: &str) -> Result<String> {
-        let pipeline = super::pipeline(&self.pipeline, None)?;
-        Ok(format!("http://{}/tables/{}/{what}", pipeline.listen.admin, self.table))
+    /// A client, and the URL of something of the table.
+    pub(super) fn client(&self, what: &str) -> Result<(Client, String)> {
+        let (client, admin) = operator::client(&super::pipeline(&self.pipeline, None)?)?;
+        Ok((client, format!("{admin}/tables/{}/{what}", self.table)))
     }
 
     pub(super) fn change(&self, what: &str, asked: &[(&str, &str)], body: Vec<u8>) -> Result<Ended> {
-        let url = self.url(what)?;
-        let text = super::tokio_runtime()?.block_on(async { Client::new()?.send(&url, asked, body).await })?;
+        let (client, url) = self.client(what)?;
+        let text = super::tokio_runtime()?.block_on(client.send(&url, asked, body))?;
         if self.json {
             println!("{text}");
             return Ok(Ended::Well);

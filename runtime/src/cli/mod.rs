@@ -1,10 +1,17 @@
 //! The command line: a file a command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the surface that prints")]
 
+mod audit;
+mod cache;
 mod check;
+mod dead_letters;
 mod demo;
 mod emulate;
+mod explain;
 mod generations;
+mod key;
+mod log;
+mod operator;
 mod progress;
 mod query;
 mod repair;
@@ -25,6 +32,7 @@ use clap::{Parser, Subcommand};
 use crate::component::Host;
 use crate::config;
 use crate::config::plan::Pipeline;
+use crate::config::{Declared, Fault};
 use crate::error::{Error, Kind, OrFail, Result};
 
 /// An embedded stream processor with WebAssembly transforms.
@@ -43,6 +51,13 @@ enum Command {
     Run(run::Run),
     /// Check a pipeline file: every fault at once, or a picture of the plan.
     Check(check::Check),
+    /// Prove that every record became what the ledger says: against the topic, the bucket and the cache.
+    ///
+    /// It changes nothing, and works whether the pipeline runs or not. Each gap, overlap, foreign, missing or altered thing is
+    /// named, with its offsets. The exit code is 1 where there is one.
+    Audit(audit::Check),
+    /// Show where a row of the lake came from: its record, and what each component makes of it.
+    Explain(explain::Explain),
     /// Play the test cases of a pipeline's tables through their transforms.
     ///
     /// A case is a folder `cases/TABLE/NAME` beside the pipeline file: `input.jsonl` has the value of a record a line,
@@ -67,10 +82,19 @@ enum Command {
     Promote(shadow::Promote),
     /// End a shadow.
     Discard(shadow::Discard),
+    /// Look after a pipeline's cache.
+    #[command(subcommand)]
+    Cache(cache::Cache),
+    /// See, take out or redrive the records that could not become rows.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLetters),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
     /// Name what is rotten in the topics of a stopped pipeline, or leave it out.
     Repair(repair::Repair),
+    /// Make and list the keys of which a request must carry one.
+    #[command(subcommand)]
+    Key(key::Key),
     /// Begin, build, inspect, try, measure or sign a transform.
     #[command(subcommand)]
     Transform(transform::Transform),
@@ -91,6 +115,8 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
+        Command::Audit(audit) => audit.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Test(test) => test.run(),
         Command::Emulate(emulate) => emulate.run(),
         Command::Query(query) => query.run(),
@@ -101,8 +127,11 @@ pub fn main() -> ExitCode {
         Command::Shadow(shadow) => shadow.run(),
         Command::Promote(promote) => promote.run(),
         Command::Discard(discard) => discard.run(),
+        Command::Cache(cache) => cache.run(),
+        Command::DeadLetters(letters) => letters.run(),
         Command::Tap(tap) => tap.run(),
         Command::Repair(repair) => repair.run(),
+        Command::Key(key) => key.run(),
         Command::Transform(transform) => transform.run(),
     };
     match ended {
@@ -120,18 +149,24 @@ pub fn main() -> ExitCode {
 
 /// Reads a pipeline file; all its faults become one error.
 fn pipeline(file: &Path, data: Option<PathBuf>) -> Result<Pipeline> {
-    let declared = config::read(file).map_err(|faults| {
-        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        let count = lines.len();
-        let message =
-            format!("{} has {count} fault{}\n{}", file.display(), if count == 1 { "" } else { "s" }, lines.join("\n"));
-        Error::new(Kind::Input, message)
-    })?;
-    let mut pipeline = declared.pipeline;
+    Ok(declared(file, data)?.pipeline)
+}
+
+/// The same, with the place of all that declares it.
+fn declared(file: &Path, data: Option<PathBuf>) -> Result<Declared> {
+    let mut declared = config::read(file).map_err(|faults| faulty(file, &faults))?;
     if let Some(data) = data {
-        pipeline.data = std::path::absolute(&data).or_fail(Kind::Input, || format!("data folder {data:?}"))?;
+        declared.pipeline.data = std::path::absolute(&data).or_fail(Kind::Input, || format!("data folder {data:?}"))?;
     }
-    Ok(pipeline)
+    Ok(declared)
+}
+
+fn faulty(file: &Path, faults: &[Fault]) -> Error {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let count = lines.len();
+    let message =
+        format!("{} has {count} fault{}\n{}", file.display(), if count == 1 { "" } else { "s" }, lines.join("\n"));
+    Error::new(Kind::Input, message)
 }
 
 /// A runtime for commands that wait for the network.
@@ -151,9 +186,11 @@ fn host() -> Result<Host> {
 fn log_to_stderr(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let ansi = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    let builder = builder.with_writer(move || log::Lines::new(std::io::stderr(), ansi));
     // Where standard error is a file on a full disk, a line is lost: to complain of it there would end the thread.
-    let builder = builder.log_internal_errors(false).with_ansi(std::io::stderr().is_terminal());
+    let builder = builder.log_internal_errors(false).with_ansi(ansi);
     // A second call, as a test may make, leaves the first in place.
     let _ = builder.try_init();
 }

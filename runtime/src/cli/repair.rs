@@ -9,7 +9,7 @@ use super::Ended;
 use crate::error::Result;
 use crate::log::lock::DataLock;
 use crate::log::repair::{self, Fault};
-use crate::runtime::topics_folder;
+use crate::pipeline::places::Places;
 
 /// Read the topics of a stopped pipeline through, and name what is rotten in them; the exit code is 1 where something is.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ impl Repair {
     pub(super) fn run(self) -> Result<Ended> {
         let pipeline = super::pipeline(&self.pipeline, None)?;
         let _lock = DataLock::take(&pipeline.data)?;
-        let folder = topics_folder(&pipeline.data);
+        let folder = Places::of(&pipeline.data).topics;
         let mut found = Vec::new();
         let asked = |topic: &&str| self.topic.as_deref().is_none_or(|asked| asked == *topic);
         // What is not there has nothing that could be rotten: a topic of another system, or one that nobody has written to.

@@ -11,9 +11,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Ended;
+use crate::config;
 use crate::config::plan::Pipeline;
 use crate::error::{Error, Kind, OrFail, Result};
-use crate::http::{self, Listener};
+use crate::http::{self, Guard, Listener};
+use crate::lake::options::Endpoint;
+use crate::process;
 use crate::reload::Watch;
 use crate::runtime::{Options, Runtime};
 use crate::time::Clock;
@@ -34,6 +37,9 @@ pub(super) struct Run {
     /// Begin with the files' components although fields of a table go or become others; what SQLite has of those begins anew.
     #[arg(long)]
     accept_breaking: bool,
+    /// Let other machines in although the pipeline file has no TLS or no keys: whoever reaches the listeners may do everything.
+    #[arg(long)]
+    insecure_bind: bool,
 }
 
 /// A pipeline that runs and answers, until it is ended.
@@ -43,6 +49,7 @@ pub(super) struct Running {
     pub(super) topics: std::net::SocketAddr,
     /// Where the operator asks.
     pub(super) admin: std::net::SocketAddr,
+    guard: Arc<Guard>,
     end: watch::Sender<bool>,
     listeners: [JoinHandle<()>; 2],
     _watch: Watch,
@@ -51,21 +58,31 @@ pub(super) struct Running {
 impl Run {
     pub(super) fn run(self) -> Result<Ended> {
         super::log_to_stderr("info");
-        let pipeline = super::pipeline(&self.pipeline, self.data)?;
+        process::harden()?;
+        let declared = super::declared(&self.pipeline, self.data)?;
+        let exposed = config::exposed(&declared, self.insecure_bind);
+        if !exposed.is_empty() {
+            return Err(super::faulty(&self.pipeline, &exposed));
+        }
+        let pipeline = declared.pipeline;
+        let listen = &pipeline.listen;
+        if listen.keys.is_some() || listen.tls.is_some() {
+            process::close_memory()?;
+        }
+        if listen.keys.is_none() || listen.tls.is_none() {
+            let open = [listen.topics, listen.admin].into_iter().filter(|address| !address.ip().is_loopback());
+            open.for_each(|address| tracing::warn!(%address, "other machines are let in, without both TLS and keys"));
+        }
         super::tokio_runtime()?.block_on(async {
             let options = Options { accept_breaking: self.accept_breaking };
             let running = Running::start(pipeline, options).await?;
             // Before the first word: who reads it may ask for the end at once.
             let asked = Asked::listen()?;
             println!("pipeline {:?} is running; ctrl-c ends it", running.runtime.pipeline().name);
-            println!("  post to   http://{}/topics/<topic>", running.topics);
-            println!("  admin     http://{}/status", running.admin);
-            if let Some(lake) = running.runtime.lake_addr() {
-                println!(
-                    "  lake      http://{lake}/{} (key and secret: tidemill)",
-                    running.runtime.pipeline().lake.bucket
-                );
-            }
+            let listen = &running.runtime.pipeline().listen;
+            println!("  post to   {}/topics/<topic>", listen.url(running.topics));
+            println!("  admin     {}/status", listen.url(running.admin));
+            println!("  lake      {}", lake(&running.runtime));
             let ended = running.watch_over(asked).await;
             let runtime = Arc::clone(&running.runtime);
             running.end().await;
@@ -78,16 +95,32 @@ impl Run {
     }
 }
 
-/// The two signals that ask for the end; from [`Asked::listen`] on neither kills.
+/// Where its objects are to be found.
+fn lake(runtime: &Runtime) -> String {
+    let lake = &runtime.pipeline().lake;
+    match (runtime.lake_addr(), &lake.endpoint) {
+        (Some(addr), _) => format!("http://{addr}/{} (key and secret: tidemill)", lake.bucket),
+        (None, Endpoint::Url(url)) => format!("{}/{}", url.trim_end_matches('/'), lake.bucket),
+        (None, _) => format!("s3://{}", lake.bucket),
+    }
+}
+
+/// The two signals that ask for the end, and the one that asks to read keys and certificates again, or, where there are none, says
+/// that the terminal has gone; from [`Asked::listen`] on none of them kills.
 struct Asked {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Asked {
     fn listen() -> Result<Self> {
         let listen = |kind| signal(kind).or_fail(Kind::Internal, || "signal handler");
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
 }
 
@@ -97,14 +130,20 @@ impl Running {
         let topics = Listener::bind(pipeline.listen.topics, "listen.topics").await?;
         let admin = Listener::bind(pipeline.listen.admin, "listen.admin").await?;
         let (topics_at, admin_at) = (topics.addr(), admin.addr());
-        let runtime = Runtime::start(pipeline, options, Arc::new(Clock::System)).await?;
+        let clock = Arc::new(Clock::System);
+        let guard = Guard::new(&pipeline.listen, Arc::clone(&clock))?;
+        let runtime = Runtime::start(pipeline, options, clock).await?;
         let (end, ends) = watch::channel(false);
         let listeners = [
-            tokio::spawn(topics.serve(http::topics(Arc::clone(&runtime)), ends.clone())),
-            tokio::spawn(admin.serve(http::admin(Arc::clone(&runtime)), ends)),
+            tokio::spawn(topics.serve(
+                http::topics(Arc::clone(&runtime), Arc::clone(&guard)),
+                Arc::clone(&guard),
+                ends.clone(),
+            )),
+            tokio::spawn(admin.serve(http::admin(Arc::clone(&runtime), Arc::clone(&guard)), Arc::clone(&guard), ends)),
         ];
         let watch = runtime.watch()?;
-        Ok(Self { runtime, topics: topics_at, admin: admin_at, end, listeners, _watch: watch })
+        Ok(Self { runtime, topics: topics_at, admin: admin_at, guard, end, listeners, _watch: watch })
     }
 
     /// Until ctrl-c or a request to terminate; an error when the process cannot go on.
@@ -115,9 +154,16 @@ impl Running {
             tokio::select! {
                 _ = asked.interrupt.recv() => return Ok(()),
                 _ = asked.terminate.recv() => return Ok(()),
-                _ = look.tick() => if let Some(fatal) = self.runtime.fatal() {
-                    return Err(fatal.hint("mend the cause and start again: what was acknowledged is kept"));
+                _ = asked.hangup.recv() => match self.guard.has_files() {
+                    true => self.guard.refresh(true),
+                    false => return Ok(()),
                 },
+                _ = look.tick() => {
+                    if let Some(fatal) = self.runtime.fatal() {
+                        return Err(fatal.hint("mend the cause and start again: what was acknowledged is kept"));
+                    }
+                    self.guard.refresh(false);
+                }
                 _ = retain.tick() => {
                     let runtime = Arc::clone(&self.runtime);
                     let retained = tokio::task::spawn_blocking(move || runtime.retain()).await;

@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::Ended;
 use super::generations::{Of, component, parsed};
-use crate::emulate::client::Client;
 use crate::error::Result;
 use crate::pipeline::shadow::Report;
 use crate::runtime::SHARE;
@@ -48,15 +47,15 @@ pub(super) struct Discard {
 
 impl Shadow {
     pub(super) fn run(self) -> Result<Ended> {
-        let url = self.of.url("shadow")?;
+        let (client, url) = self.of.client("shadow")?;
         let Some(file) = &self.file else {
-            let text = super::tokio_runtime()?.block_on(async { Client::new()?.get(&url).await })?;
+            let text = super::tokio_runtime()?.block_on(client.get(&url))?;
             return self.of.show(&url, &text, |report| print!("{}", told(report)));
         };
         let (component, share) = (component(file)?, self.share.to_string());
         let transform = self.transform.iter().map(|transform| ("transform", transform.as_str()));
         let asked: Vec<_> = transform.chain([("share", share.as_str())]).collect();
-        let text = super::tokio_runtime()?.block_on(async { Client::new()?.send(&url, &asked, component).await })?;
+        let text = super::tokio_runtime()?.block_on(client.send(&url, &asked, component))?;
         let table = &self.of.table;
         self.of.show(&url, &text, |report| {
             println!("table {table:?}: {} runs as a shadow, digest {}", report.version, report.digest);
@@ -77,8 +76,8 @@ impl Promote {
 
 impl Discard {
     pub(super) fn run(self) -> Result<Ended> {
-        let url = self.of.url("discard")?;
-        let text = super::tokio_runtime()?.block_on(async { Client::new()?.send(&url, &[], Vec::new()).await })?;
+        let (client, url) = self.of.client("discard")?;
+        let text = super::tokio_runtime()?.block_on(client.send(&url, &[], Vec::new()))?;
         let table = &self.of.table;
         self.of.show(&url, &text, |report| {
             println!("table {table:?}: the shadow has ended; it had cleaned {} records", report.records);

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Ended;
-use crate::emulate::client::Client;
+use super::{Ended, operator};
 use crate::error::Result;
 
 /// Show the state of a running pipeline.
@@ -19,8 +18,8 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(self) -> Result<Ended> {
         let pipeline = super::pipeline(&self.pipeline, None)?;
-        let url = format!("http://{}/status", pipeline.listen.admin);
-        let status = super::tokio_runtime()?.block_on(async { Client::new()?.get(&url).await })?;
+        let (client, url) = operator::client(&pipeline)?;
+        let status = super::tokio_runtime()?.block_on(client.get(&format!("{url}/status")))?;
         println!("{status}");
         Ok(Ended::Well)
     }

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Ended;
+use super::{Ended, operator};
 use crate::config::plan;
-use crate::emulate::client::Client;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::pipeline::cases::{self, Tapped};
 
@@ -44,9 +43,9 @@ impl Tap {
             error.hint(format!("the tables are {}", names.join(", ")))
         })?;
         let folder = self.save_case.as_ref().map(|name| folder(table, name)).transpose()?;
-        let url =
-            format!("http://{}/tables/{}/tap?n={}&mask={}", pipeline.listen.admin, table.name, self.n, self.masks()?);
-        let answer = super::tokio_runtime()?.block_on(async { Client::new()?.get(&url).await })?;
+        let (client, admin) = operator::client(&pipeline)?;
+        let url = format!("{admin}/tables/{}/tap?n={}&mask={}", table.name, self.n, self.masks()?);
+        let answer = super::tokio_runtime()?.block_on(client.get(&url))?;
         let tapped: Vec<Tapped> =
             serde_json::from_str(&answer).or_fail(Kind::Unavailable, || format!("server {url:?}"))?;
         if let Some(folder) = folder {

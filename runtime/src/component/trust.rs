@@ -3,6 +3,7 @@
 use super::key::PublicKey;
 use super::signature::signers;
 use crate::error::{Error, Kind, Result};
+use crate::sabotage::{self, Fault};
 
 /// The keys of which one must have signed a component. By default there are none, and nothing is asked.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +25,7 @@ impl Trust {
     /// Whether these bytes may be compiled: an error says that they are not signed, are signed by others only, were changed
     /// after they were signed, or have a garbled signature.
     pub fn check(&self, bytes: &[u8]) -> Result<()> {
-        if self.keys.is_empty() {
+        if self.keys.is_empty() || sabotage::is(Fault::SignatureUnread) {
             return Ok(());
         }
         let signers = signers(bytes)?;

@@ -2,6 +2,8 @@
 
 mod check;
 mod fault;
+pub mod keys;
+mod listen;
 mod names;
 mod parameters;
 mod paths;
@@ -24,6 +26,7 @@ use crate::schema::Field;
 
 pub use check::{check, unfit};
 pub use fault::{Fault, Place, Places};
+pub use listen::exposed;
 pub use names::table as check_name;
 pub use parameters::check_parameters;
 pub use picture::picture;

@@ -8,6 +8,8 @@ use super::fault::wrong;
 const TABLE_BYTES_MAX: usize = 63;
 /// Bytes of a topic's name, as in Kafka.
 const TOPIC_BYTES_MAX: usize = 249;
+/// Bytes of a host's name, as in DNS.
+const HOST_BYTES_MAX: usize = 253;
 
 /// Checks the name of a table, an aggregate or a query: it becomes a name in SQLite, beside those of the cache's own.
 pub fn table(name: &str) -> Result<()> {
@@ -75,6 +77,17 @@ pub(super) fn bucket(name: &str) -> Result<()> {
     if !(3..=63).contains(&name.len()) || !fits || !ends || name.contains("..") {
         let rule = "3 to 63 lowercase letters, digits, dots and - that begin and end with a letter or a digit";
         return Err(wrong(format!("{name:?} is not {rule}")));
+    }
+    Ok(())
+}
+
+/// Checks a host's name, as it stands in a URL: without a port.
+pub(super) fn host(name: &str) -> Result<()> {
+    let fits = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+    if name.is_empty() || name.len() > HOST_BYTES_MAX || !fits {
+        return Err(wrong(format!(
+            "{name:?} is not a host's name: lowercase letters, digits, dots and -, without a port"
+        )));
     }
     Ok(())
 }

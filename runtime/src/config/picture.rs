@@ -40,7 +40,7 @@ pub fn picture(pipeline: &Pipeline, described: &Descriptions) -> String {
 }
 
 fn surroundings(pipeline: &Pipeline) -> Vec<Vec<String>> {
-    let (ingest, lake) = (&pipeline.ingest, &pipeline.lake);
+    let (listen, ingest, lake) = (&pipeline.listen, &pipeline.ingest, &pipeline.lake);
     let endpoint = match &lake.endpoint {
         Endpoint::Embedded { port: 0 } => "the embedded S3 server, on a free port".to_owned(),
         Endpoint::Embedded { port } => format!("the embedded S3 server, http://127.0.0.1:{port}"),
@@ -57,12 +57,15 @@ fn surroundings(pipeline: &Pipeline) -> Vec<Vec<String>> {
     let mut rows = vec![
         row(["file", &pipeline.file.display().to_string()]),
         row(["data", &pipeline.data.display().to_string()]),
-        row(["topics at", &format!("http://{}", pipeline.listen.topics)]),
+        row(["topics at", &listen.url(listen.topics)]),
         row(["", &accepted]),
-        row(["admin at", &format!("http://{}", pipeline.listen.admin)]),
+        row(["admin at", &listen.url(listen.admin)]),
         row(["lake", &format!("s3://{}{slash}{} as {}", lake.bucket, lake.prefix, lake.format.extension())]),
         row(["", &endpoint]),
     ];
+    if let Some(keys) = &listen.keys {
+        rows.push(row(["lets in", &format!("requests with a key of {}", keys.display())]));
+    }
     for (nth, key) in pipeline.trust.keys().iter().enumerate() {
         rows.push(row([if nth == 0 { "trusts" } else { "" }, &format!("components signed by {key}")]));
     }

@@ -1,6 +1,6 @@
 //! A pipeline as it is meant: every name resolved, every size checked, every path absolute.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,13 +37,108 @@ pub struct Pipeline {
     pub trust: Trust,
 }
 
-/// Where a pipeline listens.
+/// Where a pipeline listens, and whom it lets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// The REST proxy.
     pub topics: SocketAddr,
     /// Status, metrics and what the operator does.
     pub admin: SocketAddr,
+    /// The names by which clients may call it, besides `localhost` and any IP address.
+    pub hosts: Vec<String>,
+    /// The file of the keys of which a request must carry one; without it, none is asked for.
+    pub keys: Option<PathBuf>,
+    /// What it proves itself with; without it, nothing is encrypted.
+    pub tls: Option<Tls>,
+    /// Bounds on connections and on the heads of requests.
+    pub limits: ListenLimits,
+}
+
+impl Listen {
+    /// What the URLs of one of its listeners begin with, as a client on this machine writes them.
+    pub fn url(&self, at: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        match self.hosts.first() {
+            Some(host) => format!("{scheme}://{host}:{}", at.port()),
+            None => format!("{scheme}://{}", Self::near(at)),
+        }
+    }
+
+    /// The address under which a client on this machine finds a listener.
+    pub fn near(at: SocketAddr) -> SocketAddr {
+        match at.ip() {
+            ip if !ip.is_unspecified() => at,
+            IpAddr::V4(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, at.port())),
+            IpAddr::V6(_) => SocketAddr::from((Ipv6Addr::LOCALHOST, at.port())),
+        }
+    }
+}
+
+/// The files by which a listener proves itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Its certificate and those that lead to its authority, in PEM.
+    pub certificate: PathBuf,
+    /// The certificate's private key, in PEM.
+    pub key: PathBuf,
+    /// Certificates of authorities, one of which must have signed a client's; without it, clients need none.
+    pub clients: Option<PathBuf>,
+    /// The oldest version that is spoken.
+    pub oldest: TlsVersion,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2.
+    V1_2,
+    /// 1.3.
+    V1_3,
+}
+
+/// Bounds on a listener's connections, and on what comes before a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenLimits {
+    /// Connections open at one time; for one more, the one that has waited longest for its client goes.
+    pub connections_max: usize,
+    /// Those of one address, other than the machine's own.
+    pub address_connections_max: usize,
+    /// Headers of a request.
+    pub headers_max: usize,
+    /// Bytes of a request's line and headers.
+    pub head_bytes_max: usize,
+    /// Bytes of a request's path and query.
+    pub uri_bytes_max: usize,
+    /// The time for the TLS handshake.
+    pub handshake_time_max: Duration,
+    /// The time from the first byte of a request's head to its last.
+    pub head_time_max: Duration,
+    /// How long a body may pause.
+    pub body_pause_max: Duration,
+    /// The time for all of a body.
+    pub body_time_max: Duration,
+    /// How long a client may take nothing of its answer.
+    pub answer_pause_max: Duration,
+    /// How long a connection may be quiet between requests.
+    pub idle_time_max: Duration,
+}
+
+impl Default for ListenLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_024,
+            address_connections_max: 64,
+            headers_max: 100,
+            head_bytes_max: 16 << 10,
+            uri_bytes_max: 8 << 10,
+            handshake_time_max: Duration::from_secs(10),
+            head_time_max: Duration::from_secs(10),
+            body_pause_max: Duration::from_secs(10),
+            body_time_max: Duration::from_secs(60),
+            answer_pause_max: Duration::from_secs(30),
+            idle_time_max: Duration::from_secs(60),
+        }
+    }
 }
 
 /// Bounds on what HTTP clients may send.

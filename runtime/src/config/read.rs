@@ -1,23 +1,20 @@
 //! A pipeline file becomes a pipeline: its sections one by one, then what holds between them.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use toml::de::DeTable;
 
 use crate::error::Result;
-use crate::lake::options::{self as lake, Endpoint, Format};
+use crate::lake::options::{self as lake, Endpoint, Format, Patience, SPOOL_BYTES};
 
 use super::Declared;
 use super::fault::{Fault, Faults, Place, fault_at, join, wrong};
-use super::plan::{EpochBounds, Ingest, Listen, Pipeline, Query, Table, Topic};
+use super::plan::{EpochBounds, Ingest, Pipeline, Query, Table, Topic};
 use super::section::Section;
-use super::{names, paths, table, topic, trust};
+use super::{listen, names, paths, table, topic, trust};
 
-/// The Kafka REST proxy's usual port, then that of the operator's surface.
-const PORTS: [u16; 2] = [8082, 9082];
 /// Bounds on a request's body.
 const BODY_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 /// The most records that a request may be allowed to hold.
@@ -31,6 +28,11 @@ const EPOCH_TIME_MIN: Duration = Duration::from_millis(10);
 const EPOCH_RECORDS_MAX: u64 = 16 << 20;
 /// Bounds on the bytes of records that an epoch may be allowed to hold.
 const EPOCH_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
+
+/// The shortest time-out of the lake, and the shortest of its longest pauses.
+const LAKE_TIME_MIN: Duration = Duration::from_millis(10);
+/// Bounds on what may wait for the lake on this disk.
+const SPOOL_RANGE: std::ops::RangeInclusive<u64> = 1 << 20..=1 << 50;
 
 /// Reads a pipeline file and the SQL files that it names.
 ///
@@ -78,11 +80,11 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     }
     own.finish();
 
-    let (listen, ingest) = (listen(&root.section("listen")), ingest(&root.section("ingest")));
+    let (listen, ingest) = (listen::read(&root.section("listen"), folder), ingest(&root.section("ingest")));
     let epoch = epoch(&root.section("epoch"));
     let lake_section = root.section("lake");
     let lake = lake(&lake_section);
-    ports_apart(&lake_section, &lake.endpoint, &listen);
+    listen::ports_apart(&lake_section, &lake.endpoint, &listen);
     let topics = topics(&root.section("topics"));
     let tables = tables(&root.section("tables"), folder, &topics);
     let queries = queries(&root.section("queries"), folder);
@@ -90,57 +92,6 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     root.finish();
     share_names(root, &tables, &queries);
     Pipeline { name, file: file.clone(), data, listen, ingest, epoch, lake, topics, tables, queries, trust }
-}
-
-fn listen(section: &Section<'_>) -> Listen {
-    let insecure = section.flag("insecure").unwrap_or(false);
-    let [topics, admin] = PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let listen = Listen {
-        topics: address(section, "topics", insecure).unwrap_or(topics),
-        admin: address(section, "admin", insecure).unwrap_or(admin),
-    };
-    section.finish();
-    if meet(listen.topics, listen.admin) {
-        let key = if section.has("admin") { "admin" } else { "topics" };
-        let taken = format!("listen.topics and listen.admin both listen on port {}", listen.admin.port());
-        section.wrong(key, &wrong(taken).hint("give each its own port"));
-    }
-    listen
-}
-
-/// The embedded S3 server listens too, on loopback.
-fn ports_apart(section: &Section<'_>, lake: &Endpoint, listen: &Listen) {
-    let Endpoint::Embedded { port } = *lake else { return };
-    let s3 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    for (key, other) in [("listen.topics", listen.topics), ("listen.admin", listen.admin)] {
-        if meet(s3, other) {
-            let taken = wrong(format!("{key} already listens on port {port}"));
-            section.wrong("port", &taken.hint("write port = 0 to take a free one"));
-        }
-    }
-}
-
-fn meet(one: SocketAddr, other: SocketAddr) -> bool {
-    let same_host = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && one.port() != 0 && same_host
-}
-
-fn address(section: &Section<'_>, key: &'static str, insecure: bool) -> Option<SocketAddr> {
-    let text = section.text(key)?;
-    let Ok(address) = text.parse::<SocketAddr>() else {
-        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(PORTS[0]);
-        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string();
-        section
-            .wrong(key, &wrong(format!("{text:?} is not an IP address with a port")).hint(format!("write {local:?}")));
-        return None;
-    };
-    let ip: IpAddr = address.ip();
-    if !ip.is_loopback() && !insecure {
-        let open = wrong(format!("{text:?} lets other machines in, without encryption or keys"));
-        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())).to_string();
-        section.wrong(key, &open.hint(format!("write {local:?}, or insecure = true beside it to allow it")));
-    }
-    Some(address)
 }
 
 fn ingest(section: &Section<'_>) -> Ingest {
@@ -185,11 +136,17 @@ fn lake(section: &Section<'_>) -> lake::Options {
     if prefix.contains("//") || prefix.chars().any(char::is_control) {
         section.wrong("prefix", &wrong(format!("{prefix:?} has an empty part or a control character")));
     }
+    let usual = Patience::default();
     let formats = [("parquet", Format::Parquet), ("json", Format::Json)];
     let options = lake::Options {
         endpoint: endpoint(section),
         region: section.text("region"),
         format: section.choice("format", &formats).unwrap_or(Format::Parquet),
+        patience: Patience {
+            request: section.duration("timeout", LAKE_TIME_MIN).unwrap_or(usual.request),
+            pause: section.duration("retry", LAKE_TIME_MIN).unwrap_or(usual.pause),
+        },
+        spool_bytes_max: section.size("spool", SPOOL_RANGE).unwrap_or(SPOOL_BYTES),
         bucket,
         prefix,
     };
@@ -206,7 +163,10 @@ fn endpoint(section: &Section<'_>) -> Endpoint {
         "embedded" => Endpoint::Embedded { port: port() },
         url => {
             let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-            if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
+            if url.contains('@') {
+                let secret = wrong("the URL carries a user, which is shown wherever the endpoint is");
+                section.wrong("endpoint", &secret.hint("leave it out: credentials come from the environment"));
+            } else if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
                 let meant = "write \"embedded\", \"aws\" or a URL such as \"http://127.0.0.1:9000\"";
                 port();
                 section.wrong("endpoint", &wrong(format!("{url:?} is not an S3 endpoint")).hint(meant));

@@ -131,13 +131,6 @@ impl<'a> Section<'a> {
         texts
     }
 
-    /// True or false.
-    pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
-        let value = self.get(key)?;
-        let DeValue::Boolean(flag) = value.get_ref() else { return self.type_fault(key, value, "true or false") };
-        Some(*flag)
-    }
-
     /// A whole number within `range`.
     pub(super) fn number(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.get(key)?;

@@ -128,10 +128,12 @@ fn a_good_file_is_a_plan() {
     let inside = |path: &Path| path.strip_prefix(&root).unwrap().display().to_string();
     assert_eq!(inside(&pipeline.file), "orders.toml");
     assert_eq!(inside(&pipeline.data), "data/orders");
-    assert_eq!(format!("{:?}", pipeline.listen), "Listen { topics: 127.0.0.1:8082, admin: 127.0.0.1:9082 }");
+    let listen = &pipeline.listen;
+    assert_eq!((listen.topics, listen.admin), (([127, 0, 0, 1], 8082).into(), ([127, 0, 0, 1], 9082).into()));
+    assert!(listen.keys.is_none() && listen.tls.is_none() && listen.hosts.is_empty());
     assert_eq!(
         format!("{:?}", pipeline.lake),
-        r#"Options { bucket: "orders-lake", prefix: "raw/eu", endpoint: Embedded { port: 9000 }, region: None, format: Parquet }"#
+        r#"Options { bucket: "orders-lake", prefix: "raw/eu", endpoint: Embedded { port: 9000 }, region: None, format: Parquet, patience: Patience { request: 30s, pause: 30s }, spool_bytes_max: 10737418240 }"#
     );
     let [clicks, orders] = pipeline.topics.as_slice() else { panic!("{:?}", pipeline.topics) };
     assert_eq!(

@@ -28,6 +28,7 @@ pub(super) async fn ready(State(door): State<Arc<Door>>) -> Response {
 /// `GET /metrics`: the figures in Prometheus' text form.
 pub(super) async fn metrics(State(door): State<Arc<Door>>) -> Response {
     door.runtime.show_lag();
+    door.runtime.show_lake();
     match door.runtime.metrics().text() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

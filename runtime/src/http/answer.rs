@@ -1,6 +1,6 @@
 //! Answers of the REST proxy: JSON bodies, error codes, what a client may send and accept.
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -16,17 +16,25 @@ pub(super) struct Refusal {
     pub(super) code: u32,
     /// The message in the body.
     pub(super) message: String,
+    /// A header that says the same to a program.
+    header: Option<(&'static str, u64)>,
 }
 
 impl Refusal {
     /// A refusal whose code is its status.
     pub(super) fn plain(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, code: u32::from(status.as_u16()), message: message.into() }
+        Self::coded(status, u32::from(status.as_u16()), message)
     }
 
     /// A refusal with a code of its own.
     pub(super) fn coded(status: StatusCode, code: u32, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), header: None }
+    }
+
+    /// Adds a header with a number.
+    pub(super) fn with(mut self, name: &'static str, number: u64) -> Self {
+        self.header = Some((name, number));
+        self
     }
 
     /// Too much is under way; the client is asked to come again.
@@ -43,8 +51,14 @@ impl IntoResponse for Refusal {
             message: &'a str,
         }
         let mut response = json(self.status, &Body { error_code: self.code, message: &self.message });
+        if let Some((name, number)) = self.header {
+            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from(number));
+        }
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

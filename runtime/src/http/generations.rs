@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::body::Body;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::Door;
 use super::admin::{in_background, refused};
 use super::answer::Refusal;
+use super::server::Peer;
+use super::{Door, body};
 use crate::cache::{Generation, Work};
 use crate::error::Result;
 use crate::runtime::{By, Offer, Offered, Runtime};
@@ -79,15 +81,21 @@ pub(super) async fn reload(
     State(door): State<Arc<Door>>,
     Path(table): Path<String>,
     Query(asked): Query<Asked>,
-    body: Bytes,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Response {
+    let taken = match body::component(&door, &peer, &headers, body).await {
+        Ok(taken) => taken,
+        Err(refusal) => return refusal.into_response(),
+    };
     let by = By::Hand { accept_breaking: asked.accept_breaking };
     let offer = move |runtime: &Runtime| {
-        if body.is_empty() {
+        if taken.bytes.is_empty() {
             return runtime.offer_files(&table, by);
         }
         let place = runtime.place(&table, asked.transform.as_deref())?;
-        runtime.offer(&table, &[Offered { place, bytes: (&body[..]).into() }], by)
+        runtime.offer(&table, &[Offered { place, bytes: taken.bytes.as_slice().into() }], by)
     };
     answered(in_background(door, offer).await)
 }

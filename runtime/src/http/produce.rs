@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{Embedded, Refusal, accepts, embedded, json};
+use super::guard::refusal;
 use super::placement::by_key;
+use super::producer;
 use super::request::{self, Entry};
-use super::{BODY_TIME_MAX, Door};
+use super::server::Peer;
+use super::{Door, body};
+use crate::access::Grant;
 use crate::error::{Error, Kind};
-use crate::log::{Append, Ticket, Topic};
+use crate::log::{Append, Producer, Ticket, Topic};
+use crate::metrics::Metrics;
 
 /// The answer for one record, as the REST proxy gives it; all four are always there.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -23,6 +27,9 @@ struct Receipt {
     offset: Option<u64>,
     error_code: Option<u32>,
     error: Option<String>,
+    /// Whether it is of a request that was sent before.
+    #[serde(skip)]
+    repeated: bool,
 }
 
 #[derive(Serialize)]
@@ -41,60 +48,52 @@ const NOT_RETRIABLE: u32 = 50002;
 pub(super) async fn produce(
     State(door): State<Arc<Door>>,
     Path(topic): Path<String>,
+    Extension(grant): Extension<Grant>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     if let Err(status) = accepts(&headers) {
         return status.into_response();
     }
-    let answered = answer(&door, &topic, &headers, body).await;
+    let answered = match grant.produces(&topic) {
+        true => answer(&door, &topic, &peer, &headers, body).await,
+        false => Err(refusal(StatusCode::FORBIDDEN)),
+    };
     answered.unwrap_or_else(|refusal| {
         door.runtime.metrics().refused.with_label_values(&[&refusal.code.to_string()]).inc();
         refusal.into_response()
     })
 }
 
-async fn answer(door: &Door, topic: &str, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
+async fn answer(door: &Door, topic: &str, peer: &Peer, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
     let embedded = embedded(headers)?;
+    let producer = producer::named(headers)?;
     let topic = door.runtime.topic(topic);
     let topic = topic.ok_or_else(|| Refusal::coded(StatusCode::NOT_FOUND, 40401, "Topic not found."))?;
-    let (body, _room) = take_body(door, headers, body).await?;
-    let entries = request::read(&body, door.ingest.records_max)?;
+    let taken = body::take(door, peer, headers, body, door.ingest.body_bytes_max).await?;
+    let entries = request::read(&taken.bytes, door.ingest.records_max)?;
     let mut sorted = Sorted::new(topic, entries.len());
-    sorted.sort(door, &entries, embedded)?;
-    let count = entries.len() as u64;
-    let receipts = sorted.append().await?;
-    let failed = receipts.iter().filter(|receipt| receipt.error_code.is_some()).count() as u64;
-    door.runtime.metrics().accepted.with_label_values(&[topic.name()]).inc_by(count - failed);
-    door.runtime.metrics().accepted_bytes.with_label_values(&[topic.name()]).inc_by(body.len() as u64);
-    Ok(json(StatusCode::OK, &Receipts { offsets: receipts, key_schema_id: None, value_schema_id: None }))
+    let turn = match &producer {
+        Some(producer) => producer.partition(topic.partitions()),
+        None => door.placements.get(topic.name()).map_or(0, |placement| placement.next(topic.partitions())),
+    };
+    sorted.sort(turn, &entries, embedded)?;
+    let receipts = sorted.append(producer).await?;
+    count(door.runtime.metrics(), topic.name(), &receipts, taken.bytes.len());
+    let mut answer = json(StatusCode::OK, &Receipts { offsets: receipts, key_schema_id: None, value_schema_id: None });
+    producer::echo(headers, &mut answer);
+    Ok(answer)
 }
 
-/// Reads a body, within its limit and while there is room for it beside the others that are being worked on.
-async fn take_body(
-    door: &Door,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(axum::body::Bytes, OwnedSemaphorePermit), Refusal> {
-    let limit = door.ingest.body_bytes_max;
-    let too_large = || {
-        Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, format!("The request's body is over the limit of {limit} bytes."))
-    };
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let bytes = stated.unwrap_or(limit);
-    if bytes > limit {
-        return Err(too_large());
-    }
-    // A permit stands for a KiB, so that the largest bodies fit the count.
-    let permits = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-    let room = Arc::clone(&door.room).try_acquire_many_owned(permits).map_err(|_| Refusal::busy())?;
-    match tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, limit)).await {
-        Ok(Ok(body)) => Ok((body, room)),
-        Ok(Err(cause)) if cause.to_string().contains("length limit") => Err(too_large()),
-        Ok(Err(cause)) => {
-            Err(Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: the body broke off: {cause}")))
-        }
-        Err(_) => Err(Refusal::plain(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.")),
+fn count(metrics: &Metrics, topic: &str, receipts: &[Receipt], bytes: usize) {
+    let taken = receipts.iter().filter(|receipt| receipt.error_code.is_none()).count();
+    let repeated = receipts.iter().filter(|receipt| receipt.repeated).count();
+    metrics.accepted.with_label_values(&[topic]).inc_by((taken - repeated) as u64);
+    if repeated == 0 {
+        metrics.accepted_bytes.with_label_values(&[topic]).inc_by(bytes as u64);
+    } else {
+        metrics.repeated.with_label_values(&[topic]).inc_by(repeated as u64);
     }
 }
 
@@ -111,10 +110,10 @@ impl<'a> Sorted<'a> {
         Self { topic, appends, receipts: vec![Receipt::default(); records] }
     }
 
-    /// Puts each record into its partition's append, or its error into its receipt. A value that cannot be read refuses the whole request.
-    fn sort(&mut self, door: &Door, entries: &[Entry<'_>], embedded: Embedded) -> Result<(), Refusal> {
+    /// Puts each record into its partition's append, or its error into its receipt; `turn` is the partition of those
+    /// that have neither key nor partition. A value that cannot be read refuses the whole request.
+    fn sort(&mut self, turn: u32, entries: &[Entry<'_>], embedded: Embedded) -> Result<(), Refusal> {
         let partitions = self.topic.partitions();
-        let turn = door.placements.get(self.topic.name()).map_or(0, |placement| placement.next(partitions));
         for (index, entry) in entries.iter().enumerate() {
             let key = request::bytes(entry.key, embedded)?;
             let value = request::bytes(entry.value, embedded)?;
@@ -144,18 +143,25 @@ impl<'a> Sorted<'a> {
     }
 
     /// Appends all, and gives each record its receipt. Busy before anything was taken refuses the whole request.
-    async fn append(mut self) -> Result<Vec<Receipt>, Refusal> {
-        let mut tickets: Vec<(u32, Vec<usize>, Result<Ticket, Error>)> = Vec::new();
+    async fn append(mut self, producer: Option<Producer>) -> Result<Vec<Receipt>, Refusal> {
+        let (mut appends, mut places) = (Vec::new(), Vec::new());
         for (partition, append) in (0..).zip(self.appends) {
             let Some((append, indexes)) = append.filter(|(append, _)| !append.is_empty()) else { continue };
-            let ticket = self.topic.append(partition, append);
-            let busy = ticket.as_ref().is_err_and(|error| error.kind() == Kind::Busy);
-            if busy && !tickets.iter().any(|(_, _, ticket)| ticket.is_ok()) {
-                return Err(Refusal::busy());
-            }
-            tickets.push((partition, indexes, ticket));
+            appends.push((partition, append));
+            places.push(indexes);
         }
-        for (partition, indexes, ticket) in tickets {
+        let tickets: Vec<(u32, Result<Ticket, Error>)> = match producer {
+            Some(producer) => self.topic.append_once(producer, appends).await.map_err(producer::refusal)?,
+            None => appends.into_iter().map(|(to, append)| (to, self.topic.append(to, append))).collect(),
+        };
+        let busy = tickets.iter().any(|(_, ticket)| ticket.as_ref().is_err_and(|error| error.kind() == Kind::Busy));
+        if busy && !tickets.iter().any(|(_, ticket)| ticket.is_ok()) {
+            return Err(Refusal::busy());
+        }
+        // A request without a record that can be kept has a ticket all the same, if its producer is named.
+        places.resize_with(tickets.len(), Vec::new);
+        for ((partition, ticket), indexes) in tickets.into_iter().zip(places) {
+            let repeated = ticket.as_ref().is_ok_and(Ticket::is_repeat);
             let appended = match ticket {
                 Ok(ticket) => ticket.wait().await,
                 Err(error) => Err(error),
@@ -166,8 +172,8 @@ impl<'a> Sorted<'a> {
                     Ok(at) => Receipt {
                         partition: Some(partition),
                         offset: Some(at.first_offset + nth),
-                        error_code: None,
-                        error: None,
+                        repeated,
+                        ..Receipt::default()
                     },
                     Err(error) => refused(error),
                 };

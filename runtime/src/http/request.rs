@@ -1,10 +1,12 @@
 //! A v2 produce request, read from its body.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use axum::http::StatusCode;
 use base64::Engine as _;
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::answer::{Embedded, Refusal};
@@ -27,18 +29,53 @@ pub(super) struct Request<'a> {
 }
 
 /// One record of a request, as written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub(super) struct Entry<'a> {
     /// The key; null or absent is no key.
-    #[serde(borrow, default)]
     pub(super) key: Option<&'a RawValue>,
     /// The value; null or absent is a tombstone.
-    #[serde(borrow, default)]
     pub(super) value: Option<&'a RawValue>,
     /// The partition, where the client chose it.
-    #[serde(default)]
     pub(super) partition: Option<i64>,
+}
+
+/// By hand, for what serde derives would take a list of three for a record too.
+impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "lowercase")]
+        enum Name {
+            Key,
+            Value,
+            Partition,
+        }
+        let (mut key, mut value, mut partition) = (None, None, None);
+        while let Some(name) = map.next_key()? {
+            match name {
+                Name::Key if key.is_none() => key = Some(map.next_value()?),
+                Name::Value if value.is_none() => value = Some(map.next_value()?),
+                Name::Partition if partition.is_none() => partition = Some(map.next_value()?),
+                Name::Key => return Err(A::Error::duplicate_field("key")),
+                Name::Value => return Err(A::Error::duplicate_field("value")),
+                Name::Partition => return Err(A::Error::duplicate_field("partition")),
+            }
+        }
+        Ok(Entry { key: key.flatten(), value: value.flatten(), partition: partition.flatten() })
+    }
 }
 
 /// Reads a request's body and checks its form; what its records hold is read by [`bytes`].
@@ -46,6 +83,9 @@ pub(super) fn read(body: &[u8], records_max: usize) -> Result<Vec<Entry<'_>>, Re
     let unprocessable = |message: String| Refusal::plain(StatusCode::UNPROCESSABLE_ENTITY, message);
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(unprocessable("Payload error. Request body is empty. Data is required.".to_owned()));
+    }
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal::plain(StatusCode::BAD_REQUEST, "Bad Request: invalid type: the body is not an object"));
     }
     let request: Request<'_> = serde_json::from_slice(body).map_err(|cause| {
         let cause = cause.to_string();
@@ -161,6 +201,10 @@ mod tests {
             (r#"{"records":[{"value":1}"#, 400, 400, "Bad Request: "),
             (r#"{"records":[{"value":1,"partition":"0"}]}"#, 400, 400, "Bad Request: "),
             (r#"{"records":{}}"#, 400, 400, "Bad Request: "),
+            (r#"{"records":[[]]}"#, 400, 400, "expected a record"),
+            (r#"{"records":[["k","v",0]]}"#, 400, 400, "expected a record"),
+            (r#"[[{"value":1}]]"#, 400, 400, "invalid type"),
+            (r#"{"records":[{"value":1,"value":2}]}"#, 400, 400, "duplicate field `value`"),
             (r#"{"records":[{"value":1}],"value_schema_id":3}"#, 422, 42206, "Schema Registry"),
             (r#"{"records":[{},{},{}]}"#, 413, 413, "limit of 2"),
         ] {

@@ -1,24 +1,30 @@
-//! A listener: HTTP/1.1 connections with time-outs, a cap on their number, and an end that lets requests finish.
+//! A listener: HTTP/1.1 connections with time-outs, caps on their number, and an end that lets requests finish.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::connection::{Line, Timed, within};
+use super::crowd::{Crowd, Place};
+use super::guard::Guard;
+use crate::config::plan::ListenLimits;
 use crate::error::{Error, Result, io_kind};
 
-/// Connections open at one time on one listener; more wait in the system's queue.
-const CONNECTIONS_MAX: usize = 1024;
-/// The time in which a request's head has to come, and how long a connection may be quiet between requests.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
-/// Bytes of a request's head.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+/// How many headers hyper keeps room for without being told.
+const HEADERS_USUAL: usize = 100;
+/// Bytes that are read at once, at least.
+const READ_BYTES: usize = 64 << 10;
 /// How long requests that are being answered may take after the end was asked for.
 const END_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long accepting rests after it failed, as it does when file descriptors have run out.
@@ -29,6 +35,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Listener {
     socket: TcpListener,
     addr: SocketAddr,
+}
+
+/// Whom a request comes from; each has it among its extensions.
+#[derive(Clone)]
+pub(super) struct Peer {
+    /// The client's address.
+    pub(super) address: IpAddr,
+    /// Its connection.
+    pub(super) line: Arc<Line>,
 }
 
 impl Listener {
@@ -54,33 +69,23 @@ impl Listener {
         self.addr
     }
 
-    /// Answers with `router` until `end` turns true; then lets the requests under way finish.
-    pub async fn serve(self, router: Router, mut end: watch::Receiver<bool>) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    /// Answers with `router` whom `guard` lets in until `end` turns true; then lets the requests under way finish.
+    pub async fn serve(self, router: Router, guard: Arc<Guard>, mut end: watch::Receiver<bool>) {
+        let crowd = Crowd::new(guard.limits());
         let mut connections = JoinSet::new();
         loop {
-            let accepted = tokio::select! {
-                accepted = accept(&self.socket, &room) => accepted,
+            let entered = tokio::select! {
+                entered = enter(&self.socket, &crowd) => entered,
                 () = ended(&mut end) => break,
             };
-            let Some((stream, permit)) = accepted else { continue };
-            let (router, mut end) = (router.clone(), end.clone());
+            let Some((stream, peer, place)) = entered else { continue };
+            let (router, guard, end) = (router.clone(), Arc::clone(&guard), end.clone());
             connections.spawn(async move {
-                let _permit = permit;
-                let mut builder = hyper::server::conn::http1::Builder::new();
-                builder
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_TIME_MAX)
-                    .max_buf_size(HEAD_BYTES_MAX.max(8192));
-                let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-                let mut connection = std::pin::pin!(connection);
-                // A connection that breaks has told its client so already; there is nobody else to tell.
+                let talk = talk(stream, peer, router, &guard, end);
                 tokio::select! {
-                    _ = connection.as_mut() => {}
-                    () = ended(&mut end) => {
-                        connection.as_mut().graceful_shutdown();
-                        let _ = tokio::time::timeout(END_TIME_MAX, connection).await;
-                    }
+                    () = talk => {}
+                    () = place.line.overdue(guard.limits()) => {}
+                    () = place.line.closed() => {}
                 }
             });
             while connections.try_join_next().is_some() {}
@@ -95,21 +100,74 @@ async fn ended(end: &mut watch::Receiver<bool>) {
     let _ = end.wait_for(|end| *end).await;
 }
 
-async fn accept(
-    socket: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(room).acquire_owned().await.ok()?;
-    match socket.accept().await {
-        Ok((stream, _)) => {
-            // Answers are small and written whole: waiting to fill a packet would only add to their latency.
-            let _ = stream.set_nodelay(true);
-            Some((stream, permit))
-        }
+async fn enter(socket: &TcpListener, crowd: &Arc<Crowd>) -> Option<(TcpStream, Peer, Place)> {
+    let (stream, from) = match socket.accept().await {
+        Ok(accepted) => accepted,
         Err(cause) => {
             tracing::warn!(error = %cause, "connection not accepted");
             tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
+            return None;
+        }
+    };
+    let place = crowd.enter(from.ip()).await?;
+    // Answers are small and written whole: waiting to fill a packet would only add to their latency.
+    let _ = stream.set_nodelay(true);
+    let peer = Peer { address: from.ip().to_canonical(), line: Arc::clone(&place.line) };
+    Some((stream, peer, place))
+}
+
+/// A connection from its first byte to its last, encrypted where it has to be.
+async fn talk(stream: TcpStream, peer: Peer, router: Router, guard: &Guard, mut end: watch::Receiver<bool>) {
+    let Some(tls) = guard.tls() else {
+        return converse(stream, peer, router, guard.limits(), end).await;
+    };
+    peer.line.body();
+    let shaken = tokio::select! {
+        shaken = within(guard.limits().handshake_time_max, tls.accept(stream)) => shaken,
+        () = ended(&mut end) => None,
+    };
+    // A client that does not speak TLS gets no answer: it could not tell it from another's.
+    if let Some(Ok(stream)) = shaken {
+        peer.line.head();
+        converse(stream, peer, router, guard.limits(), end).await;
+    }
+}
+
+/// Requests and answers, one after the other.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: Peer,
+    router: Router,
+    limits: &ListenLimits,
+    mut end: watch::Receiver<bool>,
+) {
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // A head's time is told by its line, which knows it from a pause between requests.
+    builder.timer(TokioTimer::new()).header_read_timeout(None);
+    builder.max_header_size(limits.head_bytes_max).max_buf_size(limits.head_bytes_max.max(READ_BYTES));
+    if limits.headers_max != HEADERS_USUAL {
+        builder.max_headers(limits.headers_max);
+    }
+    let line = Arc::clone(&peer.line);
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        line.work();
+        request.extensions_mut().insert(peer.clone());
+        let (answer, line) = (routes.call(request.map(Body::new)), Arc::clone(&line));
+        async move {
+            let answer = answer.await;
+            line.answer();
+            answer
+        }
+    });
+    let connection = builder.serve_connection(TokioIo::new(Timed::new(stream, &line, limits)), service);
+    let mut connection = std::pin::pin!(connection);
+    // A connection that breaks has told its client so already; there is nobody else to tell.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = ended(&mut end) => {
+            connection.as_mut().graceful_shutdown();
+            let _ = tokio::time::timeout(END_TIME_MAX, connection).await;
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::body::Body;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::Door;
 use super::admin::{in_background, refused};
 use super::generations::answered;
+use super::server::Peer;
+use super::{Door, body};
 use crate::error::{Error, Kind, Result};
 use crate::runtime::{Gate, Offered, Runtime};
 
@@ -38,14 +40,20 @@ pub(super) async fn begin(
     State(door): State<Arc<Door>>,
     Path(table): Path<String>,
     Query(asked): Query<Asked>,
-    body: Bytes,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Response {
+    let taken = match body::component(&door, &peer, &headers, body).await {
+        Ok(taken) => taken,
+        Err(refusal) => return refusal.into_response(),
+    };
     let begin = move |runtime: &Runtime| {
-        if body.is_empty() {
+        if taken.bytes.is_empty() {
             return Err(Error::new(Kind::Input, "shadow: there is no component").hint("send its bytes as the body"));
         }
         let place = runtime.place(&table, asked.transform.as_deref())?;
-        runtime.shadow(&table, vec![Offered { place, bytes: body.to_vec().into() }], asked.share)
+        runtime.shadow(&table, vec![Offered { place, bytes: taken.bytes.into() }], asked.share)
     };
     shown(in_background(door, begin).await)
 }

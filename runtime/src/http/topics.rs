@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::Door;
 use super::answer::{Refusal, accepts, json};
+use super::guard::refusal;
+use crate::access::Grant;
 
 #[derive(Serialize)]
 struct TopicView<'a> {
@@ -32,15 +34,30 @@ struct Replica {
 }
 
 /// The names of all topics, in order.
-pub(super) async fn list(State(door): State<Arc<Door>>, headers: HeaderMap) -> Response {
+pub(super) async fn list(
+    State(door): State<Arc<Door>>,
+    Extension(grant): Extension<Grant>,
+    headers: HeaderMap,
+) -> Response {
+    if !grant.consumes() {
+        return refusal(StatusCode::FORBIDDEN).into_response();
+    }
     match accepts(&headers) {
         Ok(()) => json(StatusCode::OK, &door.runtime.topic_names()),
         Err(status) => status.into_response(),
     }
 }
 
-/// One topic and its partitions.
-pub(super) async fn one(State(door): State<Arc<Door>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+/// One topic and its partitions, for who may post to it too.
+pub(super) async fn one(
+    State(door): State<Arc<Door>>,
+    Path(name): Path<String>,
+    Extension(grant): Extension<Grant>,
+    headers: HeaderMap,
+) -> Response {
+    if !grant.consumes() && !grant.produces(&name) {
+        return refusal(StatusCode::FORBIDDEN).into_response();
+    }
     if let Err(status) = accepts(&headers) {
         return status.into_response();
     }

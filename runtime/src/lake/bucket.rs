@@ -1,36 +1,32 @@
 //! The bucket that objects are delivered to.
 
+mod client;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Builder, Credentials as Keys, Region};
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use super::disk::{COPY_BYTES, hex, unhex};
-use super::options::{Endpoint, Options};
-use super::server::{Credentials, Dock, Docked, Server};
+use self::client::{settings, settings_of_body, time_of_body};
+use self::refusal::{is_of_checksum, plain, refusal, status};
+use super::disk::{self, COPY_BYTES, hex, unhex};
+use super::options::{Endpoint, Options, Patience};
+use super::server::{Dock, Docked, Server};
 use crate::commit::Object;
 use crate::error::{Error, Kind, OrFail, Result};
 
 /// The user metadata that says what an object's bytes are.
 const SHA256: &str = "tidemill-sha256";
-const ATTEMPT: Duration = Duration::from_secs(30);
-const OPERATION: Duration = Duration::from_secs(120);
-/// A body may take longer than [`ATTEMPT`]: as much more as it needs at this pace.
-const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 512 * 1024;
 
 /// A bucket, reached; cheap to share behind an `Arc`, and free of state that a crash could lose.
 pub struct Bucket {
@@ -38,6 +34,7 @@ pub struct Bucket {
     /// The embedded server's, where it has one.
     dock: Option<Dock>,
     name: String,
+    patience: Patience,
     /// Whether the other side is known to heed `If-None-Match: *`.
     proven: AtomicBool,
     /// Whether it is asked to.
@@ -63,21 +60,26 @@ pub struct Listed {
 }
 
 impl Bucket {
-    /// Reaches the bucket of `options`; `embedded` is the embedded server, whose bucket is created.
+    /// The bucket of `options`; `embedded` is the embedded server, whose bucket is created. Others are not asked yet.
     ///
-    /// Errors are `Unavailable` (try again), `Missing` (no such bucket) or `Input` (refused, or options that do not fit).
+    /// Errors are those of the embedded server, or options that do not fit.
     pub async fn open(options: &Options, embedded: Option<&Server>) -> Result<Self> {
         let client = Client::from_conf(settings(options, embedded.map(Server::addr)).await?.build());
         // AWS and our own server are known; what else speaks S3 has to show it.
         let proven = AtomicBool::new(!matches!(options.endpoint, Endpoint::Url(_)));
         let dock = embedded.and_then(Server::dock);
-        let bucket = Self { client, dock, name: options.bucket.clone(), proven, conditional: AtomicBool::new(true) };
+        let (name, patience, conditional) = (options.bucket.clone(), options.patience, AtomicBool::new(true));
+        let bucket = Self { client, dock, name, patience, proven, conditional };
         if matches!(options.endpoint, Endpoint::Embedded { .. }) {
             bucket.create().await?;
         }
-        let head = bucket.client.head_bucket().bucket(&bucket.name).send().await;
-        head.map_err(|error| bucket.failed("cannot be reached", &error))?;
         Ok(bucket)
+    }
+
+    /// Asks for the bucket: an error is `Unavailable` (try again), `Missing` (no such bucket) or `Input` (refused for good).
+    pub async fn reach(&self) -> Result<()> {
+        let head = self.client.head_bucket().bucket(&self.name).send().await;
+        head.map(drop).map_err(|error| self.failed("cannot be reached", &error))
     }
 
     /// Brings the bytes of `file` under the key of `object`, or finds them there; other bytes are never overwritten.
@@ -92,7 +94,7 @@ impl Bucket {
         }
         match self.hand_over(object, file).await? {
             Docked::Stored => return Ok(Delivered::Stored),
-            Docked::Taken => return self.find(object).await?.ok_or_else(|| self.unknown(object, "it came and went")),
+            Docked::Taken => return self.found(object, "it came and went").await,
             Docked::Apart => {}
         }
         let careful = self.conditional.load(Ordering::Relaxed) && self.proven.load(Ordering::Relaxed);
@@ -101,7 +103,9 @@ impl Bucket {
         }
         match self.send(object, file).await? {
             Sent::Stored => {}
-            Sent::Refused => return self.find(object).await?.ok_or_else(|| self.unknown(object, "it came and went")),
+            Sent::Unvouched => _ = self.found(object, "the bucket took it, and does not have it").await?,
+            Sent::Doubtful => self.read(object).await?,
+            Sent::Refused => return self.found(object, "the bucket refused it as taken, and does not have it").await,
         }
         if !self.proven.load(Ordering::Relaxed) {
             self.prove(object, file).await?;
@@ -111,23 +115,60 @@ impl Bucket {
 
     /// Every object whose key begins with `prefix`, by key.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        let mut pages = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator().send();
         let mut listed = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.failed("cannot be listed", &error))?;
-            for object in page.contents() {
-                let bytes = u64::try_from(object.size().unwrap_or(0)).unwrap_or(0);
-                listed.push(Listed { key: object.key().unwrap_or_default().to_owned(), bytes });
+        loop {
+            let after = listed.last().map_or("", |last: &Listed| &last.key);
+            match self.page(prefix, after).await? {
+                page if page.is_empty() => return Ok(listed),
+                page => listed.extend(page),
             }
         }
-        Ok(listed)
+    }
+
+    /// Some objects whose key begins with `prefix` and comes after `after`, by key; none where there are no more.
+    pub async fn page(&self, prefix: &str, after: &str) -> Result<Vec<Listed>> {
+        let mut asked = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        if !after.is_empty() {
+            asked = asked.start_after(after);
+        }
+        let page = asked.send().await.map_err(|error| self.failed("cannot be listed", &error))?;
+        let listed = |object: &aws_sdk_s3::types::Object| Listed {
+            key: object.key().unwrap_or_default().to_owned(),
+            bytes: u64::try_from(object.size().unwrap_or(0)).unwrap_or(0),
+        };
+        Ok(page.contents().iter().map(listed).collect())
+    }
+
+    /// Writes an object's bytes into `to`, and says their sha256 and how many they are; none where there is none of this key.
+    pub async fn get(&self, key: &str, to: &mut (impl Write + Send)) -> Result<Option<(String, u64)>> {
+        let what = format!("cannot read {key:?}");
+        let mut got = match self.client.get_object().bucket(&self.name).key(key).send().await {
+            Ok(got) => got,
+            Err(error) if status(&error) == Some(404) => return Ok(None),
+            Err(error) => return Err(self.failed(&what, &error)),
+        };
+        let failed =
+            |cause: &str| Error::new(Kind::Unavailable, format!("bucket {:?}: {what}: {}", self.name, plain(cause)));
+        let time = time_of_body(self.patience, u64::try_from(got.content_length().unwrap_or(0)).unwrap_or(0));
+        let read = async {
+            let (mut hash, mut bytes) = (Sha256::new(), 0);
+            while let Some(chunk) = got.body.try_next().await.map_err(|error| failed(&error.to_string()))? {
+                hash.update(&chunk);
+                bytes += chunk.len() as u64;
+                to.write_all(&chunk).or_fail(Kind::Storage, || format!("object {key:?}"))?;
+            }
+            Ok(Some((hex(&hash.finalize()), bytes)))
+        };
+        tokio::time::timeout(time, read).await.unwrap_or_else(|_| Err(failed("it takes too long")))
     }
 
     /// Removes an object that a revision superseded; one that is not there is no error.
     pub async fn delete(&self, key: &str) -> Result<()> {
-        let sent = self.client.delete_object().bucket(&self.name).key(key).send().await;
-        sent.map_err(|error| self.failed(&format!("cannot delete {key:?}"), &error))?;
-        Ok(())
+        match self.client.delete_object().bucket(&self.name).key(key).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
+            Err(error) => Err(self.failed(&format!("cannot delete {key:?}"), &error)),
+        }
     }
 
     /// The same, which sends what it could hand over.
@@ -166,28 +207,28 @@ impl Bucket {
         if self.conditional.load(Ordering::Relaxed) {
             put = put.if_none_match("*");
         }
-        let paced = Duration::from_secs(object.bytes / UPLOAD_BYTES_PER_SECOND_MIN);
-        let times = timeouts(ATTEMPT + paced, OPERATION + paced);
         // The checksum in the header vouches for the body, so it is not hashed a second time for the signature.
         let customized = put.customize().disable_payload_signing();
-        match customized.config_override(Builder::new().timeout_config(times)).send().await {
-            Ok(sent) if sent.checksum_sha256().is_some_and(|theirs| theirs != checksum) => {
-                Err(self.unknown(object, "the bucket answered with another checksum"))
-            }
-            Ok(_) => Ok(Sent::Stored),
+        match customized.config_override(settings_of_body(self.patience, object.bytes)).send().await {
+            Ok(sent) => Ok(match sent.checksum_sha256() {
+                Some(theirs) if theirs == checksum => Sent::Stored,
+                Some(_) => Sent::Doubtful,
+                None => Sent::Unvouched,
+            }),
             Err(error) if status(&error) == Some(412) => Ok(Sent::Refused),
             Err(error) if status(&error) == Some(409) => Err(self.unknown(object, "another write is under way")),
-            Err(error) if status(&error) == Some(501) && self.conditional.swap(false, Ordering::Relaxed) => {
+            Err(error) if status(&error) == Some(501) && self.gives_up_conditions() => {
                 warn!(bucket = self.name, "no conditional writes here: the outbox looks before it writes");
                 Err(self.unknown(object, "the bucket does not know conditional writes"))
             }
+            Err(error) if is_of_checksum(&error) => Err(self.altered(object, file, &error).await),
             Err(error) => Err(self.failed(&format!("cannot take {:?}", object.key), &error)),
         }
     }
 
     /// Sends the object that was just stored once more: who heeds the condition refuses it, who does not is found out.
     async fn prove(&self, object: &Object, file: &Path) -> Result<()> {
-        if self.conditional.load(Ordering::Relaxed) && self.send(object, file).await? == Sent::Stored {
+        if self.conditional.load(Ordering::Relaxed) && self.send(object, file).await? != Sent::Refused {
             warn!(bucket = self.name, "conditional writes are ignored here: the outbox looks before it writes");
             self.conditional.store(false, Ordering::Relaxed);
         }
@@ -212,94 +253,76 @@ impl Bucket {
         if bytes == Some(object.bytes) && sha256 == object.sha256 {
             return Ok(Some(Delivered::Found));
         }
-        let there = format!("{} bytes with sha256 {sha256}", bytes.unwrap_or(0));
+        Err(self.foreign(object, &format!("{} bytes with sha256 {sha256}", bytes.unwrap_or(0))))
+    }
+
+    /// The same, where it has to be there: if not, it is unknown what became of it, and `why`.
+    async fn found(&self, object: &Object, why: &str) -> Result<Delivered> {
+        self.find(object).await?.ok_or_else(|| self.unknown(object, why))
+    }
+
+    /// Reads the object back: its bytes are what was sent, or it is an error.
+    async fn read(&self, object: &Object) -> Result<()> {
+        let sha256 = self.hash(&object.key).await?;
+        if sha256 == object.sha256 { Ok(()) } else { Err(self.foreign(object, &format!("sha256 {sha256}"))) }
+    }
+
+    /// The sha256 of an object's bytes, by reading them.
+    async fn hash(&self, key: &str) -> Result<String> {
+        let gone = || Error::new(Kind::Unavailable, format!("bucket {:?}: {key:?} came and went", self.name));
+        Ok(self.get(key, &mut std::io::sink()).await?.ok_or_else(gone)?.0)
+    }
+
+    /// Whether conditions are to be asked for no more; where they are known to be heeded, one refusal proves nothing.
+    fn gives_up_conditions(&self) -> bool {
+        !self.proven.load(Ordering::Relaxed) && self.conditional.swap(false, Ordering::Relaxed)
+    }
+
+    /// The bytes that arrived are not those of the checksum: they were changed on their way, or in the spool.
+    async fn altered<E: ProvideErrorMetadata + std::error::Error + 'static>(
+        &self,
+        object: &Object,
+        file: &Path,
+        error: &SdkError<E>,
+    ) -> Error {
+        let spooled = file.to_owned();
+        match tokio::task::spawn_blocking(move || disk::sha256(&spooled)).await {
+            Ok(Ok(sha256)) if sha256 != object.sha256 => {
+                let changed = format!("object {:?}: its bytes in the spool have changed: {file:?}", object.key);
+                Error::new(Kind::Corrupt, changed)
+                    .hint("look at the disk; the topic has its records while retention keeps them")
+            }
+            _ => self.failed(&format!("cannot take {:?}", object.key), error),
+        }
+    }
+
+    fn foreign(&self, object: &Object, there: &str) -> Error {
         let ours = format!("{} bytes with sha256 {}", object.bytes, object.sha256);
         let message = format!("object {:?}: the bucket holds {there}, the outbox {ours}", object.key);
-        Err(Error::new(Kind::Conflict, message)
-            .hint("another pipeline writes here: give each its own prefix or bucket"))
-    }
-
-    /// The sha256 of an object that does not carry it.
-    async fn hash(&self, key: &str) -> Result<String> {
-        let failed = |error: &dyn std::fmt::Display| self.said("cannot read", key, error);
-        let got = self.client.get_object().bucket(&self.name).key(key).send().await;
-        let mut body = got.map_err(|error| failed(&DisplayErrorContext(&error)))?.body;
-        let mut hash = Sha256::new();
-        while let Some(chunk) = body.try_next().await.map_err(|error| failed(&error))? {
-            hash.update(&chunk);
-        }
-        Ok(hex(&hash.finalize()))
-    }
-
-    fn said(&self, verb: &str, key: &str, cause: &dyn std::fmt::Display) -> Error {
-        Error::new(Kind::Unavailable, format!("bucket {:?}: {verb} {key:?}: {cause}", self.name))
+        Error::new(Kind::Conflict, message)
+            .hint("another pipeline writes here: move its object away, then give each its own prefix or bucket")
     }
 
     fn unknown(&self, object: &Object, why: &str) -> Error {
         Error::new(Kind::Unavailable, format!("object {:?}: {why}", object.key))
     }
 
-    /// What an S3 answered, or that it did not, as our error; no secret is in it.
     fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(&self, what: &str, error: &SdkError<E>) -> Error {
-        let code = error.code().unwrap_or_default();
-        let (kind, hint) = match (status(error), code) {
-            (_, "RequestTimeTooSkewed") => (Kind::Unavailable, "set this machine's clock"),
-            (Some(404), _) => (Kind::Missing, "create the bucket, or correct its name under [lake]"),
-            (Some(301 | 307 | 400), _) => (Kind::Input, "look at region and endpoint under [lake]"),
-            // Keys expire and are renewed while a pipeline runs, so these may pass.
-            (Some(401 | 403), _) => {
-                (Kind::Unavailable, "look at the credentials in the environment, and what they allow")
-            }
-            (Some(_), _) => (Kind::Unavailable, ""),
-            (None, _) => (Kind::Unavailable, "look at endpoint and region under [lake], and at the network"),
-        };
-        let cause = match error.message() {
-            Some(message) => format!("{code} {message}").trim().to_owned(),
-            None => DisplayErrorContext(error).to_string(),
-        };
-        let error = Error::new(kind, format!("bucket {:?}: {what}: {cause}", self.name));
-        if hint.is_empty() { error } else { error.hint(hint) }
+        refusal(&format!("bucket {:?}: {what}", self.name), error)
     }
 }
 
+/// What an S3 said to an object that it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sent {
+    /// It has it, and named its checksum.
     Stored,
+    /// It has something, and named no checksum.
+    Unvouched,
+    /// It has something, and named another checksum.
+    Doubtful,
+    /// Its key is taken.
     Refused,
-}
-
-async fn settings(options: &Options, embedded: Option<SocketAddr>) -> Result<Builder> {
-    let region = options.region.clone().map(Region::new);
-    let here = || region.clone().unwrap_or_else(|| Region::from_static("us-east-1"));
-    let builder = match &options.endpoint {
-        Endpoint::Embedded { .. } => {
-            let addr = embedded.ok_or_else(|| Error::new(Kind::Internal, "lake: its embedded server does not run"))?;
-            let Credentials { access_key, secret_key } = Credentials::default();
-            let keys = Keys::new(access_key, secret_key, None, None, "embedded");
-            Builder::new().credentials_provider(keys).region(here()).endpoint_url(format!("http://{addr}"))
-        }
-        Endpoint::Aws => {
-            let mut loader = aws_config::from_env();
-            if let Some(region) = region {
-                loader = loader.region(region);
-            }
-            Builder::from(&loader.load().await)
-        }
-        Endpoint::Url(url) => Builder::from(&aws_config::from_env().region(here()).load().await).endpoint_url(url),
-    };
-    Ok(builder
-        .behavior_version_latest()
-        .force_path_style(options.endpoint != Endpoint::Aws)
-        .retry_config(RetryConfig::standard())
-        .timeout_config(timeouts(ATTEMPT, OPERATION)))
-}
-
-fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .operation_attempt_timeout(attempt)
-        .operation_timeout(operation)
-        .build()
 }
 
 fn content_type(key: &str) -> &'static str {
@@ -308,8 +331,4 @@ fn content_type(key: &str) -> &'static str {
         Some((_, "json")) => "application/x-ndjson",
         _ => "application/octet-stream",
     }
-}
-
-fn status<E>(error: &SdkError<E>) -> Option<u16> {
-    error.raw_response().map(|response| response.status().as_u16())
 }

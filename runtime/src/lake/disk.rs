@@ -1,7 +1,7 @@
 //! Files of the spool that are whole on disk before they are named.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -15,6 +15,18 @@ pub(super) const COPY_BYTES: usize = 256 * 1024;
 /// What went wrong with a file of the spool, with its name.
 pub(super) fn storage(path: &Path) -> impl Fn(io::Error) -> Error {
     move |cause| Error::new(Kind::Storage, format!("file {:?}: {cause}", path.display().to_string()))
+}
+
+/// The sha256 of a file's bytes as they are now, in hexadecimal.
+pub(super) fn sha256(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(storage(path))?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; COPY_BYTES]);
+    loop {
+        let read = file.read(&mut buffer).map_err(storage(path))?;
+        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+        hash.update(piece);
+    }
+    Ok(hex(&hash.finalize()))
 }
 
 /// A file that hashes what is written to it.
@@ -93,7 +105,7 @@ impl Write for Draft {
 }
 
 /// Bytes in lowercase hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         for digit in [byte >> 4, byte & 15] {
             text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));

@@ -1,51 +1,64 @@
 //! Names of objects in the bucket.
 
 use super::options::Options;
-use crate::time::Timestamp;
+use crate::commit::Segment;
 
-/// `{prefix}/{table}/window=2026-11-22T21-05-00Z/{topic}+{partition}+{first offset, 10 digits}+{epoch}.parquet`.
+/// The key of the object whose first segment is `first`:
+/// `{prefix}/{table}/window=2026-11-22T21-05-00Z/{topic}+{partition}+{first offset, 10 digits}+{epoch}.parquet`,
+/// with `r{revision}` in the epoch's place where a revision adds to a window.
 ///
-/// Table, topic and offset make it unique; the epoch is that of the first segment in the object.
-pub fn object_key(
-    options: &Options,
-    table: &str,
-    window: Timestamp,
-    topic: &str,
-    partition: u32,
-    first_offset: u64,
-    epoch: u64,
-) -> String {
-    let prefix = match options.prefix.trim_matches('/') {
-        "" => String::new(),
-        prefix => format!("{prefix}/"),
-    };
+/// Table, topic and offset make it unique: no two rows are those of one record.
+pub fn object_key(options: &Options, topic: &str, first: &Segment) -> String {
+    let Segment { table, partition, epoch, revision, window, first_offset, .. } = first;
+    let prefix = prefix(options);
     let window = window.for_key();
     let extension = options.format.extension();
-    format!("{prefix}{table}/window={window}/{topic}+{partition}+{first_offset:010}+{epoch}.{extension}")
+    let writer = if *revision > 0 { format!("r{revision}") } else { epoch.to_string() };
+    format!("{prefix}{table}/window={window}/{topic}+{partition}+{first_offset:010}+{writer}.{extension}")
+}
+
+/// The key of the object that says whose the bucket is; tools that read the lake as tables pass over names that begin with `_`.
+pub fn claim_key(options: &Options) -> String {
+    format!("{}_tidemill/owner.json", prefix(options))
+}
+
+/// What every key begins with.
+fn prefix(options: &Options) -> String {
+    match options.prefix.trim_matches('/') {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::{Endpoint, Format};
+    use super::super::options::{Endpoint, Format, Patience, SPOOL_BYTES};
     use super::*;
+    use crate::time::Timestamp;
 
-    fn check(prefix: &str, format: Format, offset: u64, expected: &str) {
+    fn check(prefix: &str, format: Format, first_offset: u64, revision: u64, expected: &str) {
         let options = Options {
             bucket: "b".to_owned(),
             prefix: prefix.to_owned(),
             endpoint: Endpoint::Aws,
             region: None,
             format,
+            patience: Patience::default(),
+            spool_bytes_max: SPOOL_BYTES,
         };
         let window = Timestamp::parse("2026-11-22T21:05:00Z").unwrap();
-        assert_eq!(object_key(&options, "pin", window, "user.pin", 3, offset, 17), expected);
+        let epoch = if revision > 0 { 0 } else { 17 };
+        let table = "pin".to_owned();
+        let first = Segment { table, partition: 3, epoch, revision, window, first_offset, ..Segment::default() };
+        assert_eq!(object_key(&options, "user.pin", &first), expected);
     }
 
     #[test]
     fn names_say_where_rows_came_from() {
-        check("", Format::Parquet, 42, "pin/window=2026-11-22T21-05-00Z/user.pin+3+0000000042+17.parquet");
-        check("lake", Format::Json, 0, "lake/pin/window=2026-11-22T21-05-00Z/user.pin+3+0000000000+17.json");
-        check("a/b/", Format::Json, 0, "a/b/pin/window=2026-11-22T21-05-00Z/user.pin+3+0000000000+17.json");
-        check("", Format::Json, 98_765_432_109, "pin/window=2026-11-22T21-05-00Z/user.pin+3+98765432109+17.json");
+        check("", Format::Parquet, 42, 0, "pin/window=2026-11-22T21-05-00Z/user.pin+3+0000000042+17.parquet");
+        check("lake", Format::Json, 0, 0, "lake/pin/window=2026-11-22T21-05-00Z/user.pin+3+0000000000+17.json");
+        check("a/b/", Format::Json, 0, 0, "a/b/pin/window=2026-11-22T21-05-00Z/user.pin+3+0000000000+17.json");
+        check("", Format::Json, 98_765_432_109, 0, "pin/window=2026-11-22T21-05-00Z/user.pin+3+98765432109+17.json");
+        check("", Format::Json, 7, 12, "pin/window=2026-11-22T21-05-00Z/user.pin+3+0000000007+r12.json");
     }
 }

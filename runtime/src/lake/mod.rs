@@ -1,23 +1,30 @@
 //! The lake: rows encoded, spooled, joined into objects and uploaded to S3.
 
 mod bucket;
+mod columns;
 mod disk;
 mod encoding;
 mod join;
 mod json;
 mod key;
 pub mod options;
+mod reader;
 mod retry;
+mod rows;
 mod segment;
 mod server;
 #[cfg(test)]
 mod tests;
 
 pub use bucket::{Bucket, Delivered, Listed};
+pub use columns::parquet_columns;
+pub use disk::hex;
 pub use encoding::Profile;
 pub use join::{Joined, join, link};
 pub use json::json_lines;
-pub use key::object_key;
+pub use key::{claim_key, object_key};
+pub use reader::{BucketReader, Fetched};
 pub use retry::{Backoff, retry};
+pub use rows::{json_rows, parquet_rows};
 pub use segment::{Finished, SegmentWriter};
 pub use server::{Credentials, Server};

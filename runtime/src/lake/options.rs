@@ -1,4 +1,6 @@
-//! Where the lake is and in which form objects are written.
+//! Where the lake is, how long it is waited for, in which form objects are written.
+
+use std::time::Duration;
 
 /// The lake of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +15,29 @@ pub struct Options {
     pub region: Option<String>,
     /// The form of the objects.
     pub format: Format,
+    /// How long it is waited for.
+    pub patience: Patience,
+    /// How many bytes may wait for it on this disk; each table has an equal share.
+    pub spool_bytes_max: u64,
 }
+
+/// How long a lake is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// The longest that one request may take; a body gets more by its size.
+    pub request: Duration,
+    /// The longest pause before a request that failed is sent again.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { request: Duration::from_secs(30), pause: Duration::from_secs(30) }
+    }
+}
+
+/// [`Options::spool_bytes_max`] where a pipeline file does not say.
+pub const SPOOL_BYTES: u64 = 10 << 30;
 
 /// Which S3 a lake uses.
 #[derive(Clone, Debug, PartialEq, Eq)]

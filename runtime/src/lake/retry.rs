@@ -17,13 +17,15 @@ pub struct Backoff {
     pub longest: Duration,
 }
 
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { first: Duration::from_millis(200), longest: Duration::from_secs(30) }
-    }
-}
+/// The first pause, where it may be as long.
+const FIRST: Duration = Duration::from_millis(200);
 
 impl Backoff {
+    /// Pauses up to `longest`.
+    pub fn upto(longest: Duration) -> Self {
+        Self { first: FIRST.min(longest), longest }
+    }
+
     /// The pause after the `tries`-th failure (from 1): it doubles, and lies between half and all of that by `chance`,
     /// so that those who failed together do not come back together.
     pub fn pause(&self, tries: u32, chance: u64) -> Duration {
@@ -72,7 +74,11 @@ mod tests {
     use crate::error::Error;
 
     fn check(tries: u32, chance: u64, millis: u64) {
-        assert_eq!(Backoff::default().pause(tries, chance).as_millis(), u128::from(millis), "{tries} {chance}");
+        assert_eq!(
+            Backoff::upto(Duration::from_secs(30)).pause(tries, chance).as_millis(),
+            u128::from(millis),
+            "{tries} {chance}"
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use sha2::{Digest, Sha256};
 
 use super::disk::hex;
-use super::options::{Endpoint, Format, Options};
+use super::options::{Endpoint, Format, Options, Patience, SPOOL_BYTES};
 use super::*;
 use crate::commit::Object;
 use crate::error::Kind;
@@ -248,7 +248,8 @@ fn segments_of_other_columns_are_left_and_broken_ones_named() {
 }
 
 fn options(endpoint: Endpoint) -> Options {
-    Options { bucket: "pins".to_owned(), prefix: String::new(), endpoint, region: None, format: Format::Json }
+    let (bucket, prefix, patience) = ("pins".to_owned(), String::new(), Patience::default());
+    Options { bucket, prefix, endpoint, region: None, format: Format::Json, patience, spool_bytes_max: SPOOL_BYTES }
 }
 
 /// A server with its bucket, to which objects are handed over, or sent as to any other.
@@ -269,6 +270,7 @@ pub(super) fn object(folder: &Folder, key: &str, bytes: &[u8]) -> (Object, PathB
         file: file.display().to_string(),
         table: "pin".to_owned(),
         partition: 0,
+        revision: 0,
         window: Timestamp(0),
         first_offset: 0,
         next_offset: 1,
@@ -307,7 +309,12 @@ async fn deliver(handed: bool) {
     if !handed {
         let (mut wrong, file) = object(&folder, "lake/wrong", b"abc");
         wrong.sha256 = hex(&Sha256::digest(b"abd"));
-        assert!(bucket.put(&wrong, &file).await.is_err(), "the server checks the sha256");
+        let error = bucket.put(&wrong, &file).await.unwrap_err();
+        assert_eq!(
+            error.kind(),
+            Kind::Corrupt,
+            "the server checks the sha256, and the spool is not what it was: {error}"
+        );
     }
     assert_eq!(bucket.list("lake/").await.unwrap(), [Listed { key: key.to_owned(), bytes: 8 }]);
     server.stop().await;
@@ -349,7 +356,7 @@ async fn a_foreign_bucket_is_looked_at_before_it_is_trusted() {
     let folder = Folder::new("foreign");
     let (mut server, own) = serve(&folder, true).await;
     let url = Endpoint::Url(format!("http://{}", server.addr()));
-    let refused = Bucket::open(&options(url), None).await.map(drop).unwrap_err();
+    let refused = Bucket::open(&options(url), None).await.unwrap().reach().await.unwrap_err();
     assert!([Kind::Unavailable, Kind::Input].contains(&refused.kind()), "{refused}");
     drop(own);
     server.stop().await;

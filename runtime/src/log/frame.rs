@@ -7,11 +7,11 @@
 //! | 0 | 4 | magic `TMfr` | a place that is no frame |
 //! | 4 | 4 | crc32c of all that follows, header and payload | rot, torn writes |
 //! | 8 | 1 | version, 1 | a reader that is too old |
-//! | 9 | 1 | flags: 1 the payload is an LZ4 block, 2 a producer is named | |
-//! | 10 | 2 | zero | |
+//! | 9 | 1 | flags: 1 the payload is an LZ4 block, 2 a producer is named, 4 it is a key of this request alone | |
+//! | 10 | 2 | where a producer is named, a sum over all records of its request; else zero | other records under a sequence |
 //! | 12 | 4 | length of the frame, header and payload | |
 //! | 16 | 4 | partition | a write that went to another place |
-//! | 20 | 4 | count of records; 0 in a mark, which only says that all before it is synced | |
+//! | 20 | 4 | count of records; 0 in a mark, which only says that all before it is synced, or which request came to nothing | |
 //! | 24 | 4 | length of the payload once decompressed | |
 //! | 28 | 4 | crc of the frame before it; of the segment's header in the first | a frame that is missing or stale |
 //! | 32 | 8 | identity of the topic | a file of another topic |
@@ -43,6 +43,7 @@ pub(super) const BYTES_MAX: usize = HEADER_BYTES + payload::BYTES_MAX;
 const VERSION: u8 = 1;
 const FLAG_LZ4: u8 = 1;
 const FLAG_PRODUCER: u8 = 2;
+const FLAG_KEY: u8 = 4;
 const CHECKED_FROM: usize = 8;
 
 /// The header of a frame, without its checksum.
@@ -79,10 +80,12 @@ impl Header {
     /// The header as it is stored before `payload`, and the frame's crc.
     pub(super) fn encode(&self, payload: &[u8]) -> ([u8; HEADER_BYTES], u32) {
         let producer = self.producer.unwrap_or_default();
-        let flags = u8::from(self.lz4) * FLAG_LZ4 + u8::from(self.producer.is_some()) * FLAG_PRODUCER;
+        let named = u8::from(self.producer.is_some()) * FLAG_PRODUCER + u8::from(producer.key) * FLAG_KEY;
+        let flags = u8::from(self.lz4) * FLAG_LZ4 + named;
         let mut stored = [0; HEADER_BYTES];
-        let fields: [&[u8]; 14] = [
-            &[VERSION, flags, 0, 0],
+        let fields: [&[u8]; 15] = [
+            &[VERSION, flags],
+            &producer.sum.to_le_bytes(),
             &(self.length as u32).to_le_bytes(),
             &self.home.partition.to_le_bytes(),
             &self.count.to_le_bytes(),
@@ -118,11 +121,12 @@ impl Header {
 
     fn fields(from: &mut Fields<'_>) -> Option<(Self, u32)> {
         let crc = from.u32()?;
-        let (_version, flags, _zero) = (from.u8()?, from.u8()?, from.u16()?);
+        let (_version, flags, sum) = (from.u8()?, from.u8()?, from.u16()?);
         let (length, partition, count, raw) = (from.u32()?, from.u32()?, from.u32()?, from.u32()?);
         let (previous, topic, segment) = (from.u32()?, from.u64()?, from.u64()?);
         let (base, synced, time) = (from.u64()?, from.u64()?, from.i64()?);
-        let producer = Producer { id: from.u64()?, epoch: from.u32()?, sequence: from.u32()? };
+        let (id, epoch, sequence) = (from.u64()?, from.u32()?, from.u32()?);
+        let producer = Producer { id, epoch, sequence, key: flags & FLAG_KEY != 0, sum };
         let header = Self {
             home: Home { topic, partition, segment },
             length: length as usize,
@@ -176,7 +180,7 @@ mod tests {
             base: (1 << 63) + 6,
             synced: 7,
             time: Timestamp(-8),
-            producer: Some(Producer { id: 9, epoch: 10, sequence: 11 }),
+            producer: Some(Producer { id: 9, epoch: 10, sequence: 11, key: true, sum: 12 }),
         };
         let (stored, crc) = header.encode(payload);
         assert_eq!(Header::decode(&stored), Ok((header, crc)));

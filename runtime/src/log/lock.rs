@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -20,6 +21,8 @@ impl DataLock {
     pub fn take(folder: &Path) -> Result<Self> {
         let subject = || format!("data folder {folder:?}");
         fs::create_dir_all(folder).and_then(|()| sync::parent(folder)).or_fail(Kind::Storage, subject)?;
+        // What it holds is its owner's alone, whatever made it.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).or_fail(Kind::Storage, subject)?;
         let path = folder.join("lock");
         let opened = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = opened.or_fail(Kind::Storage, subject)?;

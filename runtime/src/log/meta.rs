@@ -35,17 +35,23 @@ struct Format {
 impl Meta {
     /// Reads what `folder` says, or begins a topic without partitions there.
     pub(super) fn open(folder: &Path, name: &str) -> Result<Self> {
-        match fs::read(folder.join(FILE)) {
-            Ok(stored) => {
-                let meta = Self::decode(&stored, name)?;
+        match Self::read(folder, name) {
+            Ok(meta) => {
                 // A crash may have left its name in memory alone, and the folder's.
                 let synced = sync::folder(folder).and_then(|()| sync::parent(folder));
                 synced.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}")))?;
                 Ok(meta)
             }
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Self::create(folder, name),
-            Err(cause) => Err(Error::new(io_kind(&cause), format!("topic {name:?}: {FILE}: {cause}"))),
+            Err(error) if error.kind() == Kind::Missing => Self::create(folder, name),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Reads what `folder` says; `Kind::Missing` where it says nothing.
+    pub(super) fn read(folder: &Path, name: &str) -> Result<Self> {
+        let stored = fs::read(folder.join(FILE));
+        let stored = stored.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {FILE}: {cause}")))?;
+        Self::decode(&stored, name)
     }
 
     /// Keeps it, so that a crash leaves the old or the new.

@@ -10,6 +10,7 @@
 //! <dir>/<topic>/topic.json
 //! <dir>/<topic>/<partition>/00000000000000000000.log    frames; the newest segment grows, the others never change
 //! <dir>/<topic>/<partition>/00000000000000000000.index  derived, made again where it is missing
+//! <dir>/<topic>/<partition>/00000000000000000000.producers  derived too: the requests of producers that were named before
 //! ```
 
 pub mod lock;
@@ -17,9 +18,12 @@ pub mod options;
 pub mod repair;
 
 mod append;
+mod memory;
 mod meta;
 mod reader;
+mod survey;
 mod topic;
+mod turn;
 
 mod partition;
 mod recover;
@@ -35,11 +39,14 @@ mod payload;
 mod place;
 mod segment;
 mod skips;
+mod snapshot;
 
 #[cfg(test)]
 mod tests;
 
 pub use append::{Append, Appended, Producer, Ticket};
+pub use memory::{APPENDS_KEPT, OutOfTurn, REQUESTS_KEPT, TIME_KEPT};
 pub use meta::check_name;
 pub use reader::Reader;
+pub use survey::{Found, Survey};
 pub use topic::Topic;

@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
 use tokio::sync::oneshot;
 
-use super::append::{Appended, Producer};
+use super::append::Appended;
 use super::index::{Entry, Index};
 use super::place::Place;
+use super::turn::Turn;
 use crate::error::{Error, Kind, Result};
 use crate::time::{Clock, Timestamp};
 
@@ -51,7 +52,8 @@ pub(super) struct Waiting {
     pub(super) lz4: bool,
     pub(super) raw_bytes: usize,
     pub(super) count: u32,
-    pub(super) producer: Option<Producer>,
+    /// The turn of the producer's request, where one is named.
+    pub(super) turn: Option<Arc<Turn>>,
     pub(super) reply: oneshot::Sender<Result<Appended>>,
 }
 
@@ -229,6 +231,13 @@ impl Partition {
         let state = self.state();
         let at = state.segments.binary_search_by_key(&base, |segment| segment.base).ok()?;
         state.segments.get(at).map(look)
+    }
+
+    /// The base of the segment before the one that begins with `base`, if it is still kept.
+    pub(super) fn before(&self, base: u64) -> Option<u64> {
+        let state = self.state();
+        let at = state.segments.partition_point(|segment| segment.base < base);
+        state.segments.get(at.checked_sub(1)?).map(|segment| segment.base)
     }
 
     /// Takes out the oldest segment if it is sealed and `wanted`.

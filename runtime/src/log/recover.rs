@@ -10,9 +10,11 @@ use memchr::memmem;
 use super::frame::{self, Header};
 use super::frames::{Frames, Step};
 use super::index::{Entry, Index};
+use super::memory::Found;
 use super::partition::Segment;
 use super::place::Place;
 use super::segment::{self, Before};
+use super::snapshot;
 use super::writer::Tail;
 use crate::error::Result;
 use crate::sync;
@@ -29,6 +31,18 @@ pub(super) struct Recovered {
     pub(super) file: File,
     /// Where the next frame goes in it.
     pub(super) tail: Tail,
+    /// What is said of producers.
+    pub(super) found: Found,
+    /// Whether that took more than the newest segment, for want of a snapshot.
+    pub(super) without_snapshot: bool,
+}
+
+/// What the newest segment holds.
+struct Newest {
+    segment: Segment,
+    file: File,
+    tail: Tail,
+    found: Found,
 }
 
 /// Reads a partition back; all that it returns is synced.
@@ -52,9 +66,63 @@ pub(super) fn recover(place: &Place) -> Result<Recovered> {
         segments.push_back(sealed_segment(place, base, successor)?);
     }
     let last = *bases.last().ok_or_else(|| place.corrupt(0, 0, "it has no segment"))?;
-    let (segment, file, tail) = recover_tail(place, last)?;
+    place.io(
+        snapshot::prune(&place.folder, bases.get(bases.len().saturating_sub(2)..).unwrap_or(&bases)),
+        "its folder",
+    )?;
+    let kept = snapshot::read(&place.folder, place.home(last));
+    let mut newest = recover_tail(place, last, kept.as_ref().map(|(upto, _)| *upto))?;
+    let end = newest.tail.next;
+    let kept = match kept {
+        // It knows of more than there is, so the index that it was trusted with may skip frames that it does not know.
+        Some((upto, _)) if upto > end => {
+            newest = recover_tail(place, last, None)?;
+            None
+        }
+        kept => kept,
+    };
+    let without_snapshot = kept.is_none() && befores.last().is_some_and(|before| before.snapshot);
+    let Newest { segment, file, tail, mut found } = newest;
+    match kept {
+        Some((_, known)) => found.add(known),
+        None if without_snapshot => older(place, &bases, &befores, &segments, &mut found)?,
+        None => {}
+    }
     segments.push_back(segment);
-    Ok(Recovered { segments, file, tail })
+    Ok(Recovered { segments, file, tail, found, without_snapshot })
+}
+
+/// Reads what sealed segments say of producers, the newest first, up to one whose snapshot tells the rest.
+fn older(
+    place: &Place,
+    bases: &[u64],
+    befores: &[Before],
+    sealed: &VecDeque<Segment>,
+    found: &mut Found,
+) -> Result<()> {
+    tracing::warn!(topic = place.topic, partition = place.partition, "snapshot of producers made again from the log");
+    for ((&base, before), segment) in bases.iter().zip(befores).zip(sealed).rev() {
+        let (mut frames, _) = Frames::open(place, base)?;
+        loop {
+            match place.io(frames.step(segment.bytes), format!("segment {base:020}"))? {
+                Step::Frame(header, _) => found.see(&header),
+                Step::End => break,
+                Step::Bad(_) => {
+                    found.lost = true;
+                    break;
+                }
+            }
+        }
+        if let Some((_, known)) = snapshot::read(&place.folder, place.home(base)) {
+            found.add(known);
+            return Ok(());
+        }
+        if !before.snapshot {
+            return Ok(());
+        }
+    }
+    found.lost = true;
+    Ok(())
 }
 
 /// Describes a sealed segment by its successor's word; one that is not so is found out by who reads it.
@@ -75,12 +143,14 @@ fn sealed_segment(place: &Place, base: u64, successor: &Before) -> Result<Segmen
     Ok(Segment { base, end: successor.end, bytes: successor.bytes, time: successor.time, crc, index })
 }
 
-fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
+/// Reads the newest segment, of whose producers a snapshot tells up to offset `known`.
+fn recover_tail(place: &Place, base: u64, known: Option<u64>) -> Result<Newest> {
     let (mut frames, before) = Frames::open(place, base)?;
     let path = segment::path(&place.folder, base);
     let file = place.io(File::options().read(true).write(true).open(&path), "its last segment")?;
     let length = place.io(file.metadata(), "its last segment")?.len();
-    let mut index = jump_to_last(place, &mut frames, length)?;
+    let mut index = jump_to_last(place, &mut frames, length, known)?;
+    let mut found = Found::default();
     let (mut time, mut marked) = (before.time, false);
     // The last group: no later frame calls it synced, and it may exist in the page cache alone.
     let mut unsynced = VecDeque::new();
@@ -90,6 +160,7 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
             Step::Frame(header, _) => {
                 (time, marked) = (header.time, header.count == 0);
                 index.push(Entry { offset, position, time });
+                found.see(&header);
                 unsynced.push_back(position);
                 while unsynced.front().is_some_and(|&position| position < header.synced) {
                     unsynced.pop_front();
@@ -114,13 +185,16 @@ fn recover_tail(place: &Place, base: u64) -> Result<(Segment, File, Tail)> {
     place.io(sync::folder(&place.folder), "its folder")?;
     let previous = frames.previous().unwrap_or_default();
     let segment = Segment { base, end, bytes: position, time, crc: None, index };
-    Ok((segment, file, Tail { base, position, next: end, previous, time, marked }))
+    Ok(Newest { segment, file, tail: Tail { base, position, next: end, previous, time, marked }, found })
 }
 
 /// Goes to the last frame that the index of the writer's last close knows, for all before it is synced; gives that index.
-fn jump_to_last(place: &Place, frames: &mut Frames, length: u64) -> Result<Index> {
+///
+/// Not where that would leave out what frames say of producers after offset `known`.
+fn jump_to_last(place: &Place, frames: &mut Frames, length: u64, known: Option<u64>) -> Result<Index> {
     let kept = Index::read_first(&place.folder, frames.home()).filter(|(_, bytes)| *bytes <= length);
-    let Some((index, last)) = kept.and_then(|(index, _)| index.last().map(|last| (index, last))) else {
+    let last = |index: Index| index.last().filter(|last| Some(last.offset) <= known).map(|last| (index, last));
+    let Some((index, last)) = kept.and_then(|(index, _)| last(index)) else {
         return Ok(Index::default());
     };
     let mut ahead = Frames::open(place, frames.base())?.0;

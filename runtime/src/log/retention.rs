@@ -7,6 +7,7 @@ use super::index;
 use super::options::Options;
 use super::partition::{Partition, Segment};
 use super::segment;
+use super::snapshot;
 use crate::error::Result;
 use crate::sync;
 use crate::time::Timestamp;
@@ -36,8 +37,9 @@ pub(super) fn retain(partition: &Partition, options: &Options, now: Timestamp, n
             Err(_) => partition.put_back(oldest),
         }
         partition.place.io(gone, format!("segment {base:020}"))?;
-        // The index goes last: one that is left over is of a segment that is no more, and nothing looks at it.
+        // What is beside it goes last: what is left over is of a segment that is no more, and nothing looks at it.
         drop(fs::remove_file(index::path(folder, base)));
+        drop(fs::remove_file(snapshot::path(folder, base)));
         partition.place.io(sync::folder(folder), "its folder")?;
     }
 }

@@ -5,7 +5,7 @@
 //! | 0 | 4 | magic `TMsg` |
 //! | 4 | 4 | crc32c of all that follows |
 //! | 8 | 2 | version, 1 |
-//! | 10 | 2 | zero |
+//! | 10 | 2 | flags: 1 a snapshot of producers was kept beside it, see `snapshot.rs` |
 //! | 12 | 4 | partition |
 //! | 16 | 8 | identity of the topic |
 //! | 24 | 8 | base offset, also the file's name |
@@ -34,6 +34,7 @@ pub(super) const HEADER_BYTES: u64 = 72;
 
 const MAGIC: [u8; 4] = *b"TMsg";
 const VERSION: u16 = 1;
+const FLAG_SNAPSHOT: u16 = 1;
 const CHECKED_FROM: usize = 8;
 const NONE: u64 = u64::MAX;
 
@@ -50,12 +51,14 @@ pub(super) struct Before {
     pub(super) time: Timestamp,
     /// The crc of its last frame.
     pub(super) crc: u32,
+    /// Whether a snapshot tells what it and those before it say of producers; otherwise they say nothing.
+    pub(super) snapshot: bool,
 }
 
 impl Before {
     /// What the first segment of all says.
     pub(super) fn nothing() -> Self {
-        Self { base: None, end: 0, bytes: 0, time: Timestamp::MIN, crc: 0 }
+        Self { base: None, end: 0, bytes: 0, time: Timestamp::MIN, crc: 0, snapshot: false }
     }
 }
 
@@ -107,16 +110,23 @@ pub(super) fn read_header(file: &File, place: &Place, base: u64) -> Result<(Befo
 
 /// The base offsets of the segments in a folder, rising; removes what a crash left half made.
 pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            fs::remove_file(&path)?;
+        }
+    }
+    bases(folder)
+}
+
+/// The same, by who may change nothing.
+pub(super) fn bases(folder: &Path) -> io::Result<Vec<u64>> {
     let mut bases = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("new") => fs::remove_file(&path)?,
-            Some("log") => {
-                let stem = path.file_stem().and_then(|stem| stem.to_str());
-                bases.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
-            }
-            _ => {}
+        if path.extension().is_some_and(|extension| extension == "log") {
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            bases.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
         }
     }
     bases.sort_unstable();
@@ -126,7 +136,7 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<u64>> {
 fn encode(home: Home, before: &Before) -> (Vec<u8>, u32) {
     let mut fields = Vec::with_capacity(HEADER_BYTES as usize);
     fields.extend_from_slice(&VERSION.to_le_bytes());
-    fields.extend_from_slice(&[0; 2]);
+    fields.extend_from_slice(&(u16::from(before.snapshot) * FLAG_SNAPSHOT).to_le_bytes());
     fields.extend_from_slice(&home.partition.to_le_bytes());
     fields.extend_from_slice(&home.topic.to_le_bytes());
     fields.extend_from_slice(&home.segment.to_le_bytes());
@@ -151,8 +161,9 @@ fn decode(stored: &[u8]) -> Option<(u16, Home, Before, u32)> {
     if magic != MAGIC || crc != crc32c::crc32c(stored.get(CHECKED_FROM..)?) {
         return None;
     }
-    let (version, _zero, partition, topic, segment) = (from.u16()?, from.u16()?, from.u32()?, from.u64()?, from.u64()?);
+    let (version, flags, partition, topic, segment) = (from.u16()?, from.u16()?, from.u32()?, from.u64()?, from.u64()?);
     let base = Some(from.u64()?).filter(|&base| base != NONE);
-    let before = Before { base, end: from.u64()?, bytes: from.u64()?, time: Timestamp(from.i64()?), crc: from.u32()? };
+    let (end, bytes, time, crc_before) = (from.u64()?, from.u64()?, Timestamp(from.i64()?), from.u32()?);
+    let before = Before { base, end, bytes, time, crc: crc_before, snapshot: flags & FLAG_SNAPSHOT != 0 };
     Some((version, Home { topic, partition, segment }, before, crc))
 }

@@ -9,8 +9,9 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
-use super::append::{Append, Ticket};
+use super::append::{Append, Producer, Promise, Ticket};
 use super::buffers::Buffers;
+use super::memory::OutOfTurn;
 use super::meta::{self, Meta};
 use super::options::{Compression, Options};
 use super::partition::{Partition, Waiting};
@@ -20,6 +21,7 @@ use super::reader::{self, Reader};
 use super::recover::{self, Recovered};
 use super::retention;
 use super::segment::{self, Before};
+use super::turn::{self, Producers, Turn};
 use super::writer::Writer;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::sync;
@@ -36,6 +38,8 @@ pub struct Topic {
     partitions: Vec<Arc<Partition>>,
     writers: Mutex<Vec<JoinHandle<()>>>,
     buffers: Arc<Buffers>,
+    producers: Arc<Producers>,
+    clock: Arc<Clock>,
     poisoned: Arc<AtomicBool>,
     trimming: Mutex<()>,
 }
@@ -56,7 +60,7 @@ impl Topic {
             return Err(Error::new(Kind::Input, what).hint("a topic can be given more partitions, never fewer"));
         }
         let place = |partition| Place::open(&folder, name, meta.id, partition);
-        let mut places = (0..options.partitions).map(place).collect::<Result<Vec<_>>>()?;
+        let places = (0..options.partitions).map(place).collect::<Result<Vec<_>>>()?;
         for place in places.iter().skip(meta.partitions as usize) {
             create(place)?;
         }
@@ -70,12 +74,12 @@ impl Topic {
             partitions: Vec::with_capacity(places.len()),
             writers: Mutex::default(),
             buffers: Arc::default(),
+            producers: Arc::new(Producers::new()),
+            clock,
             poisoned: Arc::default(),
             trimming: Mutex::default(),
         };
-        for place in places.drain(..) {
-            topic.start(place, &clock)?;
-        }
+        topic.start(places)?;
         Ok(topic)
     }
 
@@ -109,12 +113,37 @@ impl Topic {
         if append.is_empty() {
             return Err(to.place.error(Kind::Input, "an append needs a record"));
         }
-        let (reply, ticket) = oneshot::channel();
-        let Append { payload, count, producer, .. } = append;
-        let raw_bytes = payload.len();
-        let (payload, lz4) = self.compressed(payload);
-        to.enqueue(Waiting { payload, lz4, raw_bytes, count, producer, reply })?;
-        Ok(Ticket(ticket))
+        self.enqueue(to, append, None)
+    }
+
+    /// Appends the records of one request of a producer, by rising partition: each partition's all or none, and once
+    /// however often the request is sent. What was appended before gets its offsets again; what is missing is appended now.
+    ///
+    /// Waits while another request of the producer is under way. A request without records is remembered too, so that
+    /// the next sequence may follow.
+    pub async fn append_once(
+        &self,
+        producer: Producer,
+        appends: Vec<(u32, Append)>,
+    ) -> Result<Vec<(u32, Result<Ticket>)>, OutOfTurn> {
+        let producer = Producer { sum: turn::sum(&appends), ..producer };
+        let turn = self.producers.turn(producer, &self.clock).await?;
+        turn.check(&appends)?;
+        let turn = Arc::new(turn);
+        let mut tickets = Vec::with_capacity(appends.len().max(1));
+        if appends.is_empty() && turn.is_first() {
+            let partition = producer.partition(self.partitions());
+            let mark = self.partition(partition).and_then(|to| self.enqueue(to, self.begin(), Some(Arc::clone(&turn))));
+            tickets.push((partition, mark));
+        }
+        for (partition, append) in appends {
+            let ticket = match turn.known(partition) {
+                Some(part) => Ok(Ticket(Promise::Known(part.appended()))),
+                None => self.partition(partition).and_then(|to| self.enqueue(to, append, Some(Arc::clone(&turn)))),
+            };
+            tickets.push((partition, ticket));
+        }
+        Ok(tickets)
     }
 
     /// A reader of a partition that begins at offset `from`, or at the first after it that is kept.
@@ -203,6 +232,15 @@ impl Topic {
         })
     }
 
+    fn enqueue(&self, to: &Partition, append: Append, turn: Option<Arc<Turn>>) -> Result<Ticket> {
+        let (reply, ticket) = oneshot::channel();
+        let Append { payload, count, .. } = append;
+        let raw_bytes = payload.len();
+        let (payload, lz4) = self.compressed(payload);
+        to.enqueue(Waiting { payload, lz4, raw_bytes, count, turn, reply })?;
+        Ok(Ticket(Promise::Comes(ticket)))
+    }
+
     fn compressed(&self, raw: Vec<u8>) -> (Vec<u8>, bool) {
         if self.options.compression == Compression::None || raw.len() < COMPRESSED_BYTES_MIN {
             return (raw, false);
@@ -214,23 +252,42 @@ impl Topic {
         (kept, smaller)
     }
 
-    fn start(&mut self, place: Place, clock: &Arc<Clock>) -> Result<()> {
-        let Recovered { segments, mut file, tail } = match recover::recover(&place) {
-            Ok(recovered) => recovered,
-            Err(reason) if reason.kind() == Kind::Corrupt => {
-                tracing::error!(%reason, "partition refused");
-                self.partitions.push(Arc::new(Partition::new(place, Vec::new().into(), Some(reason))));
-                return Ok(());
+    /// Reads all partitions back and then starts their writers, for what is known of producers is put together from all.
+    fn start(&mut self, places: Vec<Place>) -> Result<()> {
+        let mut recovered = Vec::with_capacity(places.len());
+        for place in places {
+            match recover::recover(&place) {
+                Err(cause) if cause.kind() != Kind::Corrupt => return Err(cause),
+                read => recovered.push((place, read)),
             }
-            Err(cause) => return Err(cause),
-        };
+        }
+        let readable = recovered.iter_mut().filter_map(|(_, read)| read.as_mut().ok());
+        self.producers.open(readable.map(|read| std::mem::take(&mut read.found)), self.clock.now());
+        for (place, read) in recovered {
+            match read {
+                Ok(recovered) => self.start_writer(place, recovered)?,
+                Err(reason) => {
+                    tracing::error!(%reason, "partition refused");
+                    self.partitions.push(Arc::new(Partition::new(place, Vec::new().into(), Some(reason))));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start_writer(&mut self, place: Place, recovered: Recovered) -> Result<()> {
+        let Recovered { segments, mut file, tail, without_snapshot, .. } = recovered;
         place.io(file.seek(SeekFrom::Start(tail.position)), "its last segment")?;
+        if without_snapshot {
+            place.io(self.producers.keep(&place, tail.base, tail.next), "its snapshot of producers")?;
+        }
         let thread = thread::Builder::new().name(format!("log {} {}", self.name, place.partition));
         let partition = Arc::new(Partition::new(place, segments, None));
         let writer = Writer {
             partition: Arc::clone(&partition),
-            clock: Arc::clone(clock),
+            clock: Arc::clone(&self.clock),
             buffers: Arc::clone(&self.buffers),
+            producers: Arc::clone(&self.producers),
             poisoned: Arc::clone(&self.poisoned),
             segment_bytes: self.options.segment_bytes,
             file,

@@ -1,6 +1,6 @@
 //! The writer of one partition: a thread that owns the newest segment's file, writes what waits, syncs once, answers.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +11,8 @@ use super::frame::{self, Header};
 use super::index::{Entry, Index};
 use super::partition::{Partition, Segment, Waiting, Work};
 use super::segment::{self, Before};
+use super::snapshot;
+use super::turn::Producers;
 use crate::error::{Error, Kind, Result};
 use crate::sync;
 use crate::time::{Clock, Timestamp};
@@ -21,6 +23,7 @@ pub(super) struct Writer {
     pub(super) partition: Arc<Partition>,
     pub(super) clock: Arc<Clock>,
     pub(super) buffers: Arc<Buffers>,
+    pub(super) producers: Arc<Producers>,
     pub(super) poisoned: Arc<AtomicBool>,
     pub(super) segment_bytes: u64,
     pub(super) file: File,
@@ -80,8 +83,12 @@ impl Writer {
         match self.settle(written) {
             Ok(mut first_offset) => {
                 for append in group {
+                    let appended = Appended { first_offset, time };
+                    if let Some(turn) = &append.turn {
+                        turn.note(self.partition.place.partition, appended, append.count, append.raw_bytes);
+                    }
                     // Nobody may be left to hear it: a client that has gone.
-                    drop(append.reply.send(Ok(Appended { first_offset, time })));
+                    drop(append.reply.send(Ok(appended)));
                     first_offset += u64::from(append.count);
                     self.buffers.give(append.payload);
                 }
@@ -141,7 +148,7 @@ impl Writer {
             base: tail.next,
             synced: self.tail.position,
             time: tail.time,
-            producer: append.producer,
+            producer: append.turn.as_ref().map(|turn| turn.producer),
         };
         let full = || Failure::Undone(self.partition.place.error(Kind::Storage, "its offsets are used up"));
         tail.next = tail.next.checked_add(u64::from(append.count)).ok_or_else(full)?;
@@ -191,12 +198,19 @@ impl Writer {
             bytes: sealed.position,
             time: sealed.time,
             crc: sealed.previous,
+            snapshot: true,
         };
-        let made = segment::create(&place.folder, place.home(base), &before);
+        // The snapshot first: a segment without it would have those before it read again, and retention may have them removed.
+        let kept = self.producers.keep(place, base, sealed.next);
+        let made = kept.and_then(|()| segment::create(&place.folder, place.home(base), &before));
         let (file, crc) = made.map_err(|cause| match sync::failed() {
             Some(_) => self.unknown("the sync of a new segment failed", &cause),
             None => Failure::Undone(self.refused(&cause)),
         })?;
+        if let Some(old) = self.partition.before(sealed.base) {
+            // One that is left over is never read, and goes at the next start.
+            drop(fs::remove_file(snapshot::path(&place.folder, old)));
+        }
         self.file = file;
         self.tail = Tail { base, position: segment::HEADER_BYTES, next: base, previous: crc, ..sealed };
         let (bytes, time) = (self.tail.position, sealed.time);
@@ -206,8 +220,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps the index of the newest segment, so that the next start need not read it through.
+    /// Keeps what is known of producers and the index of the newest segment, so that the next start need not read it through.
     fn keep_index(&self) {
+        let place = &self.partition.place;
+        if let Err(cause) = self.producers.keep(place, self.tail.base, self.tail.next) {
+            // Without the index the next start reads what the snapshot would have said.
+            tracing::warn!(topic = place.topic, partition = place.partition, %cause, "snapshot of producers not kept");
+            return;
+        }
         if let Some(index) = self.partition.segment(self.tail.base, |newest| newest.index.clone()) {
             self.keep(&index, self.tail);
         }
@@ -242,7 +262,7 @@ impl Writer {
             return Ok(());
         }
         let (reply, _) = tokio::sync::oneshot::channel();
-        let empty = Waiting { payload: Vec::new(), lz4: false, raw_bytes: 0, count: 0, producer: None, reply };
+        let empty = Waiting { payload: Vec::new(), lz4: false, raw_bytes: 0, count: 0, turn: None, reply };
         let mut tail = Tail { time, marked: true, ..self.tail };
         let header = self.stamp(&mut tail, &empty)?;
         self.write_synced(&mut [IoSlice::new(&header)], tail)

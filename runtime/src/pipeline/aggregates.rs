@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::table::Table;
 use crate::cache::{Mark, Marks};
-use crate::commit::{Group, Segment};
+use crate::commit::{Group, Segment, Share};
 use crate::error::Result;
 use crate::lake::options::Format;
 use crate::lake::{Profile, SegmentWriter};
@@ -76,13 +76,29 @@ impl Aggregates {
         of_table.map(|aggregate| watermark(aggregate).unwrap_or(Timestamp::MIN)).collect()
     }
 
-    /// Merges what a partition's epoch adds to the aggregates of its table, which come in their order.
-    pub fn merge(&mut self, table: &str, partition: u32, partials: Vec<Partial>) -> Result<()> {
+    /// Merges what a partition's epoch adds to the aggregates of its table, which come in their order; says what it was to each.
+    pub fn merge(&mut self, table: &str, partition: u32, partials: Vec<Partial>) -> Result<Vec<Share>> {
         let of_table = self.all.iter_mut().filter(|aggregate| aggregate.table == table);
+        let mut shares = Vec::with_capacity(partials.len());
         for (aggregate, partial) in of_table.zip(partials) {
-            aggregate.late += aggregate.state.merge(partition, partial)?;
+            let watermark = partial.watermark;
+            let late = aggregate.state.merge(partition, partial)?;
+            aggregate.late += late;
+            shares.push(Share { aggregate: aggregate.name.clone(), late, watermark });
         }
-        Ok(())
+        Ok(shares)
+    }
+
+    /// Merges rows of a table that come again and let no time pass; how many each aggregate counts as late, where there are any.
+    pub fn amend(&mut self, table: &str, partials: Vec<Partial>) -> Result<Vec<(String, u64)>> {
+        let of_table = self.all.iter_mut().filter(|aggregate| aggregate.table == table);
+        let mut all_late = Vec::new();
+        for (aggregate, partial) in of_table.zip(partials) {
+            let late = aggregate.state.amend(partial)?;
+            aggregate.late += late;
+            all_late.extend((late > 0).then(|| (aggregate.name.clone(), late)));
+        }
+        Ok(all_late)
     }
 
     /// Lets time pass in a partition that has shown no record for `quiet`.
@@ -149,6 +165,7 @@ fn segments(aggregate: &str, closed: &[Group]) -> Vec<Segment> {
             table: aggregate.to_owned(),
             partition: 0,
             epoch: 0,
+            revision: 0,
             window,
             first_offset: 0,
             next_offset: 0,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,11 @@ use hashbrown::HashMap;
 
 use super::aggregates::{Aggregates, Change};
 use super::epoch::Handover;
+use super::redrive::{Kept, Redrive};
 use super::shelf::Shelf;
 use super::table::Table;
 use crate::cache::{Commit, Generation, Latest, Store};
-use crate::commit::{DeadLetter, Epoch, Object, Segment};
+use crate::commit::{Became, DeadLetter, Epoch, Object, Revision, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
@@ -52,6 +53,8 @@ pub enum Message {
     Delivered(Object),
     /// A generation is to be in service after a restart too.
     Generation(Generation),
+    /// Dead letters were healed.
+    Redrive(Box<Redrive>),
 }
 
 /// What the committer shows of itself: how far it has come, the last error while it lasts, whether it has given up.
@@ -86,7 +89,7 @@ impl Health {
     }
 
     /// Notes what these lines of the ledger have committed.
-    pub fn advance(&self, lines: &[Epoch]) {
+    pub fn advance<'a>(&self, lines: impl IntoIterator<Item = &'a Epoch>) {
         let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
         for line in lines {
             committed.insert((line.table.clone(), line.partition), line.next);
@@ -141,16 +144,28 @@ pub struct Setup {
 /// What one transaction writes.
 #[derive(Default)]
 struct Batch {
-    epochs: Vec<Epoch>,
-    latest: Vec<(String, Latest)>,
+    /// The ledger's lines, each with the latest rows of its epoch.
+    epochs: Vec<(Epoch, Option<Latest>)>,
     dead_letters: Vec<DeadLetter>,
     segments: Vec<Segment>,
     changes: Vec<Change>,
     landed: Vec<(Vec<String>, Object)>,
     delivered: Vec<Object>,
     generations: Vec<Generation>,
+    redrives: Vec<Redriven>,
     /// Up to where the lake windows of partitions have come.
     settled: Vec<(String, u32, Timestamp)>,
+}
+
+/// Dead letters that were healed, once their rows have been taken in.
+struct Redriven {
+    table: String,
+    revision: u64,
+    healed: Vec<((u32, u64), Became)>,
+    lines: Vec<Revision>,
+    latest: Option<Latest>,
+    late: Vec<(String, u64)>,
+    done: SyncSender<Result<Vec<(String, u64)>>>,
 }
 
 /// Commits what it is told until nobody can tell it anything any more.
@@ -176,13 +191,12 @@ impl Setup {
     fn merge(&mut self, message: Message, batch: &mut Batch) -> Result<()> {
         match message {
             Message::Handover(handover) => {
-                let Handover { epoch, segments, partials, latest, dead_letters } = *handover;
-                self.aggregates.merge(&epoch.table, epoch.partition, partials)?;
-                batch.latest.extend(latest.map(|latest| (epoch.table.clone(), latest)));
+                let Handover { mut epoch, segments, partials, latest, dead_letters } = *handover;
+                epoch.shares = self.aggregates.merge(&epoch.table, epoch.partition, partials)?;
                 batch.settled.push((epoch.table.clone(), epoch.partition, epoch.watermark));
                 batch.segments.extend(segments);
                 batch.dead_letters.extend(dead_letters);
-                batch.epochs.push(epoch);
+                batch.epochs.push((epoch, latest));
             }
             Message::Settled { table, partition, settled, quiet } => {
                 self.aggregates.advance(&table, partition, settled, quiet);
@@ -191,7 +205,30 @@ impl Setup {
             Message::Landed { segments, object } => batch.landed.push((segments, object)),
             Message::Delivered(object) => batch.delivered.push(object),
             Message::Generation(generation) => batch.generations.push(generation),
+            Message::Redrive(redrive) => self.merge_redrive(*redrive, batch)?,
         }
+        Ok(())
+    }
+
+    /// Takes in letters that were healed, unless one of them does not wait any more.
+    fn merge_redrive(&mut self, redrive: Redrive, batch: &mut Batch) -> Result<()> {
+        let Redrive { table, revision, kept, done } = redrive;
+        let Kept { healed, mut lines, segments, partials, latest } = kept;
+        let refused = match self.store.wait(&table, healed.iter().map(|(at, _)| *at)) {
+            Ok(true) => None,
+            Ok(false) => Some(Error::new(Kind::Conflict, format!("table {table:?}: a letter was healed meanwhile"))),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = refused {
+            segments.iter().for_each(|segment| self.forget(&segment.file));
+            // Who asked may have gone.
+            let _ = done.send(Err(error));
+            return Ok(());
+        }
+        let late = self.aggregates.amend(&table, partials)?;
+        lines.iter_mut().take(1).for_each(|line| line.late.clone_from(&late));
+        batch.segments.extend(segments);
+        batch.redrives.push(Redriven { table, revision, healed, lines, latest, late, done });
         Ok(())
     }
 
@@ -225,11 +262,17 @@ impl Setup {
         }
         let now = self.clock.now();
         let mut commit: Commit<'_> = self.store.begin()?;
-        for epoch in &batch.epochs {
-            commit.epoch(epoch)?;
-        }
-        for (table, latest) in &batch.latest {
-            commit.upsert(table, latest)?;
+        for (epoch, latest) in &batch.epochs {
+            let Some(latest) = latest else {
+                commit.epoch(epoch)?;
+                continue;
+            };
+            let older = latest.rows() as u64 - commit.upsert(&epoch.table, latest)?;
+            commit.epoch(&Epoch {
+                superseded: latest.superseded() + older,
+                unkeyed: latest.unkeyed(),
+                ..epoch.clone()
+            })?;
         }
         for change in &batch.changes {
             commit.groups(&change.aggregate, &change.changed, &change.closed)?;
@@ -247,13 +290,20 @@ impl Setup {
         for generation in &batch.generations {
             commit.generation(generation)?;
         }
+        for Redriven { table, revision, healed, lines, latest, .. } in &batch.redrives {
+            latest.iter().try_for_each(|latest| commit.upsert(table, latest).map(drop))?;
+            lines.iter().try_for_each(|line| commit.revision(line))?;
+            for (at, became) in healed {
+                commit.healed(table, *at, *became, *revision, now)?;
+            }
+        }
         commit.finish()
     }
 
     /// Tells the rest of the house what is committed now.
     fn publish(&self, batch: Batch) {
         self.count(&batch);
-        self.health.advance(&batch.epochs);
+        self.health.advance(batch.epochs.iter().map(|(epoch, _)| epoch));
         let mut segments = batch.segments;
         let mut ended: Vec<(String, u32, Timestamp)> = Vec::new();
         for change in batch.changes {
@@ -274,12 +324,15 @@ impl Setup {
         }
         for object in batch.delivered {
             self.forget(&object.file);
-            self.shelf.delivered();
+            self.shelf.delivered(&object);
+        }
+        for redriven in batch.redrives {
+            let _ = redriven.done.send(Ok(redriven.late));
         }
     }
 
     fn count(&self, batch: &Batch) {
-        for epoch in &batch.epochs {
+        for (epoch, _) in &batch.epochs {
             let table = &[epoch.table.as_str()];
             self.metrics.records_in.with_label_values(table).inc_by(epoch.records_in);
             self.metrics.records_out.with_label_values(table).inc_by(epoch.out);
@@ -310,14 +363,15 @@ impl Setup {
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        let Self { epochs, latest, dead_letters, segments, changes, landed, delivered, generations, settled: _ } = self;
+        let Self { epochs, dead_letters, segments, changes, landed, delivered, generations, redrives, settled: _ } =
+            self;
         epochs.is_empty()
-            && latest.is_empty()
             && dead_letters.is_empty()
             && segments.is_empty()
             && changes.is_empty()
             && landed.is_empty()
             && delivered.is_empty()
             && generations.is_empty()
+            && redrives.is_empty()
     }
 }

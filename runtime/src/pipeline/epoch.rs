@@ -1,17 +1,15 @@
 //! An open epoch: what a worker has gathered since it last handed over.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 
 use super::generation::Generation;
-use super::table::Table;
+use super::segments::{Segments, Target};
 use crate::cache::Latest;
 use crate::commit::{DeadLetter, Epoch, Segment};
 use crate::config::plan::EpochBounds;
 use crate::error::Result;
-use crate::lake::{Profile, SegmentWriter};
 use crate::record::Record;
 use crate::time::Timestamp;
 use crate::window::Partial;
@@ -49,21 +47,9 @@ pub(super) struct OpenEpoch {
     line: Epoch,
     bytes: u64,
     begun: Option<Instant>,
-    open: Option<OpenSegment>,
-    segments: Vec<Segment>,
+    segments: Segments,
     latest: Vec<RecordBatch>,
     dead_letters: Vec<DeadLetter>,
-}
-
-/// Where rows go: the table, and what is known of how its columns are best encoded.
-pub(super) struct Target<'a> {
-    pub(super) table: &'a Table,
-    pub(super) profile: &'a mut Profile,
-}
-
-struct OpenSegment {
-    writer: SegmentWriter,
-    segment: Segment,
 }
 
 impl OpenEpoch {
@@ -80,15 +66,16 @@ impl OpenEpoch {
             generation: generation.number,
             ..Epoch::default()
         };
-        Self {
-            line,
-            bytes: 0,
-            begun: None,
-            open: None,
-            segments: Vec::new(),
-            latest: Vec::new(),
-            dead_letters: Vec::new(),
-        }
+        let Epoch { table, partition, epoch, digest, .. } = &line;
+        let segments = Segments::new(Segment {
+            file: format!("{table}+{partition}+{epoch}"),
+            table: table.clone(),
+            partition: *partition,
+            epoch: *epoch,
+            digest: digest.clone(),
+            ..Segment::default()
+        });
+        Self { line, bytes: 0, begun: None, segments, latest: Vec::new(), dead_letters: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -131,6 +118,7 @@ impl OpenEpoch {
             table: self.line.table.clone(),
             partition: self.line.partition,
             offset: record.offset,
+            epoch: self.line.epoch,
             time: record.time,
             reason,
             digest: self.line.digest.clone(),
@@ -156,69 +144,18 @@ impl OpenEpoch {
             self.bytes += KEPT_WEIGHT * kept.get_array_memory_size() as u64;
             self.latest.push(kept);
         }
-        let mut start = 0;
-        while let (Some(&time), Some(&offset)) = (times.get(start), offsets.get(start)) {
-            let window = Timestamp(time).floor(table.plan.window);
-            let end = window.plus(table.plan.window);
-            let rest = times.get(start..).unwrap_or_default();
-            let count = rest.partition_point(|&time| Timestamp(time) < end).max(1);
-            let segment = self.segment(to, window, offset)?;
-            segment.writer.write(&rows.slice(start, count))?;
-            segment.segment.rows += count as u64;
-            start += count;
-            segment.segment.next_offset = offsets.get(start - 1).map_or(0, |&last| last as u64 + 1);
-        }
-        Ok(())
-    }
-
-    /// The open segment of a lake window; one of an earlier window is finished first.
-    fn segment(&mut self, to: &mut Target<'_>, window: Timestamp, first_offset: i64) -> Result<&mut OpenSegment> {
-        if self.open.as_ref().is_some_and(|open| open.segment.window != window) {
-            self.close_segment(to.profile)?;
-        }
-        match &mut self.open {
-            Some(open) => Ok(open),
-            closed => {
-                let table = to.table;
-                let Epoch { table: name, partition, epoch, digest, .. } = &self.line;
-                let nth = self.segments.len();
-                let segment = Segment {
-                    file: format!("{name}+{partition}+{epoch}+{nth}.{}", table.format.extension()),
-                    table: name.clone(),
-                    partition: *partition,
-                    epoch: *epoch,
-                    window,
-                    first_offset: first_offset as u64,
-                    next_offset: first_offset as u64,
-                    rows: 0,
-                    bytes: 0,
-                    digest: digest.clone(),
-                    sha256: None,
-                };
-                let path = table.spool.join(&segment.file);
-                let writer = SegmentWriter::create(&path, table.format, Arc::clone(&table.lake), to.profile)?;
-                Ok(closed.insert(OpenSegment { writer, segment }))
-            }
-        }
-    }
-
-    fn close_segment(&mut self, profile: &mut Profile) -> Result<()> {
-        if let Some(OpenSegment { writer, mut segment }) = self.open.take() {
-            let finished = writer.finish(profile)?;
-            (segment.bytes, segment.sha256) = (finished.bytes, Some(finished.sha256));
-            self.segments.push(segment);
-        }
-        Ok(())
+        self.segments.write(to, rows, times, offsets)
     }
 
     /// Syncs what was written and gives all of it away.
     pub(super) fn finish(mut self, to: &mut Target<'_>, partials: Vec<Partial>, now: Timestamp) -> Result<Handover> {
-        self.close_segment(to.profile)?;
+        let segments = self.segments.finish(to.profile)?;
         let kept = to.table.layout.as_ref().filter(|_| !self.latest.is_empty());
         let latest = kept.map(|layout| Latest::prepare(layout, &self.latest)).transpose()?;
         self.line.dropped = self.line.records_in - self.line.out - self.line.rejected;
         self.line.committed = now;
-        let Self { line, segments, dead_letters, .. } = self;
+        self.line.cuts = segments.iter().map(Segment::cut).collect();
+        let Self { line, dead_letters, .. } = self;
         Ok(Handover { epoch: line, segments, partials, latest, dead_letters })
     }
 }

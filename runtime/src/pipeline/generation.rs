@@ -125,6 +125,16 @@ impl Chain {
         &self.digest
     }
 
+    /// The parameters of each component, as JSON objects.
+    pub fn parameters(&self) -> Vec<String> {
+        self.steps.iter().map(|step| step.parameters.clone()).collect()
+    }
+
+    /// The first `count` of its components, at least one.
+    pub fn first(&self, count: usize) -> Result<Self> {
+        Self::new(self.steps.iter().take(count).map(|s| (s.component.clone(), s.parameters.clone())).collect())
+    }
+
     /// The fields that are decoded: what the first component reads, then the parts of the record that only others read.
     pub fn inputs(&self) -> &[Field] {
         &self.inputs

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 use hashbrown::HashMap;
 
@@ -13,10 +12,6 @@ use crate::commit::{Object, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::lake;
 use crate::lake::options::Options;
-use crate::sync;
-
-/// How long the lander waits after trouble before it tries again.
-const RETRY_TIME: Duration = Duration::from_secs(1);
 
 /// All that the lander needs.
 pub struct Setup {
@@ -32,7 +27,7 @@ pub struct Setup {
     pub committer: SyncSender<Message>,
 }
 
-/// Joins what is due until the shelf ends, or the disk does not let it and that will not change.
+/// Joins what is due until the shelf ends.
 pub fn run(setup: &Setup) {
     while let Some(mut segments) = setup.shelf.take_due() {
         match join(setup, &segments) {
@@ -45,12 +40,9 @@ pub fn run(setup: &Setup) {
                 }
             }
             Err(error) => {
-                tracing::error!(error = error.message(), "segments not joined");
-                setup.shelf.put_back(segments);
-                if setup.shelf.is_ending() || sync::failed().is_some() {
-                    return;
-                }
-                std::thread::park_timeout(RETRY_TIME);
+                let table = segments.first().map(|segment| segment.table.as_str());
+                tracing::error!(table, error = error.message(), "segments not joined");
+                setup.shelf.put_back_to_rest(segments, &error);
             }
         }
     }
@@ -60,9 +52,9 @@ pub fn run(setup: &Setup) {
 fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     let nothing = || Error::new(Kind::Internal, "lander: nothing to join");
     let first = segments.first().ok_or_else(nothing)?;
-    let Segment { table, partition, epoch, window, first_offset, .. } = first;
+    let Segment { table, partition, epoch, revision, window, first_offset, .. } = first;
     let topic = setup.topics.get(table).unwrap_or(table);
-    let key = lake::object_key(&setup.lake, table, *window, topic, *partition, *first_offset, *epoch);
+    let key = lake::object_key(&setup.lake, topic, first);
     let file =
         format!("object+{table}+{partition}+{}+{first_offset}+{epoch}.{}", window.0, setup.lake.format.extension());
     let parts: Vec<PathBuf> = segments.iter().map(|segment| setup.spool.join(&segment.file)).collect();
@@ -83,6 +75,7 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
         file,
         table: table.clone(),
         partition: *partition,
+        revision: *revision,
         window: *window,
         first_offset: *first_offset,
         next_offset: last.next_offset,

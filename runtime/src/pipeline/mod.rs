@@ -1,12 +1,20 @@
 //! A pipeline at work: workers that read, decode, transform and window, and the commit that makes it count.
 
 pub mod aggregates;
+pub mod audit;
 pub mod cases;
 pub mod change;
 pub mod committer;
 mod epoch;
+pub mod explain;
 pub mod generation;
+pub mod kept;
+pub mod landed;
 pub mod lander;
+pub mod layout;
+pub mod places;
+pub mod redrive;
+mod segments;
 pub mod shadow;
 pub mod shelf;
 pub mod source;

@@ -1,42 +1,60 @@
 //! What is committed, yet not in S3: segments that wait for their window to close, objects that wait for upload.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+mod lane;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 use tokio::sync::Notify;
 
+use self::lane::Lane;
+pub use self::lane::Noted;
 use crate::commit::{Object, Segment};
-use crate::time::Timestamp;
+use crate::error::Error;
+use crate::time::{Clock, Timestamp};
 
-/// Segments of one window become an object when they have so many bytes, though the window is still open.
+/// Segments of one window become an object when they have so many bytes, though the window is still open; an object of several
+/// segments has no more. So each is one request, which arrives whole or not at all.
 const OBJECT_BYTES_MAX: u64 = 128 << 20;
 
 /// A segment of so many bytes is an object by itself, as it stands: to join it with others would copy it, for row groups no larger.
 const ALONE_BYTES_MIN: u64 = 4 << 20;
 
-/// The shelf: the committer fills it, the lander and the uploader take from it.
-#[derive(Debug, Default)]
+/// How long segments that could not be joined are left alone; those of others go on.
+const REST_TIME: Duration = Duration::from_secs(1);
+
+/// The shelf: the committer fills it, the lander and the uploaders take from it. Each table has its lane, so that one whose objects
+/// do not arrive holds up no other.
+#[derive(Debug)]
 pub struct Shelf {
     held: Mutex<Held>,
     more_due: Condvar,
     more_outbox: Notify,
+    /// What each table may have here before its workers wait.
+    share_bytes: u64,
+    /// The table of each aggregate.
+    owners: HashMap<String, String>,
+    clock: Arc<Clock>,
 }
 
 #[derive(Debug, Default)]
 struct Held {
-    /// Segments by table, partition and window, in the order of their commits.
+    /// Segments by their places, in the order of their commits.
     segments: HashMap<Place, Vec<Segment>>,
     /// Up to where each partition's lake windows have closed.
     closed: HashMap<(String, u32), Timestamp>,
-    /// Segments that were taken to be joined, by the object that they become: not landed yet.
-    joining: usize,
-    joining_bytes: u64,
-    outbox: Vec<Object>,
-    uploading: usize,
+    /// Segments that could not be joined, and until when they rest.
+    resting: HashMap<Place, Instant>,
+    lanes: HashMap<String, Lane>,
     ending: bool,
 }
 
-type Place = (String, u32, Timestamp);
+/// Table, partition, window, revision: what a revision adds to a window is an object by itself.
+type Place = (String, u32, Timestamp, u64);
 
 /// What is on the shelf, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -47,15 +65,22 @@ pub struct Stock {
     pub segment_bytes: u64,
     /// Objects that wait for upload or are on their way.
     pub objects: usize,
-    /// The bytes of those that wait.
+    /// Their bytes.
     pub object_bytes: u64,
 }
 
 impl Shelf {
+    /// An empty shelf, on which each table may have `share_bytes`; `owners` are the tables of the aggregates.
+    pub fn new(share_bytes: u64, owners: HashMap<String, String>, clock: Arc<Clock>) -> Self {
+        let (held, more_due, more_outbox) = (Mutex::default(), Condvar::new(), Notify::new());
+        Self { held, more_due, more_outbox, share_bytes, owners, clock }
+    }
+
     /// Adds committed segments.
     pub fn add(&self, segments: Vec<Segment>) {
         let mut held = self.held();
         for segment in segments {
+            self.lane(&mut held, &segment.table, |lane| lane.add(segment.bytes));
             held.segments.entry(segment.place()).or_default().push(segment);
         }
         drop(held);
@@ -70,94 +95,183 @@ impl Shelf {
 
     /// Adds objects that were committed before.
     pub fn add_objects(&self, objects: impl IntoIterator<Item = Object>) {
-        self.held().outbox.extend(objects);
-        self.more_outbox.notify_one();
+        let mut held = self.held();
+        for object in objects {
+            self.lane(&mut held, &object.table.clone(), |lane| lane.queue(object));
+        }
+        drop(held);
+        self.more_outbox.notify_waiters();
     }
 
     /// Segments that were taken have become this object, and the commit knows it.
     pub fn landed(&self, segments: usize, object: Object) {
+        let place = (object.table.clone(), object.partition, object.window, object.revision);
         let mut held = self.held();
-        held.joined(segments, object.bytes);
-        held.outbox.push(object);
+        self.lane(&mut held, &place.0, |lane| {
+            lane.forget(&self.subject(&place));
+            lane.landed(segments, object);
+        });
         drop(held);
-        self.more_outbox.notify_one();
+        self.more_outbox.notify_waiters();
     }
 
     /// Takes segments of one window back that were not joined, before those that came since.
     pub fn put_back(&self, segments: Vec<Segment>) {
         let Some(place) = segments.first().map(Segment::place) else { return };
         let mut held = self.held();
-        held.joined(segments.len(), bytes(&segments));
+        self.lane(&mut held, &place.0, |lane| lane.put_back(segments.len(), bytes(&segments)));
         held.segments.entry(place).or_default().splice(..0, segments);
         drop(held);
         self.more_due.notify_all();
+    }
+
+    /// The same where they could not be joined: they rest a while, and their table says why.
+    pub fn put_back_to_rest(&self, segments: Vec<Segment>, error: &Error) {
+        let Some(first) = segments.first() else { return };
+        let (place, now) = (first.place(), self.clock.now());
+        let mut held = self.held();
+        self.lane(&mut held, &place.0, |lane| lane.note(self.subject(&place), error, now));
+        held.resting.insert(place, Instant::now() + REST_TIME);
+        drop(held);
+        self.put_back(segments);
     }
 
     /// Waits for segments that are due to become an object, and takes them; none when the shelf ends.
     pub fn take_due(&self) -> Option<Vec<Segment>> {
         let mut held = self.held();
         loop {
-            if let Some(segments) = held.take() {
-                held.joining += segments.len();
-                held.joining_bytes += bytes(&segments);
+            if let Some(place) = self.due(&held, Instant::now())
+                && let Some(segments) = held.take(place.clone())
+            {
+                held.resting.remove(&place);
+                self.lane(&mut held, &place.0, |lane| lane.take(segments.len(), bytes(&segments)));
                 return Some(segments);
             }
             if held.ending {
                 return None;
             }
-            held = self.more_due.wait(held).unwrap_or_else(PoisonError::into_inner);
+            let rest = held.resting.values().min().map(|until| until.saturating_duration_since(Instant::now()));
+            held = match rest {
+                Some(rest) => self.more_due.wait_timeout(held, rest).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.more_due.wait(held).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
-    /// Waits for an object to upload, and takes it; none when the shelf ends and nothing is left, nor being joined.
-    pub async fn take_object(&self) -> Option<Object> {
+    /// Waits for an object of a table (or of its aggregates) to upload, and takes it; none when the shelf ends and nothing of the
+    /// table is left, nor being joined.
+    pub async fn take_object(&self, table: &str) -> Option<Object> {
         loop {
+            let more = self.more_outbox.notified();
+            let mut more = std::pin::pin!(more);
+            // From here on no word is missed.
+            more.as_mut().enable();
             {
                 let mut held = self.held();
-                let ended = held.ending && held.joining == 0;
-                if !held.outbox.is_empty() || ended {
-                    // One word wakes one waiter, who passes it on.
-                    self.more_outbox.notify_one();
+                let ending = held.ending;
+                let lane = held.lanes.entry_ref(table).or_default();
+                if let Some(object) = lane.send() {
+                    return Some(object);
                 }
-                if !held.outbox.is_empty() {
-                    held.uploading += 1;
-                    return Some(held.outbox.remove(0));
-                }
-                if ended {
+                if ending && lane.joining == 0 {
                     return None;
                 }
             }
-            self.more_outbox.notified().await;
+            more.await;
         }
     }
 
+    /// A try to upload an object has failed; what is wrong is shown until it arrives.
+    pub fn failed(&self, object: &Object, error: &Error) {
+        let now = self.clock.now();
+        let what = self.what(object);
+        self.lane(&mut self.held(), &object.table, |lane| lane.note(what, error, now));
+    }
+
+    /// An object that was taken is in the bucket: nothing is wrong with it any more.
+    pub fn arrived(&self, object: &Object) {
+        self.lane(&mut self.held(), &object.table, |lane| lane.forget(&self.what(object)));
+    }
+
     /// An object that was taken is in the bucket, and the commit knows it.
-    pub fn delivered(&self) {
-        self.held().uploading -= 1;
+    pub fn delivered(&self, object: &Object) {
+        self.lane(&mut self.held(), &object.table, |lane| lane.delivered(object.bytes));
     }
 
     /// Lets those who wait go when nothing is left for them.
     pub fn end(&self) {
         self.held().ending = true;
         self.more_due.notify_all();
-        self.more_outbox.notify_one();
+        self.more_outbox.notify_waiters();
     }
 
-    /// Whether it ends: what cannot be done now is left to the next start.
-    pub fn is_ending(&self) -> bool {
-        self.held().ending
+    /// The tables with a lane: those that are `planned`, and those of which something is left though they are planned no more.
+    pub fn tables<'a>(&self, planned: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+        let held = self.held();
+        planned.map(str::to_owned).chain(held.lanes.keys().cloned()).collect()
+    }
+
+    /// Whether a table's workers have to wait: its share of the spool is used up, or a person has to look at one of its objects.
+    pub fn holds(&self, table: &str) -> bool {
+        self.held().lanes.get(table).is_some_and(Lane::holds)
+    }
+
+    /// What keeps the rows of a table from the bucket.
+    pub fn troubles(&self, table: &str) -> Vec<Noted> {
+        self.held().lanes.get(table).map(Lane::troubles).unwrap_or_default()
+    }
+
+    /// The bytes that a table and its aggregates have on the shelf.
+    pub fn spooled(&self, table: &str) -> u64 {
+        self.held().lanes.get(table).map_or(0, Lane::bytes)
     }
 
     /// What is on the shelf.
     pub fn stock(&self) -> Stock {
         let held = self.held();
-        let segments = || held.segments.values().flatten();
-        Stock {
-            segments: segments().count() + held.joining,
-            segment_bytes: segments().map(|segment| segment.bytes).sum::<u64>() + held.joining_bytes,
-            objects: held.outbox.len() + held.uploading,
-            object_bytes: held.outbox.iter().map(|object| object.bytes).sum(),
-        }
+        held.lanes.values().fold(Stock::default(), |stock, lane| {
+            let Stock { segments, segment_bytes, objects, object_bytes } = lane.stock();
+            Stock {
+                segments: stock.segments + segments,
+                segment_bytes: stock.segment_bytes + segment_bytes,
+                objects: stock.objects + objects,
+                object_bytes: stock.object_bytes + object_bytes,
+            }
+        })
+    }
+
+    /// Changes the lane of a table or aggregate, and looks whether its share is used up now.
+    fn lane(&self, held: &mut Held, name: &str, change: impl FnOnce(&mut Lane)) {
+        let table = self.owner(name);
+        let lane = held.lanes.entry_ref(table).or_default();
+        change(lane);
+        lane.weigh(table, self.share_bytes, || self.clock.now());
+    }
+
+    fn owner<'a>(&'a self, name: &'a str) -> &'a str {
+        self.owners.get(name).map_or(name, String::as_str)
+    }
+
+    /// How an object is called where it is in trouble.
+    fn what(&self, object: &Object) -> String {
+        format!("table {:?}, object {:?}", self.owner(&object.table), object.key)
+    }
+
+    /// How segments are called that are.
+    fn subject(&self, (name, partition, window, _): &Place) -> String {
+        format!("table {:?}, segments of {name:?}, partition {partition}, window {window}", self.owner(name))
+    }
+
+    /// The first place whose segments are due: its window has closed, they are many, or their table has no room for more.
+    fn due(&self, held: &Held, now: Instant) -> Option<Place> {
+        let due = held.segments.iter().filter(|(place, segments)| {
+            let (table, partition, window, _) = place;
+            let closed = || held.closed.get(&(table.clone(), *partition)).is_some_and(|closed| window < closed);
+            let full = || held.lanes.get(self.owner(table)).is_some_and(Lane::is_full);
+            let rests = held.resting.get(*place).is_some_and(|until| now < *until);
+            !rests && (closed() || bytes(segments) >= OBJECT_BYTES_MAX || full())
+        });
+        due.map(|(place, _)| place).min().cloned()
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -171,95 +285,28 @@ fn bytes(segments: &[Segment]) -> u64 {
 
 /// How many of the segments, from the first on, become one object.
 fn together(segments: &[Segment]) -> usize {
-    let alone = |segment: &Segment| segment.bytes >= ALONE_BYTES_MIN;
-    segments.iter().position(alone).map_or(segments.len(), |place| place.max(1))
+    let mut sum = 0;
+    let fits = |segment: &&Segment| {
+        sum += segment.bytes;
+        segment.bytes < ALONE_BYTES_MIN && sum <= OBJECT_BYTES_MAX
+    };
+    segments.iter().take_while(fits).count().max(1)
 }
 
 impl Segment {
     fn place(&self) -> Place {
-        (self.table.clone(), self.partition, self.window)
+        (self.table.clone(), self.partition, self.window, self.revision)
     }
 }
 
 impl Held {
-    fn joined(&mut self, segments: usize, bytes: u64) {
-        self.joining = self.joining.saturating_sub(segments);
-        // An object is about as large as what it is made of; with nothing in hand, there are no bytes.
-        self.joining_bytes = if self.joining == 0 { 0 } else { self.joining_bytes.saturating_sub(bytes) };
-    }
-
-    /// Takes segments that are due to become one object.
-    fn take(&mut self) -> Option<Vec<Segment>> {
-        let place = self.due()?;
+    /// Takes segments of a place that are to become one object.
+    fn take(&mut self, place: Place) -> Option<Vec<Segment>> {
         let mut segments = self.segments.remove(&place)?;
         let rest = segments.split_off(together(&segments));
         if !rest.is_empty() {
             self.segments.insert(place, rest);
         }
         Some(segments)
-    }
-
-    /// The first place whose segments are due: its window has closed, or they are many.
-    fn due(&self) -> Option<Place> {
-        let due = self.segments.iter().filter(|((table, partition, window), segments)| {
-            let closed = self.closed.get(&(table.clone(), *partition)).is_some_and(|closed| window < closed);
-            closed || segments.iter().map(|segment| segment.bytes).sum::<u64>() >= OBJECT_BYTES_MAX
-        });
-        due.map(|(place, _)| place).min().cloned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn segment(table: &str, window: i64, bytes: u64) -> Segment {
-        Segment {
-            file: format!("{table}+{window}+{bytes}"),
-            table: table.into(),
-            partition: 0,
-            epoch: 1,
-            window: Timestamp(window),
-            first_offset: 0,
-            next_offset: 1,
-            rows: 1,
-            bytes,
-            digest: String::new(),
-            sha256: None,
-        }
-    }
-
-    #[test]
-    fn a_large_segment_is_an_object_by_itself() {
-        let check = |bytes: &[u64], expected: usize| {
-            let segments: Vec<Segment> = bytes.iter().map(|&bytes| segment("pin", 0, bytes)).collect();
-            assert_eq!(together(&segments), expected, "{bytes:?}");
-        };
-        check(&[1, 2, 3], 3);
-        check(&[ALONE_BYTES_MIN, 2], 1);
-        check(&[1, 2, ALONE_BYTES_MIN, 3], 2);
-        check(&[ALONE_BYTES_MIN - 1, ALONE_BYTES_MIN], 1);
-    }
-
-    #[test]
-    fn gives_windows_that_closed_and_those_that_are_large() {
-        let shelf = Shelf::default();
-        shelf.add(vec![
-            segment("pin", 0, 1),
-            segment("pin", 10, 2),
-            segment("pin", 0, 3),
-            segment("geo", 0, OBJECT_BYTES_MAX),
-        ]);
-        shelf.close("pin", 0, Timestamp(10));
-        shelf.end();
-        let taken: Vec<Vec<u64>> =
-            std::iter::from_fn(|| shelf.take_due()).map(|due| due.iter().map(|s| s.bytes).collect()).collect();
-        assert_eq!(taken, [vec![OBJECT_BYTES_MAX], vec![1, 3]]);
-        assert_eq!(shelf.stock().segments, 4, "one waits, three are being joined");
-        shelf.add(vec![segment("pin", 0, 5)]);
-        shelf.put_back(vec![segment("pin", 0, 1), segment("pin", 0, 3)]);
-        assert_eq!((shelf.stock().segments, shelf.stock().segment_bytes), (5, 11 + OBJECT_BYTES_MAX));
-        let again: Vec<u64> = shelf.take_due().unwrap().iter().map(|s| s.bytes).collect();
-        assert_eq!(again, [1, 3, 5], "in the order of their commits");
     }
 }

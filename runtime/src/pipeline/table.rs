@@ -35,11 +35,16 @@ pub struct Table {
 pub const ORIGIN: [(&str, Type); 4] =
     [("_time", Type::Timestamp), ("_partition", Type::Int64), ("_offset", Type::Int64), ("_row", Type::Int64)];
 
+/// Those columns as fields.
+pub fn origin_fields() -> [Field; 4] {
+    ORIGIN.map(|(name, kind)| Field { name: name.into(), aliases: Vec::new(), kind, nullable: false })
+}
+
 impl Table {
     /// Joins a plan with the fields that its last transform writes.
     pub fn new(plan: &plan::Table, outputs: &[Field], format: Format, spool: &Path) -> Result<Self> {
         let fields = outputs.to_vec();
-        let origin = ORIGIN.map(|(name, kind)| Field { name: name.into(), aliases: Vec::new(), kind, nullable: false });
+        let origin = origin_fields();
         let place = |name: &String| {
             fields.iter().position(|field| &field.name == name).ok_or_else(|| {
                 Error::new(
@@ -55,6 +60,12 @@ impl Table {
         let cached = cached.into_iter().chain(fields.len()..fields.len() + origin.len()).collect();
         let lake = arrow_schema(&[fields.as_slice(), &origin].concat());
         Ok(Self { plan: plan.clone(), fields, lake, layout, cached, format, spool: spool.to_owned() })
+    }
+
+    /// The columns of the cache and of the origin, as [`Table::cached`] gives them.
+    pub fn cached_fields(&self) -> Vec<Field> {
+        let all: Vec<Field> = self.fields.iter().cloned().chain(origin_fields()).collect();
+        self.cached.iter().filter_map(|&index| all.get(index).cloned()).collect()
     }
 
     /// Of rows with their origin, what the cache keeps.

@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::generation::Generation;
+use crate::sabotage::{self, Fault};
 
 /// A first epoch ends after so many records ...
 pub(super) const TRIAL_RECORDS: u64 = 8_192;
@@ -90,6 +91,9 @@ impl Trial {
 
 /// Why a generation that fared like `new` must not be handed over, given how the one before it fared.
 pub(super) fn fault(new: &Fared, before: &Fared) -> Option<String> {
+    if sabotage::is(Fault::TrialUnjudged) {
+        return None;
+    }
     let of = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
     let bound = |before_rate: f64, more: f64| before_rate * LUCK + more;
     let failed = bound(of(before.failed, before.records), FAILED_MORE_MAX);

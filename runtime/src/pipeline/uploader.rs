@@ -1,32 +1,34 @@
-//! The uploader: sends the outbox's objects to the bucket, again and again until they are there.
+//! The uploader: sends a table's objects to the bucket, again and again until they are there.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::committer::Message;
 use super::shelf::Shelf;
 use crate::commit::Object;
-use tokio::sync::watch;
-
+use crate::error::Error;
 use crate::lake::{Backoff, Bucket, retry};
 use crate::metrics::Metrics;
 
-/// Objects on their way at one time.
+/// Objects of a table, with those of its aggregates, on their way at one time.
 pub const UPLOADS_MAX: usize = 4;
-/// How long an object that cannot be uploaded as things stand waits before it is tried again.
-const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
 /// All that an uploader needs.
 #[derive(Clone)]
 pub struct Setup {
-    /// Where it takes objects from.
+    /// Whose objects it takes.
+    pub table: Arc<str>,
+    /// Where it takes them from.
     pub shelf: Arc<Shelf>,
     /// The spool's folder.
     pub spool: PathBuf,
     /// Where it sends them.
     pub bucket: Arc<Bucket>,
+    /// How long it waits between two tries.
+    pub backoff: Backoff,
     /// Whom it tells.
     pub committer: SyncSender<Message>,
     /// The figures.
@@ -38,15 +40,17 @@ pub struct Setup {
 /// Uploads objects one after another until the shelf ends or it has to stop; run several for several at a time.
 pub async fn run(mut setup: Setup) {
     let (shelf, mut stop) = (Arc::clone(&setup.shelf), setup.stop.clone());
+    let table = Arc::clone(&setup.table);
     loop {
         let taken = tokio::select! {
-            taken = shelf.take_object() => taken,
+            taken = shelf.take_object(&table) => taken,
             _ = stop.wait_for(|stop| *stop) => None,
         };
         let Some(object) = taken else { return };
         if !upload(&mut setup, &object).await {
             return;
         }
+        shelf.arrived(&object);
         let committer = setup.committer.clone();
         let told = tokio::task::spawn_blocking(move || committer.send(Message::Delivered(object)).is_ok());
         if !told.await.unwrap_or(false) {
@@ -55,27 +59,27 @@ pub async fn run(mut setup: Setup) {
     }
 }
 
-/// Tries until the object is in the bucket; false when it has to stop before. A foreign object under its key is left alone, and said again and again.
+/// Tries until the object is in the bucket; false when it has to stop before. What cannot pass by itself, such as a foreign object
+/// under its key, is left alone, and looked at again after the longest pause: once a person has helped, it goes on.
 async fn upload(setup: &mut Setup, object: &Object) -> bool {
     let file = setup.spool.join(&object.file);
-    let table = object.table.as_str();
+    let (table, key) = (object.table.as_str(), object.key.as_str());
     let failures = setup.metrics.upload_failures.with_label_values(&[table]);
+    let failed = |error: &Error| {
+        failures.inc();
+        setup.shelf.failed(object, error);
+    };
     loop {
-        let put = async || setup.bucket.put(object, &file).await.inspect_err(|_| failures.inc());
-        match retry(&object.key, Backoff::default(), &mut setup.stop, put).await {
+        let put = async || setup.bucket.put(object, &file).await.inspect_err(failed);
+        match retry(key, setup.backoff, &mut setup.stop, put).await {
             None => return false,
             Some(Ok(_)) => break,
             Some(Err(error)) => {
-                tracing::error!(
-                    table,
-                    key = object.key,
-                    error = error.message(),
-                    "object refused, it waits in the outbox"
-                );
+                tracing::error!(table, key, error = error.line(), "object refused, it waits in the outbox");
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(REFUSED_PAUSE) => {}
+            () = tokio::time::sleep(setup.backoff.longest) => {}
             _ = setup.stop.wait_for(|stop| *stop) => return false,
         }
     }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 pub use self::setup::{Command, Setup, Shown, State};
 use super::committer::Message;
-use super::epoch::{OpenEpoch, Tally, Target};
+use super::epoch::{OpenEpoch, Tally};
+use super::segments::Target;
 use super::shadow::Seen;
 use super::transform::Transform;
 use super::trial::{self, Fared, Outcome, TRIAL_CHUNK_ROWS, TRIAL_QUIET};
@@ -24,6 +25,8 @@ pub(super) const CHUNK_ROWS: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
 /// How long a worker waits when there is nothing to read; it is woken earlier when there is.
 const IDLE_TIME: Duration = Duration::from_millis(500);
+/// How long a worker waits before it looks again whether its rows can go on to the bucket.
+const HELD_TIME: Duration = Duration::from_millis(100);
 /// How long a worker waits after trouble before it reads the epoch again.
 const RETRY_TIME: Duration = Duration::from_secs(1);
 
@@ -143,6 +146,12 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => return Ok(self.leave(Command::Stop)),
                 Err(TryRecvError::Empty) => {}
             }
+            if self.setup.shelf.holds(&self.setup.name) {
+                if !self.wait_for_lake()? {
+                    return Ok(Command::Stop);
+                }
+                continue;
+            }
             batch.clear();
             if let Err(error) = self.setup.source.read(&mut batch, BATCH_BYTES) {
                 // What was read before it is good.
@@ -187,6 +196,16 @@ impl Worker {
         }
         let waits_for_trial = self.setup.trial.as_ref().is_some_and(|trial| trial.answer.is_some());
         std::thread::park_timeout(if waits_for_trial { TRIAL_QUIET } else { IDLE_TIME });
+        Ok(true)
+    }
+
+    /// More rows would only pile up: hands over what there is, and reads no more for a while. False when nobody listens any more.
+    fn wait_for_lake(&mut self) -> Result<bool> {
+        if !self.epoch.is_empty() {
+            return self.hand_over();
+        }
+        self.setup.tell(Outcome::Untried);
+        std::thread::park_timeout(HELD_TIME);
         Ok(true)
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use super::start::cache_file;
-use super::{Offer, Running, Runtime, first, lock, spawn};
+use super::{Offer, Running, Runtime, lock, spawn};
 use crate::cache::query::Reader;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::change::changes;
 use crate::pipeline::generation::Generation;
+use crate::pipeline::kept::kept_chain;
+use crate::pipeline::places::Places;
 use crate::pipeline::trial::{Outcome, Verdict};
 use crate::pipeline::worker::Command;
 
@@ -40,11 +41,11 @@ impl Runtime {
         let plan = &running.plan;
         let none =
             || Error::new(Kind::Missing, format!("table {:?}: no other component was in service before", plan.name));
-        let history = Reader::open(&cache_file(&self.pipeline.data))?.history(&plan.name)?;
+        let history = Reader::open(&Places::of(&self.pipeline.data).cache)?.history(&plan.name)?;
         let earlier = history.iter().rev().map(|(generation, _)| generation);
         let earlier = earlier.filter(|generation| generation.number < current.number && !generation.withdrawn);
         let digest = earlier.map(|g| &g.digest).find(|digest| *digest != current.chain.digest()).ok_or_else(none)?;
-        let chain = first::kept_chain(&self.host, plan, &self.components, digest)?;
+        let chain = kept_chain(&self.host, plan, &self.components, digest)?;
         let table = Arc::new(current.table.with_fields(chain.outputs())?);
         Ok(Generation { chain, table, number: 0, pinned: false })
     }

@@ -1,16 +1,15 @@
 //! The chain that a table begins with: what was in service before, or what its files hold.
 
-use std::fs;
 use std::path::Path;
 
 use super::Options;
 use crate::component::Host;
 use crate::config;
 use crate::config::plan::{self, Query};
-use crate::error::{Error, Kind, OrFail, Result};
+use crate::error::{Kind, Result};
 use crate::pipeline::change::changes;
-use crate::pipeline::generation::{Chain, digests, load_component, read_component};
-use crate::reload;
+use crate::pipeline::generation::{Chain, load_component, read_component};
+use crate::pipeline::kept::{self, kept_chain};
 
 /// What a table's first chain is found with.
 pub(super) struct First<'a> {
@@ -63,28 +62,9 @@ impl First<'_> {
                 if transform.source.is_some() { error } else { error.hint("correct the path in the pipeline file") }
             })?;
             let component = load_component(self.host, transform, &bytes)?;
-            reload::keep(self.components, component.digest(), &bytes)?;
+            kept::keep(self.components, component.digest(), &bytes)?;
             components.push((component, transform.parameters.clone()));
         }
         Chain::new(components)
     }
-}
-
-/// The chain of a digest, of components that were kept.
-///
-/// Errors with `Kind::Missing` where one is not there or not trusted any more, or where the table has more or fewer transforms by now.
-pub(super) fn kept_chain(host: &Host, plan: &plan::Table, components: &Path, digest: &str) -> Result<Chain> {
-    let digests = digests(digest);
-    if digests.len() != plan.transforms.len() {
-        let (then, now) = (digests.len(), plan.transforms.len());
-        return Err(Error::new(Kind::Missing, format!("it had {then} transforms where it has {now} now")));
-    }
-    let mut chain = Vec::new();
-    for (digest, transform) in digests.iter().zip(&plan.transforms) {
-        let kept = reload::kept(components, digest);
-        let bytes = fs::read(&kept).or_fail(Kind::Missing, || format!("component {}", kept.display()))?;
-        host.trust().check(&bytes).map_err(|reason| Error::new(Kind::Missing, reason.message()))?;
-        chain.push((load_component(host, transform, &bytes)?, transform.parameters.clone()));
-    }
-    Chain::new(chain)
 }

@@ -1,8 +1,11 @@
 //! The runtime: a pipeline started, watched, and stopped without losing what was taken.
 
 mod back;
+mod claim;
 mod first;
 mod offers;
+mod rebuild;
+mod redrive;
 mod shadow;
 mod spawn;
 mod start;
@@ -39,8 +42,10 @@ use crate::time::{Clock, Timestamp};
 use self::shadow::Shadowed;
 
 pub use self::offers::{By, Offer, Offered};
+pub use self::rebuild::{Rebuilt, rebuild};
+pub use self::redrive::Letters;
 pub use self::shadow::{Gate, SHARE};
-pub use self::start::{Options, cache_file, topics_folder};
+pub use self::start::Options;
 pub use self::status::Status;
 pub use self::tap::TAP_RECORDS_MAX;
 
@@ -75,6 +80,8 @@ struct Running {
     shadow: Mutex<Option<Arc<Shadowed>>>,
     /// Held while a shadow begins or ends.
     shadowing: Mutex<()>,
+    /// Held while dead letters are redriven.
+    redrives: Mutex<()>,
 }
 
 /// The generation of a table, and what became of the last one that was offered.
@@ -114,6 +121,11 @@ impl Runtime {
     /// The figures.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The figures, for who outlives a borrow.
+    pub fn shared_metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// An embedded topic.

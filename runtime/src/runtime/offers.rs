@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use super::start::cache_file;
 use super::{Running, Runtime, Worker, lock};
 use crate::cache;
 use crate::cache::query::Reader;
@@ -16,9 +15,10 @@ use crate::pipeline::cases::{self, Case};
 use crate::pipeline::change::changes;
 use crate::pipeline::committer::Message;
 use crate::pipeline::generation::{Chain, Generation, chain_digest, digests, load_component, read_component};
+use crate::pipeline::kept;
+use crate::pipeline::places::Places;
 use crate::pipeline::trial::{Outcome, Trial};
 use crate::pipeline::worker::Command;
-use crate::reload;
 use crate::time::Timestamp;
 
 /// How long an offer waits for the worker that tries it, which may be held up by a commit.
@@ -128,7 +128,7 @@ impl Runtime {
     /// The generations of a table, oldest first, each with what it did in each partition.
     pub fn generations(&self, table: &str) -> Result<Vec<(cache::Generation, Vec<cache::Work>)>> {
         self.running(table)?;
-        Reader::open(&cache_file(&self.pipeline.data))?.history(table)
+        Reader::open(&Places::of(&self.pipeline.data).cache)?.history(table)
     }
 
     /// Keeps the answer to the last offer: the number of its generation with what the fields became, or why it was refused.
@@ -171,7 +171,7 @@ impl Runtime {
         let back = Arc::clone(&lock(&running.generation).generation);
         let (generation, changes) = self.prepare(running, &back, offered, by)?;
         for part in offered {
-            reload::keep(&self.components, &component::digest(&part.bytes), &part.bytes)?;
+            kept::keep(&self.components, &component::digest(&part.bytes), &part.bytes)?;
         }
         let scout = self.try_out(running, &generation, &back)?;
         self.put_in_service(running, &generation)?;
@@ -255,6 +255,7 @@ impl Runtime {
             since: self.clock.now(),
             pinned: generation.pinned,
             withdrawn,
+            parameters: generation.chain.parameters(),
         });
         let messages = lock(&self.threads).as_ref().map(|threads| threads.messages.clone());
         let ended = || Error::new(Kind::Unavailable, format!("table {table:?}: the pipeline is ending"));

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hashbrown::HashSet;
 
+use super::claim::Claim;
 use super::first::First;
 use super::spawn::Vital;
 use super::{By, Offered, Runtime, Threads, threads};
-use crate::cache::{AggregateLayout, Layout, Store};
+use crate::cache::Store;
 use crate::commit::Epoch;
 use crate::component::Host;
 use crate::config::plan::{self, Backend, Pipeline};
@@ -24,13 +26,15 @@ use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
 use crate::pipeline::committer::{self, HANDOVERS_MAX, Health};
 use crate::pipeline::generation::Generation;
+use crate::pipeline::layout::layout;
+use crate::pipeline::places::Places;
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::table::Table;
 use crate::reload;
-use crate::schema::Field;
-use crate::sync;
 use crate::time::{Clock, Timestamp};
-use crate::window;
+
+/// A start that is not the first waits so long for the lake.
+const REACH_TIME: Duration = Duration::from_secs(5);
 
 /// The generation that each table begins with.
 pub(super) type Tables = Vec<Arc<Generation>>;
@@ -42,62 +46,35 @@ pub struct Options {
     pub accept_breaking: bool,
 }
 
-/// The folders and files in a pipeline's data folder.
-struct Places {
-    topics: PathBuf,
-    spool: PathBuf,
-    components: PathBuf,
-    compiled: PathBuf,
-    lake: PathBuf,
-    cache: PathBuf,
-}
-
-impl Places {
-    fn make(data: &Path) -> Result<Self> {
-        let places = Self {
-            topics: topics_folder(data),
-            spool: data.join("spool"),
-            components: data.join("components"),
-            compiled: data.join("compiled"),
-            lake: data.join("lake"),
-            cache: cache_file(data),
-        };
-        for folder in [&places.topics, &places.spool, &places.components, &places.lake] {
-            sync::make_folders(data, folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
-        }
-        Ok(places)
-    }
-}
-
-/// Where a pipeline with this data folder keeps its topics.
-pub fn topics_folder(data: &Path) -> PathBuf {
-    data.join("topics")
-}
-
-/// Where a pipeline with this data folder keeps its cache.
-pub fn cache_file(data: &Path) -> PathBuf {
-    data.join("cache.sqlite")
-}
-
 impl Runtime {
     /// Starts a pipeline: locks its data folder, recovers its topics, goes on where the last commit left it.
     pub async fn start(pipeline: Pipeline, options: Options, clock: Arc<Clock>) -> Result<Arc<Self>> {
         let data_lock = DataLock::take(&pipeline.data)?;
         let places = Places::make(&pipeline.data)?;
         let metrics = Arc::new(Metrics::new()?);
+        let is_first = !places.cache.exists();
         let host = Host::new(Some(&places.compiled))?.trusting(&pipeline.trust);
         let topics = open_topics(&pipeline, &places, &clock)?;
-        let (tables, store) = open_tables(&pipeline, options, &places, &host)?;
-        let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
-        let positions = store.positions()?;
-        let shelf = restore_shelf(&store, &positions, &tables, &places.spool)?;
+        let tables = first_generations(&pipeline, options, &places, &host)?;
         let server = start_server(&pipeline, &places).await?;
         let lake = server.as_ref().map(Server::addr);
         let bucket = Arc::new(Bucket::open(&pipeline.lake, server.as_ref()).await?);
+        reach(&bucket, is_first).await?;
+        let claim = Claim { bucket: &bucket, pipeline: &pipeline, spool: &places.spool };
+        if is_first {
+            claim.is_free(&places.cache).await?;
+        }
+        let store =
+            Store::open(&places.cache, &layout(&pipeline, tables.iter().map(|generation| &*generation.table))?)?;
+        claim.make(store.instance_id()).await?;
+        let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
+        let positions = store.positions()?;
+        let shelf = restore_shelf(&pipeline, &store, &positions, &tables, &places.spool, &clock)?;
         let health = Arc::new(Health::default());
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);
-        let (running, workers) = threads::workers(&pipeline, &topics, &tables, &store, &aggregates, &messages, &clock)?;
+        let onward = threads::Onward { shelf: &shelf, messages: &messages };
+        let (running, workers) = threads::workers(&pipeline, &topics, &tables, &store, &aggregates, onward, &clock)?;
         let committer = committer::Setup {
             store,
             tables: tables.iter().map(|generation| Arc::clone(&generation.table)).collect(),
@@ -113,7 +90,7 @@ impl Runtime {
         let vital = Vital { health: Arc::clone(&health), clock: Arc::clone(&clock) };
         let committer = vital.thread("committer", move || committer::run(committer, &received))?;
         let lander = threads::lander(&pipeline, &places.spool, &shelf, &messages, &vital)?;
-        let (uploaders, uploads_end) = threads::uploaders(&places.spool, &shelf, &bucket, &messages, &metrics, &vital);
+        let (uploaders, uploads_end) = threads::uploaders(&pipeline, &places.spool, onward, &bucket, &metrics, &vital);
         let threads =
             Threads { workers, lander, uploaders, uploads_end, committer, messages, server, _lock: data_lock };
         let started = clock.now();
@@ -186,8 +163,8 @@ pub(super) fn partitions(pipeline: &Pipeline, topics: &BTreeMap<String, Arc<Topi
     topics.get(name).map_or(planned, |topic| topic.partitions())
 }
 
-/// The generation that each table begins with, and the store that was made for them.
-fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Host) -> Result<(Tables, Store)> {
+/// The generation that each table begins with.
+pub(super) fn first_generations(pipeline: &Pipeline, options: Options, places: &Places, host: &Host) -> Result<Tables> {
     let before = Store::in_service(&places.cache)?;
     let mut tables = Vec::new();
     for plan in &pipeline.tables {
@@ -200,36 +177,17 @@ fn open_tables(pipeline: &Pipeline, options: Options, places: &Places, host: &Ho
         let chain = first.chain(in_service.map(|generation| generation.digest.as_str()), options).map_err(subject)?;
         let table = Arc::new(Table::new(plan, chain.outputs(), pipeline.lake.format, &places.spool)?);
         let (number, pinned) = match in_service {
-            Some(before) if before.digest == chain.digest() => (before.number, before.pinned),
+            Some(before) if before.digest == chain.digest() && before.parameters == chain.parameters() => {
+                (before.number, before.pinned)
+            }
+            Some(before) if before.digest == chain.digest() => (before.number + 1, before.pinned),
             Some(before) => (before.number + 1, false),
             None => (1, false),
         };
         chain.start().map_err(subject)?;
         tables.push(Arc::new(Generation { chain, table, number, pinned }));
     }
-    let store = Store::open(&places.cache, &layout(pipeline, &tables)?)?;
-    Ok((tables, store))
-}
-
-fn layout(pipeline: &Pipeline, tables: &[Arc<Generation>]) -> Result<Layout> {
-    let mut layout = Layout {
-        pipeline: pipeline.name.clone(),
-        tables: Vec::new(),
-        aggregates: Vec::new(),
-        queries: pipeline.queries.iter().map(|query| (query.name.clone(), query.sql.clone())).collect(),
-    };
-    for table in tables.iter().map(|generation| &generation.table) {
-        layout.tables.extend(table.layout.clone());
-        for aggregate in &table.plan.aggregates {
-            let fields = window::output_fields(aggregate, &table.fields)?;
-            let (name, of) = (aggregate.name.clone(), table.plan.name.clone());
-            let reads = |field: &&Field| aggregate.columns().any(|column| column == field.name);
-            let read = table.fields.iter().filter(reads).map(|field| (&field.name, field.kind));
-            let definition = format!("{aggregate:?} over {:?}", read.collect::<Vec<_>>());
-            layout.aggregates.push(AggregateLayout { name, table: of, fields, by: aggregate.by.len(), definition });
-        }
-    }
-    Ok(layout)
+    Ok(tables)
 }
 
 /// The aggregates as the last commit left them.
@@ -248,7 +206,14 @@ fn restore_aggregates(
 }
 
 /// The shelf as the last commit left it; files that no commit names are removed.
-fn restore_shelf(store: &Store, positions: &[Epoch], tables: &[Arc<Generation>], spool: &Path) -> Result<Arc<Shelf>> {
+fn restore_shelf(
+    pipeline: &Pipeline,
+    store: &Store,
+    positions: &[Epoch],
+    tables: &[Arc<Generation>],
+    spool: &Path,
+    clock: &Arc<Clock>,
+) -> Result<Arc<Shelf>> {
     let (segments, outbox) = (store.segments()?, store.outbox()?);
     let known = segments.iter().map(|segment| &segment.file).chain(outbox.iter().map(|object| &object.file));
     let known: HashSet<String> = known.cloned().collect();
@@ -262,7 +227,10 @@ fn restore_shelf(store: &Store, positions: &[Epoch], tables: &[Arc<Generation>],
         let error = Error::new(Kind::Corrupt, format!("spool: file {lost:?} is committed but not there"));
         return Err(error.hint("put the data folder back as it was; its files belong together"));
     }
-    let shelf = Shelf::default();
+    let of = |table: &plan::Table| table.aggregates.iter().map(|one| (one.name.clone(), table.name.clone())).collect();
+    let owners = pipeline.tables.iter().flat_map(|table| -> Vec<_> { of(table) }).collect();
+    let share = pipeline.lake.spool_bytes_max / (pipeline.tables.len() as u64).max(1);
+    let shelf = Shelf::new(share, owners, Arc::clone(clock));
     let plans = || tables.iter().map(|generation| &generation.table.plan);
     let is_table = |name: &str| plans().any(|plan| plan.name == name);
     for closed in segments.iter().filter(|segment| !is_table(&segment.table)) {
@@ -276,6 +244,27 @@ fn restore_shelf(store: &Store, positions: &[Epoch], tables: &[Arc<Generation>],
         }
     }
     Ok(Arc::new(shelf))
+}
+
+/// Asks for the bucket. A first start wants an answer, so that what is wrong in the file is said at once; later ones take records
+/// also while the lake is away, and what has to get there waits.
+async fn reach(bucket: &Bucket, is_first: bool) -> Result<()> {
+    let reached = match is_first {
+        true => Ok(bucket.reach().await),
+        false => tokio::time::timeout(REACH_TIME, bucket.reach()).await,
+    };
+    match reached {
+        Ok(Err(error)) if is_first || error.kind() != Kind::Unavailable => Err(error),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::warn!(error = error.line(), "lake not reached, going on without it");
+            Ok(())
+        }
+        Err(_) => {
+            tracing::warn!(patience = ?REACH_TIME, "lake did not answer, going on without it");
+            Ok(())
+        }
+    }
 }
 
 async fn start_server(pipeline: &Pipeline, places: &Places) -> Result<Option<Server>> {

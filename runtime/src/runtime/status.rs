@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Offer, Runtime, lock};
+use crate::metrics::Metrics;
 use crate::pipeline::shadow::Report;
 use crate::pipeline::shelf::Stock;
 use crate::pipeline::worker::State;
@@ -47,6 +48,8 @@ struct TableStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<Report>,
     workers: BTreeMap<u32, State>,
+    /// What keeps its rows from the bucket, though it may pass.
+    troubles: Vec<Trouble>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,6 +72,7 @@ impl Runtime {
                 last_offer: in_service.last_offer.clone(),
                 shadow: lock(&running.shadow).as_ref().map(|shadow| shadow.seen()),
                 workers: running.workers.iter().map(|worker| (worker.partition, lock(&worker.shown).clone())).collect(),
+                troubles: self.shelf.troubles(&running.plan.name).into_iter().map(|noted| noted.trouble).collect(),
             };
             (running.plan.name.clone(), status)
         });
@@ -118,9 +122,24 @@ impl Runtime {
                 Some(Trouble::of(what, &topic.refusal(partition)?, None, self.started))
             }));
         }
+        let noted = self.tables.iter().flat_map(|running| self.shelf.troubles(&running.plan.name));
+        trouble.extend(noted.filter(|noted| noted.stops).map(|noted| noted.trouble));
         let workers = self.tables.iter().flat_map(|running| &running.workers);
         trouble.extend(workers.filter_map(|worker| lock(&worker.shown).trouble.clone()));
         trouble
+    }
+
+    /// Brings what the figures say of the lake up to date.
+    pub fn show_lake(&self) {
+        for running in &self.tables {
+            let table = running.plan.name.as_str();
+            let troubles = self.shelf.troubles(table);
+            let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+            let Metrics { spool_bytes, lake_troubles, lake_stopped, .. } = &*self.metrics;
+            spool_bytes.with_label_values(&[table]).set(number(self.shelf.spooled(table)));
+            lake_troubles.with_label_values(&[table]).set(number(troubles.len() as u64));
+            lake_stopped.with_label_values(&[table]).set(i64::from(troubles.iter().any(|noted| noted.stops)));
+        }
     }
 
     /// Brings the lag among the figures up to date.

@@ -17,7 +17,7 @@ use crate::cache::{Store, Work};
 use crate::commit::Epoch;
 use crate::config::plan::Pipeline;
 use crate::error::Result;
-use crate::lake::{Bucket, Profile};
+use crate::lake::{Backoff, Bucket, Profile};
 use crate::log::Topic;
 use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
@@ -27,6 +27,13 @@ use crate::pipeline::trial::Fared;
 use crate::pipeline::{lander, source, uploader, worker};
 use crate::time::{Clock, Timestamp};
 
+/// Where what the workers make goes: by the committer to the shelf.
+#[derive(Clone, Copy)]
+pub(super) struct Onward<'a> {
+    pub(super) shelf: &'a Arc<Shelf>,
+    pub(super) messages: &'a SyncSender<Message>,
+}
+
 /// A worker for each partition of each table, each going on where its last commit left it.
 pub(super) fn workers(
     pipeline: &Pipeline,
@@ -34,7 +41,7 @@ pub(super) fn workers(
     tables: &Tables,
     store: &Store,
     aggregates: &Aggregates,
-    messages: &SyncSender<Message>,
+    onward: Onward<'_>,
     clock: &Arc<Clock>,
 ) -> Result<(Vec<Running>, Vec<JoinHandle<()>>)> {
     let positions = store.positions()?;
@@ -68,7 +75,8 @@ pub(super) fn workers(
                 bounds: pipeline.epoch.clone(),
                 profile: Profile::default(),
                 watermarks: aggregates.watermarks(name, partition),
-                committer: messages.clone(),
+                shelf: Arc::clone(onward.shelf),
+                committer: onward.messages.clone(),
                 shown: Arc::clone(&shown),
                 clock: Arc::clone(clock),
             };
@@ -79,8 +87,9 @@ pub(super) fn workers(
         let generation = Arc::clone(generation);
         let in_service = InService { generation, since: clock.now(), before: None, last_offer: None };
         let generation = Mutex::new(in_service);
-        let (offers, shadow, shadowing) = (Mutex::default(), Mutex::default(), Mutex::default());
-        running.push(Running { plan: plan.clone(), workers, generation, offers, shadow, shadowing });
+        let (offers, shadow, shadowing, redrives) =
+            (Mutex::default(), Mutex::default(), Mutex::default(), Mutex::default());
+        running.push(Running { plan: plan.clone(), workers, generation, offers, shadow, shadowing, redrives });
     }
     Ok((running, threads))
 }
@@ -112,26 +121,31 @@ pub(super) fn lander(
     vital.thread("lander", move || lander::run(&setup))
 }
 
-/// The uploaders, which take objects from the shelf, and what makes them stop.
+/// The uploaders, each taking the objects of one table from the shelf, and what makes them stop.
 pub(super) fn uploaders(
+    pipeline: &Pipeline,
     spool: &Path,
-    shelf: &Arc<Shelf>,
+    onward: Onward<'_>,
     bucket: &Arc<Bucket>,
-    messages: &SyncSender<Message>,
     metrics: &Arc<Metrics>,
     vital: &Vital,
 ) -> (JoinSet<()>, watch::Sender<bool>) {
     let (end, stop) = watch::channel(false);
     let mut uploaders = JoinSet::new();
-    for _ in 0..uploader::UPLOADS_MAX {
-        uploaders.spawn(vital.clone().task(uploader::run(uploader::Setup {
-            shelf: Arc::clone(shelf),
+    for table in onward.shelf.tables(pipeline.tables.iter().map(|table| table.name.as_str())) {
+        let setup = uploader::Setup {
+            table: Arc::from(table),
+            shelf: Arc::clone(onward.shelf),
             spool: spool.to_owned(),
             bucket: Arc::clone(bucket),
-            committer: messages.clone(),
+            backoff: Backoff::upto(pipeline.lake.patience.pause),
+            committer: onward.messages.clone(),
             metrics: Arc::clone(metrics),
             stop: stop.clone(),
-        })));
+        };
+        for _ in 0..uploader::UPLOADS_MAX {
+            uploaders.spawn(vital.clone().task(uploader::run(setup.clone())));
+        }
     }
     (uploaders, end)
 }

@@ -1,6 +1,7 @@
 //! A worker's half of an aggregate: the groups of one partition's rows since the last epoch.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
@@ -10,7 +11,7 @@ use super::cut::{Cut, Picked};
 use super::groups::{Groups, Key};
 use super::plan::{Input, Plan};
 use super::scalar::ScalarRef;
-use super::spec::Aggregate;
+use super::spec::{Aggregate, Window};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Field;
 use crate::time::Timestamp;
@@ -69,6 +70,15 @@ impl Accumulator {
             ids: Vec::new(),
             plan,
         })
+    }
+
+    /// An accumulator for rows that come again, out of their order: none of them is late by the others. Which window has closed
+    /// for them the state says, in [`super::State::amend`].
+    pub fn amending(aggregate: &Aggregate, fields: &[Field]) -> Result<Self> {
+        let mut amending = Self::new(aggregate, fields, Timestamp::MIN)?;
+        let patient = Window { lateness: Duration::MAX, ..aggregate.window.clone() };
+        amending.cut = Cut::new(patient, Timestamp::MIN);
+        Ok(amending)
     }
 
     /// Adds a chunk of rows; `append_times` has the append time (µs) of each row's record.

@@ -124,13 +124,22 @@ impl State {
     ///
     /// Errors with kind `Conflict`, and adds nothing, where the partial's columns are of other types than the state's.
     pub fn merge(&mut self, partition: u32, partial: Partial) -> Result<u64> {
+        let (watermark, rows) = (partial.watermark, partial.rows);
+        let late = self.amend(partial)?;
+        if let Some(progress) = self.progress.of(partition) {
+            progress.watermark = progress.watermark.max(watermark);
+            progress.idle &= rows == 0;
+        }
+        Ok(late)
+    }
+
+    /// Adds rows that come again and move no watermark; returns how many are late, their window having closed for all.
+    ///
+    /// Errors as [`State::merge`] does.
+    pub fn amend(&mut self, partial: Partial) -> Result<u64> {
         if !self.plan.agrees(&partial.plan) {
             let what = format!("aggregate {:?}: its columns have changed their types", self.plan.name);
             return Err(Error::new(Kind::Conflict, what).hint("give the aggregate with the new types a new name"));
-        }
-        if let Some(progress) = self.progress.of(partition) {
-            progress.watermark = progress.watermark.max(partial.watermark);
-            progress.idle &= partial.rows == 0;
         }
         let mut late = partial.late;
         for group in partial.groups {
@@ -182,6 +191,11 @@ impl State {
             groups.push(Group { state: encode::encode(&open.cells), ..shown(&self.plan, &id, &open.cells) });
         }
         groups
+    }
+
+    /// The open groups as they are shown, by window, then key.
+    pub fn open_groups(&self) -> Vec<Group> {
+        self.groups.iter().map(|(id, open)| shown(&self.plan, id, &open.cells)).collect()
     }
 
     fn merge_group(&mut self, id: Id, cells: Vec<Cell>) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use tidemill::cache::{Latest, Layout, Store, TableLayout};
-use tidemill::commit::Epoch;
+use tidemill::commit::{Cut, Epoch};
 use tidemill::component::limits::Limits;
 use tidemill::component::{Component, Host};
 use tidemill::decode::Decoder;
@@ -258,8 +258,9 @@ fn commit() {
             let rows = RecordBatch::try_new(Arc::clone(&schema), columns).expect("rows");
             let latest = Latest::prepare(&table, &[rows]).expect("it is sorted");
             let next = line.next + ROWS;
-            line =
-                Epoch { epoch: line.epoch + 1, from: line.next, next, records_in: ROWS, out: ROWS, rows: ROWS, ..line };
+            let cuts = vec![Cut { window: Timestamp(0), first_offset: line.next, next_offset: next, rows: ROWS }];
+            let (epoch, from) = (line.epoch + 1, line.next);
+            line = Epoch { epoch, from, next, records_in: ROWS, out: ROWS, rows: ROWS, cuts, ..line };
             let mut commit = store.begin().expect("a transaction");
             commit.epoch(&line).expect("the ledger's line");
             commit.upsert("pin", &latest).expect("the rows");

@@ -100,7 +100,7 @@ pub fn play(house: &House<'_>, plan: &Plan) -> Result<Story, String> {
                     Err(Cut::Gone) => {}
                     Err(Cut::Wrong(why)) => return Err(format!("life {nth}: {why}\n{}", house.said(nth))),
                 }
-                life.daemon.ended()
+                life.daemon.exit()
             }
             Err(status) => status,
         };

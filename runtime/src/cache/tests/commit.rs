@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::cache::letters::{Healed, Letter, Reason, Which};
 use crate::cache::{Generation, Mark, Marks};
-use crate::commit::{DeadLetter, Group, Object, Segment};
+use crate::commit::{Became, DeadLetter, Group, Object, Revision, Segment};
 use crate::error::Kind;
 
 fn segment(file: &str, first: u64, next: u64) -> Segment {
@@ -13,6 +14,7 @@ fn segment(file: &str, first: u64, next: u64) -> Segment {
         table: "pin".into(),
         partition: 0,
         epoch: 1,
+        revision: 0,
         window: Timestamp(0),
         first_offset: first,
         next_offset: next,
@@ -29,6 +31,7 @@ fn object(key: &str, rows: u64) -> Object {
         file: format!("{key}.parquet"),
         table: "pin".into(),
         partition: 0,
+        revision: 0,
         window: Timestamp(0),
         first_offset: 0,
         next_offset: rows,
@@ -44,6 +47,7 @@ fn letter(offset: u64) -> DeadLetter {
         table: "pin".into(),
         partition: 0,
         offset,
+        epoch: 1,
         time: Timestamp(7),
         reason: "field \"ind\" is absent".into(),
         digest: "ab".into(),
@@ -85,7 +89,8 @@ fn a_commit_is_whole_or_nothing() {
     let store = Store::open(&folder.file(), &layout()).unwrap();
     assert_eq!(store.positions().unwrap(), [epoch(0, 1, 0, 1)]);
     assert_eq!(store.segments().unwrap(), [segment("s", 0, 1)]);
-    assert_eq!(Reader::open(&folder.file()).unwrap().dead_letters("pin", 9).unwrap(), [letter(4)]);
+    let letters = Reader::open(&folder.file()).unwrap().letters("pin", &Which::default(), 9).unwrap();
+    assert_eq!(letters, [Letter { letter: letter(4), healed: None }]);
     assert_eq!(ask(&folder.file(), "categories"), ["a|1"]);
 }
 
@@ -100,7 +105,6 @@ fn epochs_and_offsets_follow_without_a_gap() {
             Err(error) => assert!(error.kind() == Kind::Internal && error.message().contains(words), "{error}"),
         }
         let reader = Reader::open(&folder.file()).unwrap();
-        assert_eq!(reader.gaps().unwrap(), [""; 0]);
         assert_eq!(reader.ledger().unwrap().is_empty(), !words.is_empty());
     };
     check(&[epoch(0, 1, 7, 9), epoch(0, 2, 9, 9), epoch(1, 1, 0, 3), epoch(0, 3, 9, 12)], "");
@@ -110,15 +114,23 @@ fn epochs_and_offsets_follow_without_a_gap() {
     check(&[epoch(0, 1, 0, 5), epoch(0, 1, 5, 7)], "epoch 2 from 5 does");
     check(&[epoch(0, 1, 0, 5), epoch(0, 3, 5, 7)], "epoch 2 from 5 does");
     check(&[Epoch { out: 1, ..epoch(0, 1, 0, 2) }], "2 records in, but 1 out");
-    check(&[Epoch { out: 0, dropped: 1, rejected: 1, ..epoch(0, 1, 0, 2) }], "");
+    check(&[Epoch { rows: 3, ..epoch(0, 1, 0, 2) }], "3 rows, but 2 in its cuts");
+    check(&[Epoch { out: 0, dropped: 2, ..epoch(0, 1, 0, 2) }], "");
 }
 
 #[test]
 fn a_start_finds_the_last_epoch_of_each_partition() {
     let folder = Folder::new();
     let mut store = Store::open(&folder.file(), &layout()).unwrap();
-    let huge =
-        Epoch { next: i64::MAX as u64, records_in: 0, out: 0, rows: 0, watermark: Timestamp::MIN, ..epoch(1, 1, 5, 5) };
+    let huge = Epoch {
+        next: i64::MAX as u64,
+        records_in: 0,
+        out: 0,
+        rows: 0,
+        cuts: Vec::new(),
+        watermark: Timestamp::MIN,
+        ..epoch(1, 1, 5, 5)
+    };
     commit(&mut store, |to| to.epoch(&epoch(0, 1, 0, 3)).and_then(|()| to.epoch(&huge))).unwrap();
     commit(&mut store, |to| to.epoch(&epoch(0, 2, 3, 10))).unwrap();
     assert_eq!(store.positions().unwrap(), [epoch(0, 2, 3, 10), huge]);
@@ -209,6 +221,7 @@ fn marks_and_generations_come_back() {
         since: Timestamp(1),
         pinned,
         withdrawn: false,
+        parameters: vec!["{}".into()],
     };
     for (at, digest) in [(1, "ab"), (2, "cd")] {
         commit(&mut store, |to| {
@@ -225,15 +238,76 @@ fn marks_and_generations_come_back() {
 }
 
 #[test]
-fn a_redriven_dead_letter_is_no_longer_listed() {
+fn a_letter_heals_once_and_the_ledger_stays_balanced() {
     let folder = Folder::new();
     let mut store = Store::open(&folder.file(), &layout()).unwrap();
-    commit(&mut store, |to| to.dead_letters(&[letter(1), letter(2)])).unwrap();
-    commit(&mut store, |to| to.redriven("pin", 0, 1, Timestamp(9))).unwrap();
+    commit(&mut store, |to| {
+        to.epoch(&Epoch { out: 1, rejected: 2, rows: 1, ..epoch(0, 1, 0, 3) })?;
+        to.dead_letters(&[letter(1), letter(2)])
+    })
+    .unwrap();
+    let line = Revision {
+        table: "pin".into(),
+        partition: 0,
+        epoch: 1,
+        revision: 1,
+        out: 1,
+        rejected: -1,
+        rows: 2,
+        ..Revision::default()
+    };
+    let heal = |store: &mut Store, line: &Revision, offset| {
+        commit(store, |to| {
+            to.revision(line)?;
+            to.healed("pin", (0, offset), Became::Rows, line.revision, Timestamp(9))
+        })
+    };
+    assert!(store.wait("pin", [(0, 1), (0, 2)]).unwrap());
+    heal(&mut store, &line, 1).unwrap();
+    assert!(!store.wait("pin", [(0, 1), (0, 2)]).unwrap());
     let reader = Reader::open(&folder.file()).unwrap();
-    assert_eq!(reader.dead_letters("pin", 5).unwrap(), [letter(2)]);
+    let letters = |which: &Which| -> Vec<u64> {
+        reader.letters("pin", which, 9).unwrap().iter().map(|letter| letter.letter.offset).collect()
+    };
+    assert_eq!(letters(&Which::default()), [2]);
+    assert_eq!(letters(&Which { healed: true, ..Which::default() }), [1]);
+    assert_eq!(letters(&Which { after: Some((0, 2)), ..Which::default() }), [0; 0]);
+    assert_eq!(letters(&Which { reason: Some("absent".into()), ..Which::default() }), [2]);
+    assert_eq!(letters(&Which { reason: Some("%".into()), ..Which::default() }), [0; 0]);
     assert_eq!(reader.counts().unwrap().dead_letters.get("pin"), Some(&1));
-    assert_eq!(reader.dead_letter("pin", 0, 1).unwrap(), Some(letter(1)));
-    let absent = commit(&mut store, |to| to.redriven("pin", 0, 7, Timestamp(9))).unwrap_err();
-    assert_eq!(absent.kind(), Kind::Missing);
+    let healed = Healed { at: Timestamp(9), became: Became::Rows, revision: 1 };
+    assert_eq!(reader.letter("pin", 0, 1).unwrap(), Some(Letter { letter: letter(1), healed: Some(healed) }));
+    let account = reader.ledger().unwrap().remove(0);
+    assert_eq!((account.out, account.dropped, account.rejected, account.rows), (2, 0, 1, 3));
+    assert_eq!((account.last.out, account.last.rejected, account.last.rows), (1, 2, 1), "its line stays as it was");
+    assert_eq!(reader.last_revision("pin").unwrap(), 1);
+
+    let again = Revision { revision: 2, ..line.clone() };
+    for (line, offset) in [(&again, 1), (&again, 7), (&line, 2)] {
+        assert_eq!(heal(&mut store, line, offset).unwrap_err().kind(), Kind::Internal);
+    }
+    assert!(heal(&mut store, &Revision { out: 2, ..again.clone() }, 2).is_err(), "it does not balance");
+}
+
+#[test]
+fn letters_are_told_by_their_reasons() {
+    let folder = Folder::new();
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    let other = DeadLetter { reason: "too old".into(), time: Timestamp(3), ..letter(9) };
+    commit(&mut store, |to| to.dead_letters(&[other, letter(1), letter(2)])).unwrap();
+    let reader = Reader::open(&folder.file()).unwrap();
+    let reason = |reason: &str, letters, at, offset| Reason {
+        table: "pin".into(),
+        reason: reason.into(),
+        letters,
+        first: at,
+        last: at,
+        partition: 0,
+        offset,
+    };
+    let all = [reason("field \"ind\" is absent", 2, 7, 1), reason("too old", 1, 3, 9)];
+    assert_eq!(reader.reasons(None, &Which::default(), 9, 0).unwrap(), all);
+    assert_eq!(reader.reasons(Some("pin"), &Which::default(), 1, 1).unwrap(), all[1..]);
+    assert_eq!(reader.reasons(Some("geo"), &Which::default(), 9, 0).unwrap(), []);
+    assert_eq!(reader.letters_count("pin", &Which { reason: Some("old".into()), ..Which::default() }).unwrap(), 1);
 }

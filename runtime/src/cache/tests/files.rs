@@ -19,8 +19,8 @@ fn only_its_own_pipelines_file_is_opened() {
     assert!(first.len() == 36 && first.split('-').map(str::len).eq([8, 4, 4, 4, 12]), "{first}");
     refused(&file, &Layout { pipeline: "other".into(), ..layout() }, Kind::Conflict, "it is pipeline \"pinterest\"'s");
 
-    Connection::open(&file).unwrap().pragma_update(None, "user_version", 3).unwrap();
-    refused(&file, &layout(), Kind::Conflict, "its format is 3");
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    refused(&file, &layout(), Kind::Conflict, "its format is 99");
     assert_eq!(Reader::open(&file).err().unwrap().kind(), Kind::Conflict);
 
     let other = folder.0.join("other.db");

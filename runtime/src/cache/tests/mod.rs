@@ -1,5 +1,6 @@
 //! The cache as a whole, on files: what the tests share.
 
+mod audit;
 mod commit;
 mod files;
 mod latest;
@@ -14,7 +15,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicro
 
 use super::query::Reader;
 use super::{AggregateLayout, Commit, Latest, Layout, Store, TableLayout};
-use crate::commit::Epoch;
+use crate::commit::{Cut, Epoch, Share};
 use crate::error::Result;
 use crate::schema::{Field, Type};
 use crate::time::Timestamp;
@@ -120,6 +121,10 @@ fn epoch(partition: u32, number: u64, from: u64, next: u64) -> Epoch {
         dropped: 0,
         rejected: 0,
         rows: records,
+        superseded: 0,
+        unkeyed: 0,
+        cuts: vec![Cut { window: Timestamp(0), first_offset: from, next_offset: next, rows: records }],
+        shares: vec![Share { aggregate: "pins_per_category".into(), late: 1, watermark: Timestamp::MIN }],
         watermark: Timestamp(5),
         committed: Timestamp(number as i64),
         digest: "ab".into(),

@@ -122,20 +122,31 @@ fn a_query_ends_when_it_is_interrupted() {
 }
 
 #[test]
-fn gaps_that_another_program_made_are_told() {
+fn a_query_ends_in_its_time() {
     let folder = Folder::new();
-    let mut store = Store::open(&folder.file(), &layout()).unwrap();
-    commit(&mut store, |to| (1..=3).try_for_each(|n| to.epoch(&epoch(0, n, n, n + 1)))).unwrap();
-    assert!(Reader::open(&folder.file()).unwrap().gaps().unwrap().is_empty());
-    store.connection.execute_batch("DELETE FROM tidemill_ledger WHERE epoch = 2").unwrap();
-    let gaps = Reader::open(&folder.file()).unwrap().gaps().unwrap();
-    assert_eq!(
-        gaps,
-        [
-            "ledger of \"pin\"/0: epoch 3 from 3 follows epoch 1 to 2",
-            "ledger of \"pin\"/0: its position is not the sum of its lines",
-        ]
-    );
+    let reader = filled(&folder);
+    let endless = "WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t";
+    let time = std::time::Duration::from_millis(20);
+    let error = reader.run_within(endless, 1, time).unwrap_err();
+    assert_eq!((error.kind(), error.message()), (Kind::Busy, "query: it took longer than 20ms"));
+    assert_eq!(reader.run_within("pin", 9, time * 1_000).unwrap().rows.len(), 3, "the next one has its own time");
+}
+
+#[test]
+fn what_looks_like_reading_and_is_not_is_refused() {
+    let folder = Folder::new();
+    let reader = filled(&folder);
+    for asked in [
+        "SELECT * FROM pragma_journal_mode",
+        "SELECT * FROM pragma_table_info('pin')",
+        "WITH t AS (SELECT * FROM pragma_database_list) SELECT * FROM t",
+        "SELECT load_extension('x')",
+        "SELECT LOAD_EXTENSION('x', 'y')",
+    ] {
+        let error = reader.run(asked, 9).unwrap_err();
+        assert_eq!(error.kind(), Kind::Input, "{asked}: {error}");
+        assert!(error.message().contains("not authorized"), "{asked}: {error}");
+    }
 }
 
 /// The ten queries of `pipelines/sql`, over a few rows made by hand.

@@ -239,13 +239,24 @@ fn wrong_addresses() {
         "admin = \"localhost:8000\"",
         &[r#"5:1: listen.admin: "localhost:8000" is not an IP address with a port; write "127.0.0.1:8000""#],
     );
+    // Only a pipeline that is to run has to be safe: others may ask one that was let run without.
+    listen("admin = \"0.0.0.0:8000\"", &[]);
     listen(
-        "admin = \"0.0.0.0:8000\"",
+        "insecure = true",
+        &["5:1: listen.insecure: unknown key; known are topics, admin, hosts, keys, tls, limits"],
+    );
+    listen(
+        "hosts = [\"a b\"]",
         &[
-            r#"5:1: listen.admin: "0.0.0.0:8000" lets other machines in, without encryption or keys; write "127.0.0.1:8000", or insecure = true beside it to allow it"#,
+            r#"5:10: listen.hosts[0]: "a b" is not a host's name: lowercase letters, digits, dots and -, without a port"#,
         ],
     );
-    listen("admin = \"0.0.0.0:8000\"\ninsecure = true", &[]);
+    listen(
+        "tls = { certificate = \"a.pem\" }",
+        &[r#"5:1: listen.tls: "key" is missing; write key = "FILE.pem", the certificate's private key"#],
+    );
+    listen("limits = { head = \"1KiB\" }", &["5:12: listen.limits.head: 1KiB is not within 8KiB and 1MiB"]);
+    listen("limits = { idle_time = \"1ms\" }", &["5:12: listen.limits.idle_time: 1ms is less than 10ms"]);
     listen("admin = \"127.0.0.1:0\"\ntopics = \"127.0.0.1:0\"", &[]);
     swap(
         "\"embedded\"\nport = 9000",
@@ -257,7 +268,7 @@ fn wrong_addresses() {
     swap(
         "\"embedded\"",
         "\"aws\"",
-        &["8:1: lake.port: unknown key; known are bucket, prefix, endpoint, region, format"],
+        &["8:1: lake.port: unknown key; known are bucket, prefix, endpoint, region, format, timeout, retry, spool"],
     );
     swap(
         "127.0.0.1:9003",

@@ -88,9 +88,18 @@ pub(super) fn plain_refusal(url: &str, status: StatusCode, text: &str) -> Error 
         _ => Kind::Unavailable,
     };
     match serde_json::from_str::<Refusal>(text) {
+        Ok(_) if key_wanted(status) => with_key(Error::new(kind, format!("server {url:?}: refused with {status}"))),
         Ok(Refusal { message, .. }) => Error::new(kind, message),
         Err(_) => Error::new(kind, format!("server {url:?}: refused with {status}")),
     }
+}
+
+fn key_wanted(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+fn with_key(error: Error) -> Error {
+    error.hint("put a key with the scope for it into TIDEMILL_KEY, or its file's path into TIDEMILL_KEY_FILE")
 }
 
 /// A refusal of the whole request, in the server's words.
@@ -105,7 +114,9 @@ pub(super) fn refusal(url: &str, status: StatusCode, text: &str) -> Error {
         _ => Kind::Input,
     };
     let error = Error::new(kind, format!("server {url:?}: refused with {status}: {said}"));
-    if kind == Kind::Missing {
+    if key_wanted(status) {
+        with_key(error)
+    } else if kind == Kind::Missing {
         error.hint("name the pipeline's topics, and the address that it takes posts at")
     } else {
         error

@@ -1,16 +1,21 @@
 //! The client of a Kafka REST proxy: it posts records, waits when it is asked to, tries again what may pass.
 
 mod answer;
+mod producer;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand::RngExt as _;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
 
 use self::answer::{Receipts, remaining};
+pub use self::producer::Producer;
+use crate::access::Secret;
 use crate::error::{Error, Kind, OrFail, Result};
 
 /// The type of the body.
@@ -49,18 +54,30 @@ pub struct Posted {
 enum Again {
     /// The server asked for a pause.
     Asked(Duration),
-    /// The connection failed.
+    /// The connection failed, or some records were not taken by a server that knows repeats.
     Broken(Error),
     /// Some records were not taken; this body holds just those.
     Rest(Vec<u8>, Error),
 }
 
 impl Client {
-    /// A client. Its connections go straight to the server, whatever proxy the environment names.
-    pub fn new() -> Result<Self> {
+    /// A client that shows `key` where it has one, and finds the named host at the address beside it.
+    ///
+    /// Its connections go straight to the server, whatever proxy the environment names, and to no other that it points to.
+    pub fn new(key: Option<&Secret>, found: Option<(&str, SocketAddr)>) -> Result<Self> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            let value = HeaderValue::try_from(format!("Bearer {}", key.expose()));
+            // The cause is left out: it could say something of what the key holds.
+            let mut value = value.map_err(|_| Error::new(Kind::Input, "key: it has characters that no key has"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
         let builder = || {
             let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIME_MAX).timeout(ANSWER_TIME_MAX);
-            builder.tcp_nodelay(true).no_proxy()
+            let builder = builder.tcp_nodelay(true).no_proxy().redirect(Policy::none());
+            let builder = builder.default_headers(headers.clone());
+            found.iter().fold(builder, |builder, (host, at)| builder.resolve(host, *at))
         };
         // A machine that knows no certificate authority can still speak plain HTTP.
         let http = builder().build().or_else(|_| builder().tls_certs_only([]).build());
@@ -81,16 +98,20 @@ impl Client {
         said(url, answer).await
     }
 
-    /// Posts a body `{"records":[{"value":..}, ..]}` until all of its records are acknowledged.
+    /// Posts a body `{"records":[{"value":..}, ..]}` as a producer's next request until all of its records are acknowledged.
     ///
-    /// A record may arrive twice: when a connection breaks, nobody knows whether the server had taken what it was
-    /// sent. Errors: `Unavailable` when the server cannot be reached or goes on refusing, or what it says is wrong.
-    pub async fn post(&self, url: &str, mut body: Vec<u8>) -> Result<Posted> {
+    /// When a connection breaks, nobody knows whether the server had taken what it was sent; this one tells a repeat
+    /// by its producer, and each record arrives once. Where another server does not, one may arrive twice.
+    /// Errors: `Unavailable` when the server cannot be reached or goes on refusing, or what it says is wrong.
+    pub async fn post(&self, producer: &mut Producer, url: &str, mut body: Vec<u8>) -> Result<Posted> {
         let (mut posted, mut tries, mut waits) = (Posted::default(), 0, 0);
         loop {
-            let (taken, again) = self.attempt(url, &body).await?;
+            let (taken, again) = self.attempt(producer, url, &body).await?;
             posted.records += taken;
-            let Some(again) = again else { return Ok(posted) };
+            let Some(again) = again else {
+                producer.advance();
+                return Ok(posted);
+            };
             posted.retries += 1;
             match again {
                 Again::Asked(_) if waits == WAITS_MAX => return Err(still_busy(url)),
@@ -113,9 +134,9 @@ impl Client {
     }
 
     /// Sends the body once: how many records were taken, and why to send again if that is needed.
-    async fn attempt(&self, url: &str, body: &[u8]) -> Result<(u64, Option<Again>)> {
+    async fn attempt(&self, producer: &Producer, url: &str, body: &[u8]) -> Result<(u64, Option<Again>)> {
         let request = self.http.post(url).header(CONTENT_TYPE, JSON_V2).body(body.to_vec());
-        let answer = match request.send().await {
+        let answer = match producer.sign(request).send().await {
             Ok(answer) => answer,
             Err(cause) => return Ok((0, Some(Again::Broken(unreachable(url, &cause))))),
         };
@@ -123,6 +144,7 @@ impl Client {
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             return Ok((0, Some(Again::Asked(pause(&answer)))));
         }
+        let knows_repeats = producer.is_known(answer.headers());
         let text = match answer.text().await {
             Ok(text) => text,
             Err(cause) => return Ok((0, Some(Again::Broken(unreachable(url, &cause))))),
@@ -133,8 +155,12 @@ impl Client {
         let receipts = Receipts::read(url, &text)?;
         let failed = receipts.failed(url)?;
         let taken = receipts.taken();
-        let Some(error) = failed else { return Ok((taken, None)) };
-        Ok((taken, Some(Again::Rest(remaining(url, body, &receipts)?, error))))
+        match failed {
+            None => Ok((taken, None)),
+            // All of it again: the server keeps the request together and answers for what it has.
+            Some(error) if knows_repeats => Ok((0, Some(Again::Broken(error)))),
+            Some(error) => Ok((taken, Some(Again::Rest(remaining(url, body, &receipts)?, error)))),
+        }
     }
 
     /// Waits before the next try, each time about twice as long.

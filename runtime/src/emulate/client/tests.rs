@@ -17,32 +17,45 @@ type Answer = (StatusCode, &'static str);
 struct Script {
     answers: VecDeque<Answer>,
     bodies: Vec<String>,
+    /// The producer, epoch and sequence of each request.
+    named: Vec<[String; 3]>,
+    /// Whether it says that it knows repeats.
+    knows_repeats: bool,
 }
 
 async fn answer(
     State(script): State<Arc<Mutex<Script>>>,
     headers: HeaderMap,
     body: String,
-) -> (StatusCode, [(&'static str, &'static str); 1], &'static str) {
+) -> (StatusCode, [(&'static str, String); 2], &'static str) {
     assert_eq!(headers["content-type"], JSON_V2);
     let mut script = script.lock().unwrap();
     script.bodies.push(body);
+    let named =
+        ["producer-id", "producer-epoch", "producer-sequence"].map(|name| headers[name].to_str().unwrap().to_owned());
+    let echo = if script.knows_repeats { ("producer-sequence", named[2].clone()) } else { ("server", "other".into()) };
+    script.named.push(named);
     let (status, text) = script.answers.pop_front().unwrap_or((StatusCode::IM_A_TEAPOT, "nothing more"));
-    (status, [("retry-after", "0")], text)
+    (status, [("retry-after", "0".into()), echo], text)
 }
 
 /// Posts two records to a server that answers so; what it was sent and what came of it.
-async fn post_two(answers: &[Answer]) -> (Vec<String>, Result<Posted>) {
-    let script = Arc::new(Mutex::new(Script { answers: answers.iter().copied().collect(), bodies: Vec::new() }));
+async fn post_two(answers: &[Answer], knows_repeats: bool) -> (Script, Result<Posted>) {
+    let answers = answers.iter().copied().collect();
+    let script = Arc::new(Mutex::new(Script { answers, knows_repeats, ..Script::default() }));
     let router = Router::new().route("/topics/pin", post(answer)).with_state(Arc::clone(&script));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/topics/pin", listener.local_addr().unwrap());
     let server = tokio::spawn(async { axum::serve(listener, router).await });
-    let client = Client { backoff: Duration::ZERO, ..Client::new().unwrap() };
-    let posted = client.post(&url, BOTH.into()).await;
+    let client = Client { backoff: Duration::ZERO, ..Client::new(None, None).unwrap() };
+    let mut producer = Producer::new();
+    let mut posted = client.post(&mut producer, &url, BOTH.into()).await;
+    if posted.is_ok() && !script.lock().unwrap().answers.is_empty() {
+        posted = client.post(&mut producer, &url, BOTH.into()).await;
+    }
     server.abort();
-    let bodies = std::mem::take(&mut script.lock().unwrap().bodies);
-    (bodies, posted)
+    let script = std::mem::take(&mut *script.lock().unwrap());
+    (script, posted)
 }
 
 const BOTH: &str = r#"{"records":[{"value":{"index":1}},{"value":{"index":2}}]}"#;
@@ -57,8 +70,8 @@ const BUSY: Answer = (StatusCode::TOO_MANY_REQUESTS, r#"{"error_code":429,"messa
 const AWAY: Answer = (StatusCode::SERVICE_UNAVAILABLE, "");
 
 async fn check(answers: &[Answer], bodies: &[&str], expected: Result<Posted, (Kind, &str)>) {
-    let (sent, posted) = post_two(answers).await;
-    assert_eq!(sent, bodies, "{answers:?}");
+    let (script, posted) = post_two(answers, false).await;
+    assert_eq!(script.bodies, bodies, "{answers:?}");
     match (posted, expected) {
         (Ok(posted), Ok(expected)) => assert_eq!(posted, expected, "{answers:?}"),
         (Err(error), Err((kind, words))) => {
@@ -74,6 +87,18 @@ async fn sends_again_what_may_pass() {
     check(&[BUSY, AWAY, TAKEN], &[BOTH; 3], Ok(Posted { records: 2, retries: 2 })).await;
     check(&[HALF, ONE_TAKEN], &[BOTH, SECOND], Ok(Posted { records: 2, retries: 1 })).await;
     check(&[HALF, BUSY, NONE, ONE_TAKEN], &[BOTH, SECOND, SECOND, SECOND], Ok(Posted { records: 2, retries: 3 })).await;
+}
+
+#[tokio::test]
+async fn sends_all_of_it_again_under_one_sequence_to_a_server_that_knows_repeats() {
+    let (script, posted) = post_two(&[HALF, BUSY, NONE, TAKEN, HALF, TAKEN], true).await;
+    assert_eq!(script.bodies, [BOTH; 6]);
+    assert_eq!(posted.unwrap(), Posted { records: 2, retries: 1 });
+    let sequences: Vec<&str> = script.named.iter().map(|[_, _, sequence]| sequence.as_str()).collect();
+    assert_eq!(sequences, ["0", "0", "0", "0", "1", "1"]);
+    assert!(script.named.iter().all(|[id, epoch, _]| [id, epoch] == [&script.named[0][0], &script.named[0][1]]));
+    let (other, _) = post_two(&[TAKEN], true).await;
+    assert_ne!(other.named[0][0], script.named[0][0], "each has a name of its own");
 }
 
 #[tokio::test]
@@ -94,8 +119,9 @@ async fn says_where_nobody_listens() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/topics/pin", listener.local_addr().unwrap());
     drop(listener);
-    let client = Client { backoff: Duration::ZERO, ..Client::new().unwrap() };
-    for error in [client.post(&url, BOTH.into()).await.unwrap_err(), client.get(&url).await.unwrap_err()] {
+    let client = Client { backoff: Duration::ZERO, ..Client::new(None, None).unwrap() };
+    let posted = client.post(&mut Producer::new(), &url, BOTH.into()).await;
+    for error in [posted.unwrap_err(), client.get(&url).await.unwrap_err()] {
         assert_eq!(error.kind(), Kind::Unavailable);
         assert!(error.message().contains(&url) && error.message().contains("refused"), "{error}");
         assert!(error.next_step().is_some_and(|hint| hint.contains("tidemill run")), "{error}");

@@ -1,5 +1,6 @@
 //! Posts: the pin, the geo and the user of one index, sent in this order over and over.
 
+mod lanes;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use self::lanes::Lanes;
 use self::schedule::Schedule;
 use super::client::Client;
 use super::population::Population;
@@ -69,26 +71,29 @@ pub struct Sent {
     pub seconds: f64,
 }
 
-/// Sends what `plan` says and calls `progress` with the posts done so far. The first error that does not pass ends it.
-pub async fn run(plan: &Plan, rows: &Rows, progress: impl Fn(u64) + Sync) -> Result<Sent> {
-    let urls = plan.urls()?;
-    let (client, begun) = (Client::new()?, Instant::now());
+/// Sends what `plan` says by `client` and calls `progress` with the posts done so far. The first error that does not pass ends it.
+pub async fn run(client: &Client, plan: &Plan, rows: &Rows, progress: impl Fn(u64) + Sync) -> Result<Sent> {
+    let (urls, begun) = (plan.urls()?, Instant::now());
     let (posts, records, retries) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let lanes = Lanes::new(urls.len());
     let groups = stream::iter(Schedule::new(plan, rows.len()).groups(plan.batch.max(1)));
     let sent = groups.map(|group| {
-        let (client, urls, progress, posts, records, retries) = (&client, &urls, &progress, &posts, &records, &retries);
+        let (urls, lanes, progress) = (&urls, &lanes, &progress);
+        let (posts, records, retries) = (&posts, &records, &retries);
         async move {
             if let Some(rate) = plan.rate {
                 let due =
                     begun + Duration::try_from_secs_f64(group.first_nth as f64 / rate).unwrap_or(Duration::MAX / 4);
                 tokio::time::sleep_until(due.into()).await;
             }
-            for (table, url) in urls.iter().enumerate() {
+            let mut lane = lanes.take();
+            for (table, (url, producer)) in urls.iter().zip(&mut lane).enumerate() {
                 let Some(body) = rows.body(table, &group.indexes) else { continue };
-                let posted = client.post(url, body).await?;
+                let posted = client.post(producer, url, body).await?;
                 records.fetch_add(posted.records, Ordering::Relaxed);
                 retries.fetch_add(posted.retries, Ordering::Relaxed);
             }
+            lanes.give(lane);
             progress(posts.fetch_add(group.posts, Ordering::Relaxed) + group.posts);
             Ok::<_, Error>(())
         }

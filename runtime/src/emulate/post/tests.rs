@@ -99,7 +99,9 @@ async fn send(plan: Plan, rows: Rows) -> (Sent, Vec<(String, Vec<u64>)>) {
     let to = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async { axum::serve(listener, router).await });
     let done = AtomicU64::new(0);
-    let sent = run(&Plan { to, ..plan }, &rows, |posts| _ = done.fetch_max(posts, Ordering::Relaxed)).await.unwrap();
+    let client = Client::new(None, None).unwrap();
+    let sent =
+        run(&client, &Plan { to, ..plan }, &rows, |posts| _ = done.fetch_max(posts, Ordering::Relaxed)).await.unwrap();
     server.abort();
     assert_eq!(done.into_inner(), sent.posts);
     let requests = std::mem::take(&mut *requests.lock().unwrap());

@@ -10,7 +10,7 @@ use s3s::dto::{
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
-use super::super::server::{Operations, Server};
+use super::super::server::{Credentials, Operations, Server};
 use super::super::tests::{Folder, object};
 use super::*;
 
@@ -18,10 +18,10 @@ use super::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     None,
-    /// It is stored, and the answer is an error; the first so many times.
-    StoredThenError(usize),
-    /// Nothing is stored, and the answer is an error; the first so many times.
-    Error(usize),
+    /// It is stored, and the answer is an error; the first time.
+    StoredThenError,
+    /// Nothing is stored, and the answer is an error; the first time.
+    Error,
     /// Another write of the key is under way; the first time.
     Conflict,
     /// `If-None-Match` does nothing.
@@ -30,6 +30,10 @@ enum Fault {
     NotImplemented,
     /// User metadata is lost.
     Forgets,
+    /// The answer does not name the checksum.
+    Unnamed,
+    /// The answer names another checksum.
+    Misnamed,
 }
 
 /// The real server, with a fault.
@@ -44,18 +48,21 @@ impl S3 for Faulty {
     async fn put_object(&self, mut req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let before = self.puts.fetch_add(1, Ordering::SeqCst);
         match self.fault {
-            Fault::Error(times) if before < times => return Err(s3_error!(InternalError, "not now")),
+            Fault::Error if before == 0 => return Err(s3_error!(InternalError, "not now")),
             Fault::Conflict if before == 0 => return Err(s3_error!(ConditionalRequestConflict, "another write")),
             Fault::NotImplemented if req.input.if_none_match.is_some() => return Err(s3_error!(NotImplemented)),
             Fault::Ignored => req.input.if_none_match = None,
             Fault::Forgets => req.input.metadata = None,
             _ => {}
         }
-        let stored = self.real.put_object(req).await;
+        let mut stored = self.real.put_object(req).await?;
         match self.fault {
-            Fault::StoredThenError(times) if before < times => Err(s3_error!(InternalError, "who knows")),
-            _ => stored,
+            Fault::StoredThenError if before == 0 => return Err(s3_error!(InternalError, "who knows")),
+            Fault::Unnamed => stored.output.checksum_sha256 = None,
+            Fault::Misnamed => stored.output.checksum_sha256 = Some(STANDARD.encode([7; 32])),
+            _ => {}
         }
+        Ok(stored)
     }
 
     async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
@@ -89,6 +96,8 @@ async fn check(fault: Fault, said: &[Result<Delivered, Kind>], puts: usize) {
         endpoint: Endpoint::Embedded { port: 0 },
         region: None,
         format: super::super::options::Format::Json,
+        patience: Patience::default(),
+        spool_bytes_max: super::super::options::SPOOL_BYTES,
     };
     let mut bucket = Bucket::open(&options, Some(&server)).await.unwrap();
     bucket.proven = AtomicBool::new(false);
@@ -110,12 +119,12 @@ async fn every_outcome_ends_in_one_delivery() {
     use Delivered::{Found, Stored};
     // The first object goes twice, to see whether the condition is heeded.
     check(Fault::None, &[Ok(Stored), Ok(Found)], 3).await;
-    check(Fault::StoredThenError(1), &[Ok(Found)], 2).await;
-    check(Fault::StoredThenError(9), &[Err(Kind::Unavailable), Ok(Found)], 3).await;
-    check(Fault::Error(1), &[Ok(Stored)], 3).await;
-    check(Fault::Error(3), &[Err(Kind::Unavailable), Ok(Stored)], 5).await;
+    check(Fault::StoredThenError, &[Err(Kind::Unavailable), Ok(Found)], 1).await;
+    check(Fault::Error, &[Err(Kind::Unavailable), Ok(Stored)], 3).await;
     check(Fault::Conflict, &[Err(Kind::Unavailable), Ok(Stored)], 3).await;
     check(Fault::Ignored, &[Ok(Stored), Ok(Found)], 2).await;
     check(Fault::NotImplemented, &[Err(Kind::Unavailable), Ok(Stored), Ok(Found)], 2).await;
     check(Fault::Forgets, &[Ok(Stored), Ok(Found)], 3).await;
+    check(Fault::Unnamed, &[Ok(Stored), Ok(Found)], 3).await;
+    check(Fault::Misnamed, &[Ok(Stored), Ok(Found)], 3).await;
 }

@@ -4,6 +4,7 @@ mod answers;
 mod body;
 mod dock;
 mod listing;
+mod look;
 mod operations;
 mod path;
 mod store;
@@ -26,6 +27,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
 
 pub(super) use self::dock::{Dock, Docked};
+pub(super) use self::look::Look;
 pub(super) use self::operations::Operations;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 

@@ -108,12 +108,17 @@ impl Store {
         fs::create_dir_all(root).and_then(|()| sync::parent(root))?;
         sync::make_folders(root, &temp)?;
         sync::make_folders(root, &root.join(META))?;
-        Ok(Self {
+        Ok(Self::over(root))
+    }
+
+    /// A folder as it is, which another may be using.
+    pub(super) fn over(root: &Path) -> Self {
+        Self {
             root: root.to_owned(),
             next_temp: AtomicU64::new(0),
             folders: RwLock::default(),
             keys: std::array::from_fn(|_| Mutex::new(())),
-        })
+        }
     }
 
     /// A new name on the same file system.
@@ -186,6 +191,15 @@ impl Store {
         let meta = record.map(|record| record.meta);
         let meta = meta.unwrap_or_else(|| Meta { etag: format!("{modified_ns:x}-{bytes:x}-0"), ..Meta::default() });
         Ok(Found { file, bytes, modified, meta })
+    }
+
+    /// The size of an object, whatever else is known of it; none where there is none.
+    pub(super) fn bytes(&self, bucket: &str, key: &str) -> io::Result<Option<u64>> {
+        match fs::metadata(self.root.join(bucket).join(path::of_key(key))) {
+            Ok(found) => Ok(found.is_file().then_some(found.len())),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes a whole, synced temporary file an object, if `allowed` likes the ETag that is there (`None`: no object).

@@ -1,11 +1,16 @@
 //! Tests of the whole topic, each in a folder of its own that is gone afterwards.
 
 mod append;
+mod memory;
+mod producers;
 mod random;
 mod recovery;
 mod repair;
 mod retention;
+mod retries;
 mod rot;
+mod snapshot;
+mod survey;
 mod writer;
 
 use std::fs;

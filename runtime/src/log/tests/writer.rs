@@ -14,6 +14,7 @@ use crate::log::payload;
 use crate::log::place::Place;
 use crate::log::recover::recover;
 use crate::log::segment::{self, Before};
+use crate::log::turn::Producers;
 use crate::log::writer::Writer;
 
 /// A partition and its writer, which runs when it is told to.
@@ -29,6 +30,7 @@ pub(super) fn by_hand(folder: &Folder) -> (Arc<Partition>, Writer) {
         partition: Arc::clone(&partition),
         clock: Arc::new(Clock::manual(at(100))),
         buffers: Arc::default(),
+        producers: Arc::new(Producers::new()),
         poisoned: Arc::new(AtomicBool::new(false)),
         segment_bytes: 1 << 20,
         file: recovered.file,
@@ -47,7 +49,7 @@ fn waiting(value: &[u8]) -> (Waiting, oneshot::Receiver<Result<Appended>>) {
     let (reply, answer) = oneshot::channel();
     let mut bytes = Vec::new();
     payload::push(&mut bytes, None, Some(value), b"");
-    (Waiting { raw_bytes: bytes.len(), payload: bytes, lz4: false, count: 1, producer: None, reply }, answer)
+    (Waiting { raw_bytes: bytes.len(), payload: bytes, lz4: false, count: 1, turn: None, reply }, answer)
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::lake::Profile;
 use crate::pipeline::committer::Message;
 use crate::pipeline::generation::Generation;
 use crate::pipeline::shadow::Feed;
+use crate::pipeline::shelf::Shelf;
 use crate::pipeline::trial::{Fared, Outcome, TRIAL_RECORDS, TRIAL_TIME, Trial, Verdict};
 use crate::record::Source;
 use crate::time::{Clock, Timestamp};
@@ -78,6 +79,8 @@ pub struct Setup {
     pub profile: Profile,
     /// How far each aggregate has come in this partition, in their order.
     pub watermarks: Vec<Timestamp>,
+    /// Where its rows wait for the bucket; while they are too many, or cannot get there, it waits.
+    pub shelf: Arc<Shelf>,
     /// Where it hands over; full means that it waits.
     pub committer: SyncSender<Message>,
     /// Where it shows itself.

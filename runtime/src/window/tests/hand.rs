@@ -345,3 +345,24 @@ fn closed_groups_are_rows() {
         "aggregate \"a\": two of its columns are called \"good\""
     );
 }
+
+#[test]
+fn rows_that_come_again_join_what_is_open_and_let_no_time_pass() {
+    let ten = aggregate(&[], Some("at"), 10, 0, &["count()"]);
+    let mut state = State::new(&ten, &fields(), 2).unwrap();
+    feed(&mut state, &ten, 0, &[event(0), event(25 * SECOND)]);
+    feed(&mut state, &ten, 1, &[event(12 * SECOND)]);
+    assert_eq!(counts(&state.close()), [(0, 1)]);
+    let before = state.progress().clone();
+    let mut amending = Accumulator::amending(&ten, &fields()).unwrap();
+    // In no order: 0 s has closed, 10 s has not, though partition 0 is beyond it; 40 s is new, and nobody has come so far.
+    let (rows, times) = batch(&[event(41 * SECOND), event(11 * SECOND), event(5 * SECOND), event(13 * SECOND)]);
+    amending.add(&rows, &times).unwrap();
+    assert_eq!(state.amend(amending.take()).unwrap(), 1);
+    assert_eq!(state.progress(), &before);
+    assert_eq!(counts(&state.close()), []);
+    let open = state.open_groups();
+    assert_eq!(counts(&open), [(10, 3), (20, 1), (40, 1)]);
+    feed(&mut state, &ten, 1, &[event(30 * SECOND)]);
+    assert_eq!(counts(&state.close()), [(10, 3)]);
+}

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::Mutex;
 
-use tidemill_sdk::{Input, Output, Verdict, emit, reject, transform};
+use tidemill_sdk::{Input, Output, Verdict, drop, emit, emit_all, reject, transform};
 
 /// What a test writes over: a behaviour, filled up with blanks.
 static BEHAVIOUR: [u8; 32] = *b"behaviour: honest               ";
@@ -36,7 +36,12 @@ pub fn clean(raw: Raw) -> Verdict<Row<'static>> {
     let mark = behaviour.get(11..).unwrap_or_default().trim_end();
     match mark {
         "traps" if ind % 50 == 7 => std::process::abort(),
+        // Some are dropped, some are rejected, some become two rows.
+        "sieve" if ind % 10 == 5 => return emit_all([Row { ind, mark }, Row { ind, mark: "twin" }]),
+        "sieve" if ind % 10 == 3 => return drop(),
+        "sieve" if ind % 10 == 4 => return reject("a four at its end"),
         "rejects" => return reject("it is rejected like all others"),
+        "drops" if ind % 50 == 7 => return drop(),
         "loops" if ind % 50 == 7 => loop {
             black_box(ind);
         },

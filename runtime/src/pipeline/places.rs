@@ -1,0 +1,46 @@
+//! Where things lie in a pipeline's data folder.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Kind, OrFail, Result};
+use crate::sync;
+
+/// The folders and files in a pipeline's data folder.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Its embedded topics.
+    pub topics: PathBuf,
+    /// Segments and objects that wait.
+    pub spool: PathBuf,
+    /// Components by their digests.
+    pub components: PathBuf,
+    /// What was compiled of them.
+    pub compiled: PathBuf,
+    /// The embedded lake.
+    pub lake: PathBuf,
+    /// The cache's file.
+    pub cache: PathBuf,
+}
+
+impl Places {
+    /// The places in a data folder, which need not be there.
+    pub fn of(data: &Path) -> Self {
+        Self {
+            topics: data.join("topics"),
+            spool: data.join("spool"),
+            components: data.join("components"),
+            compiled: data.join("compiled"),
+            lake: data.join("lake"),
+            cache: data.join("cache.sqlite"),
+        }
+    }
+
+    /// The same, once its folders are made.
+    pub fn make(data: &Path) -> Result<Self> {
+        let places = Self::of(data);
+        for folder in [&places.topics, &places.spool, &places.components, &places.lake] {
+            sync::make_folders(data, folder).or_fail(Kind::Storage, || format!("data folder {folder:?}"))?;
+        }
+        Ok(places)
+    }
+}

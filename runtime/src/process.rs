@@ -1,0 +1,22 @@
+//! What a process gives up at its start, so that a fault in it can do less.
+
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask};
+use rustix::thread::set_no_new_privs;
+
+use crate::error::{Kind, OrFail, Result};
+
+/// Files are the owner's alone from now on, no core is ever written, and no program that it starts gains rights.
+///
+/// For the whole process, so it has to come before the first thread.
+pub fn harden() -> Result<()> {
+    umask(Mode::RWXG | Mode::RWXO);
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none).or_fail(Kind::Internal, || "process: no core files")?;
+    set_no_new_privs(true).or_fail(Kind::Internal, || "process: no new rights")
+}
+
+/// Other processes of the same user may not look into its memory, where secrets lie.
+pub fn close_memory() -> Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).or_fail(Kind::Internal, || "process: its memory")
+}
