@@ -13,14 +13,14 @@ LANGUAGES := target/languages
 EXAMPLES = $(shell test -d $(LANGUAGES)/node_modules && echo transforms/examples/geo-js) \
 	$(shell test -d $(LANGUAGES)/venv && echo transforms/examples/geo-python)
 
-.PHONY: demo test bench deny sbom setup components clients languages lint clean
+.PHONY: demo test torture-short disks bench deny sbom setup components clients languages lint clean
 
 demo: setup ## the whole pipeline on emulated posts, from the first request to the ten answers
 	cargo build --release --package tidemill
 	target/release/tidemill transform build $(CRATES)
 	target/release/tidemill demo
 
-test: setup clients languages ## everything: lints, unit tests, whole-system tests
+test: setup disks clients languages ## everything: lints, unit tests, whole-system tests
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path transforms/Cargo.toml
 	cargo clippy --workspace --all-targets -- --deny warnings
@@ -28,6 +28,15 @@ test: setup clients languages ## everything: lints, unit tests, whole-system tes
 	target/debug/tidemill transform build $(CRATES) $(GUESTS)
 	TIDEMILL_CLIENTS=$(CURDIR)/$(CLIENTS)/bin/python cargo test --workspace
 	cargo test --manifest-path transforms/Cargo.toml --workspace
+
+torture-short: setup disks ## trouble at a thousand points: killed, a disk that fails, power that goes; TIDEMILL_SEED draws others
+	cargo build --workspace
+	target/debug/tidemill transform build $(CRATES) $(GUESTS)
+	TIDEMILL_KILLS=1000 TIDEMILL_IO_FAULTS=1000 TIDEMILL_POWER_CUTS=100 \
+		cargo test --workspace --test kills --test io_faults --test power -- --nocapture
+
+disks: ## what makes file systems, for the tests that cut their power
+	@tests/setup.sh disks
 
 bench: setup languages ## figures of each stage and of the whole path
 	cargo build --release --package tidemill

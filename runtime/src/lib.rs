@@ -9,6 +9,7 @@ pub mod process;
 pub mod record;
 pub mod sabotage;
 pub mod schema;
+pub mod sync;
 pub mod text;
 pub mod time;
 pub mod trouble;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::{http, place};
@@ -67,6 +67,15 @@ impl Daemon {
 
     /// Starts what this command says, which is `tidemill run` in some way.
     pub fn spawn(command: &mut Command) -> Self {
+        Self::try_spawn(command).expect("it says where it listens")
+    }
+
+    /// Starts what may not come so far as to listen; then, how it ended.
+    ///
+    /// # Errors
+    ///
+    /// It ended before.
+    pub fn try_spawn(command: &mut Command) -> Result<Self, ExitStatus> {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("tidemill starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut topics, mut admin, mut lake) = (None, None, None);
@@ -86,10 +95,12 @@ impl Daemon {
                 _ => {}
             }
         }
-        let said = "it says where it listens";
         // What else it prints must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, topics: topics.expect(said), admin: admin.expect(said), lake }
+        match (topics, admin) {
+            (Some(topics), Some(admin)) => Ok(Self { child, topics, admin, lake }),
+            _ => Err(child.wait().expect("it ends")),
+        }
     }
 
     /// What `GET /status` says.
@@ -158,6 +169,11 @@ impl Daemon {
     pub fn stop(mut self) {
         self.ask_to_end();
         assert!(self.child.wait().expect("it ends").success(), "it ends well");
+    }
+
+    /// Waits until it has ended, whatever for.
+    pub fn exit(mut self) -> ExitStatus {
+        self.child.wait().expect("it ends")
     }
 
     /// Asks it to end, and goes on.

@@ -1,5 +1,6 @@
 //! What the whole-system tests share: a running `tidemill`, a client that can misbehave, places and answers.
 
+pub mod checks;
 pub mod cli;
 pub mod daemon;
 pub mod fill;
@@ -13,4 +14,6 @@ pub mod pair;
 pub mod place;
 pub mod proxy;
 pub mod s3;
+pub mod shim;
 pub mod things;
+pub mod torture;

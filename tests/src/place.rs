@@ -78,9 +78,19 @@ pub struct Folder(PathBuf);
 impl Folder {
     /// A fresh folder; `name` helps a person to find it.
     pub fn new(name: &str) -> Self {
+        Self::under(&std::env::temp_dir(), name)
+    }
+
+    /// A fresh folder in memory, where the machine has such a place: nothing in it waits for a disk.
+    pub fn in_memory(name: &str) -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::under(memory, name) } else { Self::new(name) }
+    }
+
+    fn under(folder: &Path, name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nth = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("tidemill-{name}-{}-{nth}", std::process::id()));
+        let path = folder.join(format!("tidemill-{name}-{}-{nth}", std::process::id()));
         fs::create_dir_all(&path).expect("a folder for the test");
         Self(path)
     }

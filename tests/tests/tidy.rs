@@ -250,3 +250,17 @@ fn every_fault_on_purpose_has_its_test() {
     let unused: Vec<_> = faults.iter().filter(|fault| !used.contains(&format!("Fault::{fault}"))).collect();
     assert!(unused.is_empty(), "never committed: {unused:?}");
 }
+
+/// So that no failure of one is overlooked, or tried again: what does not sync through `disk` does so through `sync`.
+#[test]
+fn syncs_stand_in_one_place() {
+    let syncs = |file: &PathBuf| {
+        let code = code(file);
+        ["sync_all(", "sync_data("].iter().any(|call| code.contains(call)) && !code.contains("crate::disk")
+    };
+    let files: Vec<PathBuf> = runtime_sources().into_iter().filter(syncs).collect();
+    let homes = ["disk/mod.rs", "disk/simulated/tests.rs", "sync.rs"];
+    let homes: Vec<PathBuf> = homes.iter().map(|file| root().join("runtime/src").join(file)).collect();
+    let strays: Vec<_> = files.iter().filter(|file| !homes.contains(file)).collect();
+    assert!(strays.is_empty(), "{strays:?}");
+}

@@ -1,8 +1,9 @@
 //! What SQLite's errors mean to us: busy, a disk that refuses, rot, or a fault of the program.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::error::{Error, Kind, Result};
+use crate::sync;
 
 /// Turns SQLite's error into ours, with what was being done.
 pub(super) trait During<T> {
@@ -13,6 +14,9 @@ pub(super) trait During<T> {
 impl<T> During<T> for rusqlite::Result<T> {
     fn during(self, what: &str) -> Result<T> {
         self.map_err(|cause| {
+            if is_sync(&cause) {
+                sync::note(message(&cause));
+            }
             let error = Error::new(kind(&cause), format!("cache: cannot {what}: {}", message(&cause)));
             match error.kind() {
                 Kind::Busy => error.hint("another program holds the file; close it, or let it end its transaction"),
@@ -30,15 +34,22 @@ pub(super) fn kind(error: &rusqlite::Error) -> Kind {
         // Whoever interrupts a query does so because its time is up.
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OperationInterrupted => Kind::Busy,
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Kind::Corrupt,
+        // A connection that could not open a file to write does not try again: a new one may.
+        ErrorCode::ReadOnly => Kind::Conflict,
         ErrorCode::DiskFull
         | ErrorCode::SystemIoFailure
-        | ErrorCode::ReadOnly
         | ErrorCode::CannotOpen
         | ErrorCode::PermissionDenied
         | ErrorCode::OutOfMemory
         | ErrorCode::FileLockingProtocolFailed => Kind::Storage,
         _ => Kind::Internal,
     }
+}
+
+/// Whether SQLite could not sync.
+fn is_sync(error: &rusqlite::Error) -> bool {
+    let rusqlite::Error::SqliteFailure(failure, _) = error else { return false };
+    matches!(failure.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
 }
 
 /// SQLite's own words, without the statement around them.
@@ -72,7 +83,7 @@ mod tests {
         check(rusqlite::ffi::SQLITE_FULL, Kind::Storage);
         check(rusqlite::ffi::SQLITE_IOERR, Kind::Storage);
         check(rusqlite::ffi::SQLITE_IOERR_FSYNC, Kind::Storage);
-        check(rusqlite::ffi::SQLITE_READONLY, Kind::Storage);
+        check(rusqlite::ffi::SQLITE_READONLY, Kind::Conflict);
         check(rusqlite::ffi::SQLITE_CORRUPT, Kind::Corrupt);
         check(rusqlite::ffi::SQLITE_NOTADB, Kind::Corrupt);
         check(rusqlite::ffi::SQLITE_CONSTRAINT, Kind::Internal);

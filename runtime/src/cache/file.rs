@@ -1,18 +1,20 @@
 //! The SQLite file itself: how it is opened, whose it is, and how it is known again.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::fault::During;
 use super::percentile;
 use crate::error::{Error, Kind, Result, io_kind};
 use crate::sabotage::{self, Fault};
+use crate::sync;
 
 /// Stands in the file's header, so that no other program's file is taken for a cache: "Tide".
 const APPLICATION: i32 = 0x5469_6465;
@@ -42,15 +44,18 @@ pub(super) enum Found {
 pub(super) fn open_to_write(path: &Path) -> Result<(Connection, Found)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).during("open its file")?;
+    // SQLite opens what it may not write to read it, and says so with every commit.
+    if connection.is_readonly(MAIN_DB).during("open its file")? {
+        return Err(Error::new(Kind::Storage, format!("cache {path:?}: its file cannot be opened to write"))
+            .hint("see to its permissions and to the space on its disk"));
+    }
     let found = look(&connection, path)?;
     if found == Found::Empty {
         connection.pragma_update(None, "page_size", PAGE_BYTES).during("set its page size")?;
     }
     prepare(&connection)?;
     // A commit that returned must outlive a power cut: topics are trimmed and objects are sent on its word.
-    let mode: String = connection
-        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
-        .during("use a write-ahead log")?;
+    let mode = use_log(&connection).during("use a write-ahead log")?;
     if mode != "wal" {
         return Err(Error::new(
             Kind::Storage,
@@ -67,7 +72,37 @@ pub(super) fn open_to_write(path: &Path) -> Result<(Connection, Found)> {
     for (name, value) in settings {
         connection.pragma_update(None, name, value).during("set it up")?;
     }
+    settle_log(&connection, path)?;
     Ok((connection, found))
+}
+
+/// Has the file written through a log; the mode that it is in now.
+fn use_log(connection: &Connection) -> rusqlite::Result<String> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = wal")?;
+    let mut rows = statement.query([])?;
+    let mode = rows.next()?.map_or(Ok(String::new()), |row| row.get(0))?;
+    // The change is committed behind the row that says so: whether that went well is known then.
+    while rows.next()?.is_some() {}
+    Ok(mode)
+}
+
+/// Writes what the log has where it belongs, as far as nobody reads what was there before.
+pub(super) fn fold_back(connection: &Connection) -> Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).during("fold back its log")
+}
+
+/// Makes what an earlier process left in the log lasting before anything is done on its word: the log may be in memory alone, and
+/// after a failed sync the kernel calls its pages clean. So they are synced, and written once more where they belong.
+fn settle_log(connection: &Connection, path: &Path) -> Result<()> {
+    let synced = match File::open(log_of(path)) {
+        Ok(log) => sync::file(&log),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(cause),
+    };
+    synced
+        .and_then(|()| sync::parent(path))
+        .map_err(|cause| Error::new(io_kind(&cause), format!("cache {path:?}: its log: {cause}")))?;
+    fold_back(connection)
 }
 
 /// A connection that cannot write, beside the writer or alone.

@@ -216,9 +216,7 @@ impl Reader {
 
     /// The generation in service of each table.
     pub fn generations(&self) -> Result<Vec<Generation>> {
-        let sql = "SELECT * FROM tidemill_generations g WHERE number = \
-             (SELECT max(number) FROM tidemill_generations WHERE table_name = g.table_name) ORDER BY table_name";
-        select(&self.connection, sql, [], row::generation)
+        row::generations(&self.connection)
     }
 
     /// What lies in the cache, counted.

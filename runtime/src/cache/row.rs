@@ -150,6 +150,13 @@ pub(super) fn generation(row: &Row<'_>) -> rusqlite::Result<Generation> {
     })
 }
 
+/// The generation in service of each table.
+pub(super) fn generations(connection: &Connection) -> Result<Vec<Generation>> {
+    let sql = "SELECT * FROM tidemill_generations g WHERE number = \
+         (SELECT max(number) FROM tidemill_generations WHERE table_name = g.table_name) ORDER BY table_name";
+    select(connection, sql, [], generation)
+}
+
 pub(super) fn write_generation(connection: &Connection, generation: &Generation) -> Result<()> {
     let Generation { table, number, digest, version, since, pinned, withdrawn, parameters } = generation;
     let parameters = serde_json::to_string(parameters).or_fail(Kind::Internal, || "parameters of a generation")?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::adopt;
 use super::commit::Commit;
@@ -58,6 +59,18 @@ impl Store {
         })
     }
 
+    /// The generation in service of each table, before a layout can be made for them; none where a start was cut off before it made
+    /// the file a cache.
+    pub fn in_service(path: &Path) -> Result<Vec<Generation>> {
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        match file::open_to_write(path)? {
+            (_, Found::Empty) => Ok(Vec::new()),
+            (connection, Found::Cache) => row::generations(&connection),
+        }
+    }
+
     /// Begins a commit. Errors with [`Kind::Busy`] where another program holds the file, and with
     /// [`Kind::Conflict`] where the file was replaced since it was opened: what is written would be lost.
     pub fn begin(&mut self) -> Result<Commit<'_>> {
@@ -66,6 +79,21 @@ impl Store {
                 .hint("stop the pipeline, put the file back, start again"));
         }
         Commit::begin(self)
+    }
+
+    /// Closes the file, its log folded back; what could not be is for the next start.
+    pub fn close(self) -> Result<()> {
+        file::fold_back(&self.connection).inspect_err(|_| self.leave_log())
+    }
+
+    /// Closes the file as it is: the disk has failed, and is not asked to sync again.
+    pub fn abandon(self) {
+        self.leave_log();
+    }
+
+    fn leave_log(&self) {
+        // Should it not be heeded, the next start finds the log folded back.
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 
     /// What opening changed in the cache proper, as sentences.

@@ -84,10 +84,13 @@ impl Run {
             println!("  admin     {}/status", listen.url(running.admin));
             println!("  lake      {}", lake(&running.runtime));
             let ended = running.watch_over(asked).await;
+            let runtime = Arc::clone(&running.runtime);
             running.end().await;
+            // A sync may have failed on the way to the end.
+            runtime.unsynced().map_or(ended, Err)?;
             // Nobody may be left to read it.
             let _ = writeln!(std::io::stdout(), "pipeline ended; all that was taken is committed or in the topics");
-            ended.map(|()| Ended::Well)
+            Ok(Ended::Well)
         })
     }
 }

@@ -84,7 +84,7 @@ pub fn add(path: &Path, key: &Key, created: Timestamp) -> Result<()> {
     let written = made.and_then(|mut file| {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()
+        crate::sync::file(&file)
     });
     written.and_then(|()| fs::rename(beside, path)).map_err(|cause| failed(path, &cause))
 }

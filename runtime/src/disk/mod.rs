@@ -8,6 +8,8 @@ use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::sync;
+
 #[cfg(test)]
 pub(crate) mod simulated;
 
@@ -80,7 +82,7 @@ impl File {
     /// Makes what was written survive a loss of power, and all that is known of the file.
     pub fn sync_all(&self) -> io::Result<()> {
         match &self.0 {
-            Open::Machine(file) => file.sync_all(),
+            Open::Machine(file) => sync::file(file),
             #[cfg(test)]
             Open::Simulated(file) => file.sync(),
         }
@@ -89,7 +91,7 @@ impl File {
     /// Makes what was written survive a loss of power, with its size.
     pub fn sync_data(&self) -> io::Result<()> {
         match &self.0 {
-            Open::Machine(file) => file.sync_data(),
+            Open::Machine(file) => sync::data(file),
             #[cfg(test)]
             Open::Simulated(file) => file.sync(),
         }
@@ -245,4 +247,12 @@ pub fn exists(path: impl AsRef<Path>) -> io::Result<bool> {
 /// Makes what was created, renamed or removed in a folder survive a loss of power.
 pub fn sync_folder(folder: impl AsRef<Path>) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// The same for the folder that holds `path`.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => sync_folder(folder),
+        _ => sync_folder("."),
+    }
 }

@@ -12,14 +12,6 @@ use crate::sabotage::{self, Fault};
 /// How much is read or written at a time where whole files are copied.
 pub(super) const COPY_BYTES: usize = 256 * 1024;
 
-/// Syncs the folder that holds `path`, so that the file's name survives a loss of power.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => disk::sync_folder(folder),
-        _ => disk::sync_folder("."),
-    }
-}
-
 /// What went wrong with a file of the spool, with its name.
 pub(super) fn storage(path: &Path) -> impl Fn(io::Error) -> Error {
     move |cause| Error::new(Kind::Storage, format!("file {:?}: {cause}", path.display().to_string()))
@@ -92,7 +84,7 @@ impl Draft {
     pub(super) fn publish(self, path: &Path) -> Result<(u64, String)> {
         let written = self.file.sync().map_err(storage(&self.temp))?;
         disk::rename(&self.temp, path).map_err(storage(path))?;
-        sync_parent(path).map_err(storage(path))?;
+        disk::sync_parent(path).map_err(storage(path))?;
         Ok(written)
     }
 }

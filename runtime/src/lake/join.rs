@@ -13,7 +13,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 
-use super::disk::{COPY_BYTES, Draft, hex, storage, sync_parent};
+use super::disk::{COPY_BYTES, Draft, hex, storage};
 use super::options::Format;
 use crate::disk::{self, File};
 use crate::error::{Error, Kind, OrFail, Result};
@@ -87,7 +87,7 @@ pub fn link(segment: &Path, into: &Path) -> Result<bool> {
     if disk::hard_link(segment, into).is_err() {
         return Ok(false);
     }
-    sync_parent(into).map_err(storage(into))?;
+    disk::sync_parent(into).map_err(storage(into))?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 
-use super::disk::{Hashed, storage, sync_parent};
+use super::disk::{Hashed, storage};
 use super::encoding::Profile;
 use super::json;
 use super::options::Format;
@@ -84,7 +84,7 @@ impl SegmentWriter {
                 file.sync().map_err(storage(&path))?
             }
         };
-        sync_parent(&path).map_err(storage(&path))?;
+        crate::disk::sync_parent(&path).map_err(storage(&path))?;
         Ok(Finished { rows, bytes, sha256 })
     }
 }

@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::sabotage::{self, Fault};
+use crate::sync;
 
 /// A data folder that is ours until this is dropped or the process ends, however it ends.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ impl DataLock {
     /// Takes the folder, making it where it is not there. `Kind::Conflict` where another process has it.
     pub fn take(folder: &Path) -> Result<Self> {
         let subject = || format!("data folder {folder:?}");
-        fs::create_dir_all(folder).or_fail(Kind::Storage, subject)?;
+        fs::create_dir_all(folder).and_then(|()| sync::parent(folder)).or_fail(Kind::Storage, subject)?;
         // What it holds is its owner's alone, whatever made it.
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).or_fail(Kind::Storage, subject)?;
         let path = folder.join("lock");

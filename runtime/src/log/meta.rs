@@ -35,8 +35,14 @@ impl Meta {
     /// Reads what `folder` says, or begins a topic without partitions there.
     pub(super) fn open(folder: &Path, name: &str) -> Result<Self> {
         match Self::read(folder, name) {
+            Ok(meta) => {
+                // A crash may have left its name in memory alone, and the folder's.
+                let synced = disk::sync_folder(folder).and_then(|()| disk::sync_parent(folder));
+                synced.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}")))?;
+                Ok(meta)
+            }
             Err(error) if error.kind() == Kind::Missing => Self::create(folder, name),
-            read => read,
+            Err(error) => Err(error),
         }
     }
 

@@ -15,6 +15,7 @@ use super::turn::Producers;
 use crate::disk::{self, File};
 use crate::error::{Error, Kind, Result};
 use crate::sabotage::{self, Fault};
+use crate::sync;
 use crate::time::{Clock, Timestamp};
 
 /// The newest segment's file and where the next frame goes.
@@ -230,7 +231,10 @@ impl Writer {
         // The snapshot first: a segment without it would have those before it read again, and retention may have them removed.
         let kept = self.producers.keep(place, base, sealed.next);
         let made = kept.and_then(|()| segment::create(&place.folder, place.home(base), &before));
-        let (file, crc) = made.map_err(|cause| Failure::Undone(self.refused(&cause)))?;
+        let (file, crc) = made.map_err(|cause| match sync::failed() {
+            Some(_) => self.unknown("the sync of a new segment failed", &cause),
+            None => Failure::Undone(self.refused(&cause)),
+        })?;
         if let Some(old) = self.partition.before(sealed.base) {
             // One that is left over is never read, and goes at the next start.
             drop(disk::remove_file(snapshot::path(&place.folder, old)));

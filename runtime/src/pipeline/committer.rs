@@ -20,6 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
 use crate::sabotage::{self, Fault};
+use crate::sync;
 use crate::time::{Clock, Timestamp};
 use crate::trouble::Trouble;
 
@@ -99,7 +100,7 @@ impl Health {
 
     fn retries(&self, error: &Error) -> bool {
         let may_pass = matches!(error.kind(), Kind::Busy | Kind::Storage | Kind::Unavailable);
-        may_pass && !self.ending.load(Ordering::SeqCst)
+        may_pass && sync::failed().is_none() && !self.ending.load(Ordering::SeqCst)
     }
 
     /// Notes that only a restart can help, and why.
@@ -177,6 +178,9 @@ pub fn run(mut setup: Setup, messages: &Receiver<Message>) {
             Ok(batch) => setup.publish(batch),
             Err(error) => return setup.give_up(&error),
         }
+    }
+    if let Err(error) = setup.store.close() {
+        tracing::error!(error = error.message(), "cache not closed well, the next start goes on from its log");
     }
 }
 
@@ -364,9 +368,10 @@ impl Setup {
         }
     }
 
-    fn give_up(&self, error: &Error) {
+    fn give_up(self, error: &Error) {
         tracing::error!(error = error.message(), "commit failed for good");
         self.health.give_up(error, self.clock.now());
+        self.store.abandon();
     }
 }
 

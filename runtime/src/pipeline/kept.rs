@@ -8,6 +8,7 @@ use super::generation::{Chain, digests, load_component};
 use crate::component::Host;
 use crate::config::plan;
 use crate::error::{Error, Kind, OrFail, Result};
+use crate::sync;
 
 /// Where the component of a digest is kept.
 pub fn kept(folder: &Path, digest: &str) -> PathBuf {
@@ -17,19 +18,21 @@ pub fn kept(folder: &Path, digest: &str) -> PathBuf {
 /// Keeps a component under its digest; it is there, whole and synced, when this returns.
 pub fn keep(folder: &Path, digest: &str, bytes: &[u8]) -> Result<()> {
     let path = kept(folder, digest);
+    let failed = || format!("component {path:?}");
     if fs::read(&path).is_ok_and(|there| there == bytes) {
-        return Ok(());
+        // A crash may have left its name in memory alone.
+        return sync::folder(folder).or_fail(Kind::Storage, failed);
     }
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
         let half = path.with_extension("half");
         let mut file = fs::File::create(&half)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
+        sync::file(&file)?;
         fs::rename(&half, &path)?;
-        fs::File::open(folder)?.sync_all()
+        sync::folder(folder)
     };
-    write().or_fail(Kind::Storage, || format!("component {path:?}"))
+    write().or_fail(Kind::Storage, failed)
 }
 
 /// The chain of a digest, of components that were kept.

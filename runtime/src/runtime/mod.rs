@@ -38,6 +38,7 @@ use crate::pipeline::generation::Generation;
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::trial::Verdict;
 use crate::pipeline::worker::{Command, Shown};
+use crate::sync;
 use crate::time::{Clock, Timestamp};
 
 use self::shadow::Shadowed;
@@ -146,12 +147,23 @@ impl Runtime {
 
     /// Why the process has to end and be started again; none while it can go on.
     pub fn fatal(&self) -> Option<Error> {
+        if let Some(unsynced) = self.unsynced() {
+            return Some(unsynced);
+        }
         if self.health.dead() {
             let why = self.health.trouble().map(|trouble| trouble.why).unwrap_or_default();
             return Some(Error::new(Kind::Internal, format!("commit: {why}")));
         }
         let poisoned = self.topics.values().find(|topic| topic.poisoned())?;
-        Some(Error::new(Kind::Storage, format!("topic {:?}: a sync to the disk has failed", poisoned.name())))
+        let what = format!("topic {:?}: what its disk holds is not known", poisoned.name());
+        Some(Error::new(Kind::Storage, what))
+    }
+
+    /// The sync that failed, if one has: what the disk holds is not known.
+    pub fn unsynced(&self) -> Option<Error> {
+        let cause = sync::failed()?;
+        let what = format!("data folder {:?}: a sync to the disk has failed: {cause}", self.pipeline.data);
+        Some(Error::new(Kind::Storage, what).hint("check the disk and start again: what was acknowledged is kept"))
     }
 
     /// Removes from the topics what retention no longer keeps and no table still needs.
@@ -180,6 +192,10 @@ impl Runtime {
         join(workers).await;
         self.shelf.end();
         join(vec![lander]).await;
+        if sync::failed().is_some() {
+            // Nothing can be promised any more, so nothing is to be waited for.
+            let _ = uploads_end.send(true);
+        }
         let drain = async { while uploaders.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIME_MAX, drain).await.is_err() {
             tracing::warn!(

@@ -1,7 +1,6 @@
 //! The start of a pipeline: everything opened, restored and checked before the first record moves.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -14,7 +13,6 @@ use super::first::First;
 use super::spawn::Vital;
 use super::{By, Offered, Runtime, Threads, threads};
 use crate::cache::Store;
-use crate::cache::query::Reader;
 use crate::commit::Epoch;
 use crate::component::Host;
 use crate::config::plan::{self, Backend, Pipeline};
@@ -52,7 +50,6 @@ pub struct Options {
 impl Runtime {
     /// Starts a pipeline: locks its data folder, recovers its topics, goes on where the last commit left it.
     pub async fn start(pipeline: Pipeline, options: Options, clock: Arc<Clock>) -> Result<Arc<Self>> {
-        fs::create_dir_all(&pipeline.data).or_fail(Kind::Storage, || format!("data folder {:?}", pipeline.data))?;
         let data_lock = DataLock::take(&pipeline.data)?;
         let places = Places::make(&pipeline.data)?;
         let metrics = Arc::new(Metrics::new()?);
@@ -177,7 +174,7 @@ pub(super) fn partitions(pipeline: &Pipeline, topics: &BTreeMap<String, Arc<Topi
 
 /// The generation that each table begins with.
 pub(super) fn first_generations(pipeline: &Pipeline, options: Options, places: &Places, host: &Host) -> Result<Tables> {
-    let before = if places.cache.exists() { Reader::open(&places.cache)?.generations()? } else { Vec::new() };
+    let before = Store::in_service(&places.cache)?;
     let mut tables = Vec::new();
     for plan in &pipeline.tables {
         let in_service = before.iter().find(|generation| generation.table == plan.name);

@@ -233,7 +233,7 @@ fn marks_and_generations_come_back() {
     assert_eq!(store.marks("pins_per_category").unwrap(), Some(marks(2, 0, 2)));
     commit(&mut store, |to| to.generation(&generation(2, "cd", true))).unwrap();
     assert_eq!(store.generation("pin").unwrap(), Some(generation(2, "cd", true)));
-    assert_eq!(Reader::open(&folder.file()).unwrap().generations().unwrap(), [generation(2, "cd", true)]);
+    assert_eq!(Store::in_service(&folder.file()).unwrap(), [generation(2, "cd", true)]);
     assert!(commit(&mut store, |to| to.generation(&generation(1, "xx", true))).is_err());
 }
 

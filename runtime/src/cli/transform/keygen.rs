@@ -42,7 +42,7 @@ impl Keygen {
 /// Writes a file that must not be there.
 fn write_new(path: &Path, mode: u32, text: &str) -> Result<()> {
     let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let written = made.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    let written = made.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| crate::sync::file(&file)));
     written.map_err(|cause| match cause.kind() {
         std::io::ErrorKind::AlreadyExists => {
             Error::new(Kind::Conflict, format!("{} is there already, and is left as it is", path.display()))

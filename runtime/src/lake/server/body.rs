@@ -119,7 +119,7 @@ fn write(
         bytes += piece.len() as u64;
     }
     if durability == Durability::Synced {
-        file.sync_all()?;
+        crate::sync::file(&file)?;
     }
     let received = Received { bytes, sha256: hashers.sha256.finalize().into(), sums: hashers.others.finalize() };
     Ok((received, hashers.md5.map(|md5| STANDARD.encode(md5.finalize()))))

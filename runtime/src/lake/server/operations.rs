@@ -180,7 +180,7 @@ impl S3 for Operations {
                 let temp = store.temp();
                 let mut copy = std::fs::File::create_new(&temp.0)?;
                 io::copy(&mut source.file, &mut copy)?;
-                copy.sync_all()?;
+                crate::sync::file(&copy)?;
                 Ok(temp)
             })
             .await?;

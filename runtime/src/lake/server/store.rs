@@ -1,6 +1,6 @@
 //! Objects as files, durable before anything is answered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, ErrorKind};
@@ -12,18 +12,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::path;
+use crate::sync;
 
 const META: &str = ".meta";
 const TEMP: &str = ".temp";
 /// Keys share this many locks.
 const LOCKS: usize = 64;
+/// So many folders are remembered; after more, each is looked at again.
+const FOLDERS_MAX: usize = 4096;
 
 /// A folder of buckets. Its calls block; each returns when what it did is on disk.
 pub(super) struct Store {
     root: PathBuf,
     next_temp: AtomicU64,
-    /// Read while a file is put into a folder, written while folders are made or removed.
-    folders: RwLock<()>,
+    /// Folders that are there, and synced into those above; read while a file is put into one, written while one is made or removed.
+    folders: RwLock<HashSet<PathBuf>>,
     /// Held while an object is replaced or removed.
     keys: [Mutex<()>; LOCKS],
 }
@@ -102,8 +105,9 @@ impl Store {
         if temp.exists() {
             fs::remove_dir_all(&temp)?;
         }
-        make_folders(&temp)?;
-        make_folders(&root.join(META))?;
+        fs::create_dir_all(root).and_then(|()| sync::parent(root))?;
+        sync::make_folders(root, &temp)?;
+        sync::make_folders(root, &root.join(META))?;
         Ok(Self::over(root))
     }
 
@@ -112,7 +116,7 @@ impl Store {
         Self {
             root: root.to_owned(),
             next_temp: AtomicU64::new(0),
-            folders: RwLock::new(()),
+            folders: RwLock::default(),
             keys: std::array::from_fn(|_| Mutex::new(())),
         }
     }
@@ -142,21 +146,22 @@ impl Store {
         if folder.is_dir() {
             return Err(Refusal::BucketTaken);
         }
-        Ok(make_folders(&folder)?)
+        Ok(sync::make_folders(&self.root, &folder)?)
     }
 
     pub(super) fn remove_bucket(&self, bucket: &str) -> Outcome<()> {
         let folder = self.bucket(bucket)?;
-        let _folders = self.folders.write().unwrap_or_else(PoisonError::into_inner);
+        let mut folders = self.folders.write().unwrap_or_else(PoisonError::into_inner);
         if has_file(&folder)? {
             return Err(Refusal::BucketNotEmpty);
         }
+        folders.clear();
         fs::remove_dir_all(&folder)?;
         match fs::remove_dir_all(self.root.join(META).join(bucket)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        Ok(sync_folder(&self.root)?)
+        Ok(sync::folder(&self.root)?)
     }
 
     /// The bucket's folder.
@@ -211,14 +216,21 @@ impl Store {
         let _key = self.lock(bucket, key);
         loop {
             let folders = self.folders.read().unwrap_or_else(PoisonError::into_inner);
-            if has_folder(&at) && has_folder(&meta_at) {
+            let needed = || [&at, &meta_at].into_iter().filter_map(|file| file.parent());
+            if needed().all(|folder| folders.contains(folder)) {
                 return self.replace(bucket, key, &at, &temp, meta, allowed);
             }
             drop(folders);
-            let _folders = self.folders.write().unwrap_or_else(PoisonError::into_inner);
+            let mut folders = self.folders.write().unwrap_or_else(PoisonError::into_inner);
             self.bucket(bucket)?;
-            at.parent().map_or(Ok(()), make_folders)?;
-            meta_at.parent().map_or(Ok(()), make_folders)?;
+            if folders.len() > FOLDERS_MAX {
+                folders.clear();
+            }
+            for folder in needed() {
+                let known = folder.ancestors().find(|above| folders.contains(*above)).unwrap_or(&self.root).to_owned();
+                sync::make_folders(&known, folder)?;
+                folders.extend(folder.ancestors().take_while(|above| *above != known).map(Path::to_owned));
+            }
         }
     }
 
@@ -237,6 +249,8 @@ impl Store {
             Err(refusal) => return Err(refusal),
         };
         if !allowed(old.as_ref().map(|old| old.meta.etag.as_str())) {
+            // Whoever hears that it is there relies on it, and a crash may have left its name in memory alone.
+            sync::parent(at)?;
             return Err(Refusal::Condition);
         }
         let file = File::options().write(true).open(&temp.0)?;
@@ -258,7 +272,7 @@ impl Store {
         } else {
             link(&temp.0, at)?;
         }
-        sync_parent(at)?;
+        sync::parent(at)?;
         Ok(modified)
     }
 
@@ -267,15 +281,16 @@ impl Store {
         let folder = self.bucket(bucket)?;
         let at = folder.join(path::of_key(key));
         let _key = self.lock(bucket, key);
-        let _folders = self.folders.write().unwrap_or_else(PoisonError::into_inner);
+        let mut folders = self.folders.write().unwrap_or_else(PoisonError::into_inner);
         match fs::metadata(&at) {
             Ok(status) if status.is_file() => {}
             _ => return Ok(()),
         }
         fs::remove_file(&at)?;
-        sync_parent(&at)?;
+        sync::parent(&at)?;
         let meta_at = self.meta_path(bucket, key);
         let _ = fs::remove_file(&meta_at);
+        folders.clear();
         prune(&at, &folder);
         prune(&meta_at, &self.root.join(META).join(bucket));
         Ok(())
@@ -285,9 +300,9 @@ impl Store {
         let temp = self.temp();
         let mut file = File::create(&temp.0)?;
         io::Write::write_all(&mut file, &serde_json::to_vec(records)?)?;
-        file.sync_all()?;
+        sync::file(&file)?;
         fs::rename(&temp.0, at)?;
-        sync_parent(at)
+        sync::parent(at)
     }
 
     fn meta_path(&self, bucket: &str, key: &str) -> PathBuf {
@@ -308,10 +323,6 @@ fn read_records(at: &Path) -> Vec<Record> {
 
 fn nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
-}
-
-fn has_folder(at: &Path) -> bool {
-    at.parent().is_some_and(Path::is_dir)
 }
 
 fn has_file(folder: &Path) -> io::Result<bool> {
@@ -335,22 +346,6 @@ fn link(temp: &Path, at: &Path) -> Outcome<()> {
     }
 }
 
-/// Makes a folder and those above it, each synced into the one above.
-fn make_folders(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
-        make_folders(above)?;
-    }
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(ErrorKind::NotADirectory.into()),
-        made => made?,
-    }
-    sync_parent(folder)
-}
-
 /// Removes the folders above `at` that are empty, up to `root`, which stays.
 fn prune(at: &Path, root: &Path) {
     for folder in at.ancestors().skip(1).take_while(|folder| *folder != root) {
@@ -358,12 +353,4 @@ fn prune(at: &Path, root: &Path) {
             break;
         }
     }
-}
-
-fn sync_parent(at: &Path) -> io::Result<()> {
-    at.parent().map_or(Ok(()), sync_folder)
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()
 }

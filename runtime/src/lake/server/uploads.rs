@@ -116,6 +116,6 @@ pub(super) fn assemble(store: &Store, parts: &[Arc<Part>]) -> io::Result<(Temp, 
         io::copy(&mut File::open(&part.temp.0)?, &mut whole)?;
         etags.update(part.etag.as_bytes());
     }
-    whole.sync_all()?;
+    crate::sync::file(&whole)?;
     Ok((temp, format!("{}-{}", hex(&etags.finalize()), parts.len())))
 }
