@@ -13,7 +13,7 @@ LANGUAGES := target/languages
 EXAMPLES = $(shell test -d $(LANGUAGES)/node_modules && echo transforms/examples/geo-js) \
 	$(shell test -d $(LANGUAGES)/venv && echo transforms/examples/geo-python)
 
-.PHONY: demo test torture-short disks bench deny sbom setup components clients languages lint clean
+.PHONY: demo test torture-short torture torment disks bench deny sbom setup components clients languages lint clean
 
 demo: setup ## the whole pipeline on emulated posts, from the first request to the ten answers
 	cargo build --release --package tidemill
@@ -29,11 +29,26 @@ test: setup disks clients languages ## everything: lints, unit tests, whole-syst
 	TIDEMILL_CLIENTS=$(CURDIR)/$(CLIENTS)/bin/python cargo test --workspace
 	cargo test --manifest-path transforms/Cargo.toml --workspace
 
-torture-short: setup disks ## trouble at a thousand points: killed, a disk that fails, power that goes; TIDEMILL_SEED draws others
+# What each harness does; another TIDEMILL_SEED draws other points.
+SHORT := TIDEMILL_KILLS=1000 TIDEMILL_IO_FAULTS=1000 TIDEMILL_POWER_CUTS=100 TIDEMILL_SIM_SEEDS=5000 TIDEMILL_FLIPS=3000 \
+	TIDEMILL_LAKE_SCHEDULES=300 TIDEMILL_HTTP_INPUTS=1000000
+LONG := TIDEMILL_KILLS=10000 TIDEMILL_IO_FAULTS=50000 TIDEMILL_POWER_CUTS=2000 TIDEMILL_SIM_SEEDS=200000 TIDEMILL_FLIPS=100000 \
+	TIDEMILL_LAKE_SCHEDULES=5000 TIDEMILL_HTTP_INPUTS=50000000
+
+torture-short: COUNTS = $(SHORT)
+torture-short: torment ## trouble at a thousand points: killed, a disk or a lake that fails, power that goes, hostile clients, faults on purpose
+	tests/sabotage.sh
+
+torture: COUNTS = $(LONG)
+torture: torment ## the same for a night or more
+	tests/sabotage.sh
+
+torment: setup disks
 	cargo build --workspace
 	target/debug/tidemill transform build $(CRATES) $(GUESTS)
-	TIDEMILL_KILLS=1000 TIDEMILL_IO_FAULTS=1000 TIDEMILL_POWER_CUTS=100 \
-		cargo test --workspace --test kills --test io_faults --test power -- --nocapture
+	$(COUNTS) cargo test --workspace --lib -- --nocapture simulat
+	$(COUNTS) cargo test --workspace --test kills --test io_faults --test power -- --nocapture
+	$(COUNTS) cargo test --workspace --test lake_faults --test hostile_http -- --nocapture
 
 disks: ## what makes file systems, for the tests that cut their power
 	@tests/setup.sh disks

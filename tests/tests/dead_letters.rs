@@ -175,7 +175,7 @@ fn begin_redrive(house: &House, daemon: &Daemon) -> Child {
 
 #[test]
 fn a_kill_at_any_moment_heals_each_letter_once() {
-    const RECORDS: u64 = 40_000;
+    const RECORDS: u64 = 80_000;
     const LANDED: u32 = 6;
     let (bad, good) = (changeling("rejects"), changeling("good"));
     let house = House::with("letters-kills", &bad, &[AGGREGATES]);
@@ -194,7 +194,7 @@ fn a_kill_at_any_moment_heals_each_letter_once() {
         let before = waiting(&house);
         assert!(before > 0, "{landed} of {kills} kills landed before all was healed: give it more records");
         let mut redrive = begin_redrive(&house, &daemon);
-        std::thread::park_timeout(Duration::from_millis(random.random_range(30..400)));
+        std::thread::park_timeout(Duration::from_millis(random.random_range(10..150)));
         let under_way = redrive.try_wait().expect("its state").is_none();
         daemon.kill();
         redrive.wait().expect("it ends");

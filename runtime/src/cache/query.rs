@@ -28,6 +28,9 @@ pub struct Reader {
     asked: Arc<Asked>,
 }
 
+/// Pragmas that look and change nothing: `SELECT * FROM pragma_integrity_check`.
+const READING: [&str; 5] = ["integrity_check", "quick_check", "table_info", "table_list", "index_list"];
+
 /// What holds while somebody's own SQL runs.
 #[derive(Default)]
 struct Asked {
@@ -279,6 +282,7 @@ fn only_reading(action: &AuthAction<'_>) -> Authorization {
         AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("load_extension") => {
             Authorization::Allow
         }
+        AuthAction::Pragma { pragma_name, .. } if READING.contains(pragma_name) => Authorization::Allow,
         _ => Authorization::Deny,
     }
 }

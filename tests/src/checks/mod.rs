@@ -16,6 +16,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, Params, Row};
 
 pub use self::journal::{Journal, Posted, Sent};
+pub use self::objects::CLAIM;
 
 /// A table as the checks see it; its topic has its name, and its transform makes one row of a record, or rejects it.
 #[derive(Clone, Copy, Debug)]

@@ -20,6 +20,9 @@ pub(super) struct Object {
     pub(super) rows: Vec<Map<String, Value>>,
 }
 
+/// The key of the object that says whose the bucket is.
+pub const CLAIM: &str = "_tidemill/owner.json";
+
 /// A line of the outbox.
 struct Line {
     key: String,
@@ -48,7 +51,10 @@ pub(super) fn read(place: Place<'_>, cache: &Cache) -> (Vec<Object>, Vec<String>
             Err(fault) => faults.push(format!("object {:?}: {fault}", line.key)),
         }
     }
-    let there: BTreeSet<PathBuf> = files::all(&bucket).into_iter().collect();
+    let mut there: BTreeSet<PathBuf> = files::all(&bucket).into_iter().collect();
+    if !there.remove(&bucket.join(CLAIM)) {
+        faults.push("the bucket does not say whose it is".to_owned());
+    }
     faults.extend(there.difference(&named).map(|path| format!("object {}: no commit names it", path.display())));
     let waiting = cache.rows("SELECT file FROM tidemill_segments", [], |row| row.get::<_, String>(0));
     faults.extend(waiting.into_iter().map(|file| format!("segment {file:?}: it is part of no object")));

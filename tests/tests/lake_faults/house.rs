@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use tidemill_tests::checks::CLAIM;
 use tidemill_tests::daemon::{Daemon, query};
 use tidemill_tests::http;
 use tidemill_tests::place::{Folder, changeling, digest};
@@ -118,7 +119,8 @@ impl House {
     /// Once a pipeline has settled and ended: one object under each key of its outbox, of the bytes that it promised, and nothing
     /// else; each record in one row; nothing left; nothing told that is secret.
     pub(crate) fn prove(&self, server: &Server) {
-        let (objects, history) = (server.objects(), server.history());
+        let (mut objects, history) = (server.objects(), server.history());
+        assert!(objects.remove(CLAIM).is_some(), "the bucket says whose it is");
         let outbox = query(&self.pipeline, "SELECT key, sha256, bytes, delivered IS NOT NULL FROM tidemill_objects");
         let listed: BTreeSet<&str> = outbox[1..].iter().filter_map(|line| line.split(',').next()).collect();
         assert_eq!(listed, objects.keys().map(String::as_str).collect(), "the bucket has what was in the outbox");

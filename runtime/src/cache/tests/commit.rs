@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::cache::letters::{Healed, Letter, Reason, Which};
 use crate::cache::{Generation, Mark, Marks};
-use crate::commit::{Became, DeadLetter, Group, Object, Revision, Segment};
+use crate::commit::{Became, Cut, DeadLetter, Group, Object, Revision, Segment};
 use crate::error::Kind;
 
 fn segment(file: &str, first: u64, next: u64) -> Segment {
@@ -242,7 +242,8 @@ fn a_letter_heals_once_and_the_ledger_stays_balanced() {
     let folder = Folder::new();
     let mut store = Store::open(&folder.file(), &layout()).unwrap();
     commit(&mut store, |to| {
-        to.epoch(&Epoch { out: 1, rejected: 2, rows: 1, ..epoch(0, 1, 0, 3) })?;
+        let cut = Cut { window: Timestamp(0), first_offset: 0, next_offset: 3, rows: 1 };
+        to.epoch(&Epoch { out: 1, rejected: 2, rows: 1, cuts: vec![cut], ..epoch(0, 1, 0, 3) })?;
         to.dead_letters(&[letter(1), letter(2)])
     })
     .unwrap();
