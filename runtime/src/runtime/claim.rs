@@ -1,5 +1,6 @@
 //! Whose bucket it is: an object that says which pipeline writes there, by the id of its cache.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::commit::Object;
 use crate::config::plan::Pipeline;
+use crate::disk::{self, File};
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::{self, Bucket};
 
@@ -55,7 +57,9 @@ impl Claim<'_> {
         let bytes = serde_json::to_vec(&owner).or_fail(Kind::Internal, || "claim to the bucket")?;
         let file = "owner.json".to_owned();
         let path = self.spool.join(&file);
-        std::fs::write(&path, &bytes).or_fail(Kind::Storage, || format!("spool file {path:?}"))?;
+        // Synced as every file of the spool: the embedded lake takes the file itself.
+        let written = File::create(&path).and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
+        written.or_fail(Kind::Storage, || format!("spool file {path:?}"))?;
         let object = Object {
             key: self.key(),
             file,
@@ -71,7 +75,7 @@ impl Claim<'_> {
             digests: Vec::new(),
         };
         let put = within(self.bucket.put(&object, &path)).await;
-        std::fs::remove_file(&path).or_fail(Kind::Storage, || format!("spool file {path:?}"))?;
+        disk::remove_file(&path).or_fail(Kind::Storage, || format!("spool file {path:?}"))?;
         match put {
             Err(error) if error.kind() == Kind::Conflict => match self.owner().await? {
                 Some(owner) => Err(self.foreign(&owner)),
