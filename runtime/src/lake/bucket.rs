@@ -102,8 +102,14 @@ impl Bucket {
         if !careful && let Some(found) = self.find(object).await? {
             return Ok(found);
         }
-        match self.send(object, file).await? {
+        let sent = match self.send(object, file).await? {
+            // It was not known to heed conditions, so it was looked at already.
+            Sent::Unconditional => self.send(object, file).await?,
+            sent => sent,
+        };
+        match sent {
             Sent::Stored => {}
+            Sent::Unconditional => return Err(self.unknown(object, "the bucket does not know conditional writes")),
             Sent::Unvouched => _ = self.found(object, "the bucket took it, and does not have it").await?,
             Sent::Doubtful => self.read(object).await?,
             Sent::Refused => return self.found(object, "the bucket refused it as taken, and does not have it").await,
@@ -220,7 +226,7 @@ impl Bucket {
             Err(error) if status(&error) == Some(409) => Err(self.unknown(object, "another write is under way")),
             Err(error) if status(&error) == Some(501) && self.gives_up_conditions() => {
                 warn!(bucket = self.name, "no conditional writes here: the outbox looks before it writes");
-                Err(self.unknown(object, "the bucket does not know conditional writes"))
+                Ok(Sent::Unconditional)
             }
             Err(error) if is_of_checksum(&error) => Err(self.altered(object, file, &error).await),
             Err(error) => Err(self.failed(&format!("cannot take {:?}", object.key), &error)),
@@ -325,6 +331,8 @@ enum Sent {
     Doubtful,
     /// Its key is taken.
     Refused,
+    /// It does not know conditions, and will not be asked for any more.
+    Unconditional,
 }
 
 fn content_type(key: &str) -> &'static str {

@@ -190,7 +190,7 @@ fn a_profile_drops_what_does_not_pay() {
 #[test]
 fn one_segment_is_an_object_as_it_stands() {
     for format in [Format::Parquet, Format::Json] {
-        let folder = Folder::new("one");
+        let folder = Folder::new("alone");
         let (segment, object) = (folder.0.join("segment"), folder.0.join("object"));
         write(&segment, format, &[rows(1, 1), rows(2, 4)], &mut Profile::default());
         let first = join(std::slice::from_ref(&segment), &object, format).unwrap();

@@ -244,3 +244,24 @@ fn ends(place: &Place, length: u64) -> Vec<usize> {
     }
     ends
 }
+
+#[test]
+fn a_frame_of_other_records_that_stood_there_before_is_cut() {
+    let folder = Folder::new();
+    drop(folder.open(&one_segment()).unwrap());
+    let begun = folder.copy();
+    let topic = folder.open(&one_segment()).unwrap();
+    put(&topic, &["a1"]).unwrap();
+    put(&topic, &["b1"]).unwrap();
+    let old = fs::read(folder.segment(0)).unwrap();
+    // Those were taken back, but the disk kept what lies behind the frame that took the place of the first.
+    let topic = begun.open(&one_segment()).unwrap();
+    put(&topic, &["a2"]).unwrap();
+    let crashed = begun.copy();
+    let mut bytes = fs::read(crashed.segment(0)).unwrap();
+    bytes.extend_from_slice(&old[bytes.len()..]);
+    fs::write(crashed.segment(0), bytes).unwrap();
+    let topic = crashed.open(&one_segment()).unwrap();
+    assert_eq!(read(&topic, 0), (rows(0, &["a2"]), None));
+    assert_eq!(put(&topic, &["b2"]).unwrap().first_offset, 1);
+}
