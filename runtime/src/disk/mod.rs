@@ -246,13 +246,14 @@ pub fn exists(path: impl AsRef<Path>) -> io::Result<bool> {
 
 /// Makes what was created, renamed or removed in a folder survive a loss of power.
 pub fn sync_folder(folder: impl AsRef<Path>) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    #[cfg(test)]
+    if simulated::at(folder.as_ref()).is_some() {
+        return File::open(folder)?.sync_all();
+    }
+    sync::folder(folder.as_ref())
 }
 
 /// The same for the folder that holds `path`.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => sync_folder(folder),
-        _ => sync_folder("."),
-    }
+    path.parent().map_or(Ok(()), sync_folder)
 }

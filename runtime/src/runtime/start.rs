@@ -60,14 +60,17 @@ impl Runtime {
         let server = start_server(&pipeline, &places).await?;
         let lake = server.as_ref().map(Server::addr);
         let bucket = Arc::new(Bucket::open(&pipeline.lake, server.as_ref()).await?);
-        reach(&bucket, is_first).await?;
+        let reached = reach(&bucket, is_first).await?;
         let claim = Claim { bucket: &bucket, pipeline: &pipeline, spool: &places.spool };
         if is_first {
             claim.is_free(&places.cache).await?;
         }
         let store =
             Store::open(&places.cache, &layout(&pipeline, tables.iter().map(|generation| &*generation.table))?)?;
-        claim.make(store.instance_id()).await?;
+        // Who does not answer is not waited for twice.
+        if reached {
+            claim.make(store.instance_id()).await?;
+        }
         let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
         let positions = store.positions()?;
         let shelf = restore_shelf(&pipeline, &store, &positions, &tables, &places.spool, &clock)?;
@@ -260,21 +263,22 @@ pub(super) fn restore_shelf(
 
 /// Asks for the bucket. A first start wants an answer, so that what is wrong in the file is said at once; later ones take records
 /// also while the lake is away, and what has to get there waits.
-async fn reach(bucket: &Bucket, is_first: bool) -> Result<()> {
+/// Whether it answered.
+async fn reach(bucket: &Bucket, is_first: bool) -> Result<bool> {
     let reached = match is_first {
         true => Ok(bucket.reach().await),
         false => tokio::time::timeout(REACH_TIME, bucket.reach()).await,
     };
     match reached {
         Ok(Err(error)) if is_first || error.kind() != Kind::Unavailable => Err(error),
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => Ok(true),
         Ok(Err(error)) => {
             tracing::warn!(error = error.line(), "lake not reached, going on without it");
-            Ok(())
+            Ok(false)
         }
         Err(_) => {
             tracing::warn!(patience = ?REACH_TIME, "lake did not answer, going on without it");
-            Ok(())
+            Ok(false)
         }
     }
 }
