@@ -12,6 +12,7 @@ mod guard;
 mod placement;
 mod produce;
 mod producer;
+mod replay;
 mod request;
 mod server;
 mod shadow;
@@ -87,6 +88,7 @@ pub fn admin(runtime: Arc<Runtime>, guard: Arc<Guard>) -> Router {
         .route("/tables/{table}/reload", post(generations::reload))
         .route("/tables/{table}/shadow", get(shadow::look).post(shadow::begin))
         .route("/tables/{table}/redrive", post(dead_letters::redrive))
+        .route("/tables/{table}/replay", post(replay::replay))
         .route("/tables/{table}/promote", post(shadow::promote))
         .route("/tables/{table}/discard", post(shadow::discard))
         .route("/tables/{table}/rollback", post(generations::rollback))

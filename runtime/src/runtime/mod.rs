@@ -6,6 +6,7 @@ mod first;
 mod offers;
 mod rebuild;
 mod redrive;
+mod replay;
 mod shadow;
 #[cfg(test)]
 mod simulation;
@@ -46,6 +47,7 @@ use self::shadow::Shadowed;
 pub use self::offers::{By, Offer, Offered};
 pub use self::rebuild::{Rebuilt, rebuild};
 pub use self::redrive::Letters;
+pub use self::replay::{Replayed, apply, place, replay};
 pub use self::shadow::{Gate, SHARE};
 pub use self::start::Options;
 pub use self::status::Status;
