@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::runtime::Handle;
 
-use super::admin::{in_background, refused};
+use super::admin::refused;
 use super::server::Peer;
-use super::{Door, body};
+use super::{Door, body, in_background};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::replay::{self, Bound};
 use crate::runtime::Runtime;
@@ -55,7 +55,7 @@ pub(super) async fn replay(
         let asked = replay::Asked { table, partition: asked.partition, from, to, with, rows_max: asked.rows };
         runtime.replay(asked, bytes, &tokio)
     };
-    match in_background(door, replay).await {
+    match in_background(&door, replay).await {
         Ok(report) => axum::Json(report).into_response(),
         Err(error) => refused(&error),
     }

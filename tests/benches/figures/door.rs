@@ -19,10 +19,10 @@ const REQUESTS: u64 = 150;
 /// Clients at one time, each on a connection of its own.
 const CLIENTS: u64 = 8;
 
-/// A whole request, ready to be sent.
-fn request(to: SocketAddr, population: &Population, first: u64) -> Vec<u8> {
+/// A whole request of pins from the `first` on, ready to be sent.
+pub(crate) fn request(to: SocketAddr, population: &Population, first: u64, records: u64) -> Vec<u8> {
     let mut body = b"{\"records\":[".to_vec();
-    for index in first..first + BATCH {
+    for index in first..first + records {
         body.extend_from_slice(if index == first { b"{\"value\":" } else { b",{\"value\":" });
         population.pin(index, &mut body);
         body.push(b'}');
@@ -58,7 +58,7 @@ fn ingest() {
     let daemon = Daemon::start(&pinterest(folder.path(), &[]));
     let population = Population::new(1_000_000, 2);
     let requests: Vec<Vec<u8>> =
-        (0..CLIENTS).map(|client| request(daemon.topics, &population, client * BATCH)).collect();
+        (0..CLIENTS).map(|client| request(daemon.topics, &population, client * BATCH, BATCH)).collect();
     let bytes: usize = requests.iter().map(Vec::len).sum();
     let seconds = crate::median(|| {
         let begun = Instant::now();

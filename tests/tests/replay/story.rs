@@ -8,8 +8,9 @@ use tidemill_tests::letters::put_in_service;
 use tidemill_tests::place::changeling;
 use tidemill_tests::things::House;
 
+use crate::applied::rebuilt;
 use crate::house::{audited, house, replay, replay_live, same, send, send_users};
-use crate::{rebuilt, redrive};
+use crate::redrive;
 
 /// Versions that history is run through.
 const VERSIONS: [&str; 4] = ["good", "mended", "drops", "sieve"];
