@@ -11,6 +11,9 @@ use tidemill_tests::place::changeling;
 use crate::cleaned;
 use crate::house::{audited, replay};
 
+/// What somebody does to a data folder.
+type Sabotage = Box<dyn Fn(&Path)>;
+
 #[test]
 fn what_is_altered_of_a_revision_is_named_by_the_audit() {
     let house = cleaned("replay-sabotage", "json", 2_000);
@@ -35,7 +38,7 @@ fn what_is_altered_of_a_revision_is_named_by_the_audit() {
         move |data: &Path| fs::remove_file(data.join("lake/things").join(&key)).expect("it was there")
     };
     let named = format!("UPDATE tidemill_objects SET next_offset = next_offset + 1 WHERE key = '{key}'");
-    let sabotages: [(&str, Box<dyn Fn(&Path)>); 8] = [
+    let sabotages: [(&str, Sabotage); 8] = [
         (&key, Box::new(object)),
         ("its cuts", Box::new(sql(format!("UPDATE tidemill_revisions SET rows = rows + 1 WHERE {line}")))),
         ("dead letters wait", Box::new(sql(format!("UPDATE tidemill_revisions SET rejected = rejected + 1, dropped = dropped - 1 WHERE {line}")))),

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tidemill_tests::cli::done;
 use tidemill_tests::daemon::{Daemon, query};
@@ -11,7 +12,7 @@ use tidemill_tests::letters::{all, number, sorted};
 use tidemill_tests::place::{changeling, digest, root};
 use tidemill_tests::things::{House, Stream};
 
-use crate::house::{audited, house, in_force, replay, replay_live, same, send};
+use crate::house::{audited, house, in_force, replay, replay_live, same, send, send_users};
 use crate::{cleaned, expected, redrive, shown, windows};
 
 /// What was applied is in lake, cache, aggregates, letters and ledger, once; and history goes on from there.
@@ -205,4 +206,60 @@ fn goes_on_to(house: &House, daemon: &Daemon, sent: u64) {
     daemon.settle();
     let records = "SELECT sum(records_in) FROM tidemill_positions WHERE table_name = 'thing'";
     assert_eq!(number(&house.pipeline, records), sent);
+}
+
+/// Makes every third user of the lake a year older, and the sums of the objects those of what they are now.
+fn grow_older(house: &House) -> u64 {
+    let connection = Connection::open(house.data().join("cache.sqlite")).expect("the cache");
+    let keys = query(&house.pipeline, "SELECT key FROM tidemill_objects WHERE table_name = 'user' ORDER BY key");
+    let mut count = 0;
+    for key in &keys[1..] {
+        let file = house.data().join("lake/things").join(key);
+        let text = fs::read_to_string(&file).expect("an object");
+        let older = |line: &str| {
+            let mut row: Value = serde_json::from_str(line).expect("a row");
+            if row["ind"].as_u64().expect("a number").is_multiple_of(3) {
+                row["age"] = json!(row["age"].as_u64().expect("a number") + 1);
+                count += 1;
+            }
+            format!("{row}\n")
+        };
+        let text: String = text.lines().map(older).collect();
+        fs::remove_file(&file).expect("it was there");
+        fs::write(&file, &text).expect("it is altered");
+        let sql = "UPDATE tidemill_objects SET bytes = ?, sha256 = ? WHERE key = ?";
+        let bytes = i64::try_from(text.len()).expect("a size");
+        assert_eq!(connection.execute(sql, (bytes, digest(text.as_bytes()), key)).expect("it runs"), 1);
+    }
+    count
+}
+
+#[test]
+fn rows_that_were_altered_with_their_sums_are_put_right_and_windows_of_a_column_of_time_come_again() {
+    let house = house("replay-older", "json", &changeling("good"), &[]);
+    let daemon = house.start();
+    for range in [0..700, 400..1_500, 1_200..2_000] {
+        send_users(&daemon, range);
+        daemon.settle();
+    }
+    daemon.stop();
+    let late = number(&house.pipeline, "SELECT late FROM tidemill_aggregates WHERE aggregate = 'joined'");
+    let kinds = query(&house.pipeline, "SELECT DISTINCT _closed FROM joined ORDER BY 1");
+    assert!(late > 0 && kinds[1..] == ["0", "1"], "late rows, open windows and closed ones: {late} {kinds:?}");
+    let before = content(&house);
+    let older = grow_older(&house);
+    let (code, said) = replay(&house, "user", &[]);
+    assert_eq!(
+        (code, &said["rows_changed"], &said["fields"]),
+        (1, &json!(older), &json!({ "age": older })),
+        "{said:#}"
+    );
+    // The cache has them as they were made: all windows in which one lies come to the same.
+    assert_eq!((&said["groups_changed"], &said["left_out"]), (&json!({}), &json!([])), "{:#}", said["groups"]);
+    let (code, said) = replay(&house, "user", &["--apply"]);
+    assert_eq!((code, &said["revision"]), (0, &json!(1)), "{said:#}");
+    assert!(content(&house) == before, "the cache had them right");
+    audited(&house);
+    rebuilt(&house);
+    same(&house, "user");
 }
