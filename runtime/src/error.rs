@@ -26,6 +26,23 @@ pub enum Kind {
     Internal,
 }
 
+impl Kind {
+    /// Its name, for figures.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Missing => "missing",
+            Self::Conflict => "conflict",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+            Self::Transform => "transform",
+            Self::Corrupt => "corrupt",
+            Self::Storage => "storage",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// An error as it is shown: `topic "pin": partition 3 does not exist`, and perhaps a `hint:` line.
 #[derive(Clone, Debug)]
 pub struct Error {

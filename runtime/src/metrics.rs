@@ -8,14 +8,16 @@ use crate::error::{Kind, OrFail, Result};
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Records accepted over HTTP, by topic.
+    /// Records accepted over HTTP, by door and topic.
     pub accepted: IntCounterVec,
-    /// Records that a producer sent again, which were there, by topic.
+    /// Records that a producer sent again, which were there, by door and topic.
     pub repeated: IntCounterVec,
-    /// Bytes of the values accepted over HTTP, by topic.
+    /// Bytes of the keys and values accepted over HTTP, by door and topic.
     pub accepted_bytes: IntCounterVec,
-    /// Requests refused over HTTP, by reason.
+    /// Requests refused over HTTP, by door and reason: the code in the answer.
     pub refused: IntCounterVec,
+    /// Records refused over HTTP in requests that were not, by door, topic and the kind of the reason.
+    pub refused_records: IntCounterVec,
     /// Records read from a topic and committed, by table.
     pub records_in: IntCounterVec,
     /// Records that came out, by table.
@@ -71,10 +73,11 @@ impl Metrics {
         .or_fail(Kind::Internal, || "metric \"commit_seconds\"")?;
         registry.register(Box::new(commit_seconds.clone())).or_fail(Kind::Internal, || "metric \"commit_seconds\"")?;
         Ok(Self {
-            accepted: counter("accepted_records", "records accepted over HTTP", &["topic"])?,
-            repeated: counter("repeated_records", "records that were sent again and were there", &["topic"])?,
-            accepted_bytes: counter("accepted_bytes", "bytes of values accepted over HTTP", &["topic"])?,
-            refused: counter("refused_requests", "requests refused over HTTP", &["reason"])?,
+            accepted: counter("accepted_records", "records accepted over HTTP", &["door", "topic"])?,
+            repeated: counter("repeated_records", "records that were sent again and were there", &["door", "topic"])?,
+            accepted_bytes: counter("accepted_bytes", "bytes of keys and values accepted", &["door", "topic"])?,
+            refused: counter("refused_requests", "requests refused over HTTP", &["door", "reason"])?,
+            refused_records: counter("refused_records", "records refused over HTTP", &["door", "topic", "reason"])?,
             records_in: counter("records_in", "records read and committed", &["table"])?,
             records_out: counter("records_out", "records that came out", &["table"])?,
             records_dropped: counter("records_dropped", "records dropped on purpose", &["table"])?,

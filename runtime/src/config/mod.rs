@@ -34,6 +34,7 @@ pub use names::table as check_name;
 pub use parameters::check_parameters;
 pub use picture::picture;
 pub use read::read;
+pub use topic::PARTITIONS_MAX;
 
 /// A pipeline that was read, with the place of all that declares it.
 #[derive(Clone, Debug)]

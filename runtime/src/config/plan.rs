@@ -158,6 +158,12 @@ pub struct Ingest {
     pub records_max: usize,
     /// The most bytes of requests that are worked on at one time; beyond it clients get 429.
     pub inflight_bytes_max: usize,
+    /// Whether the first record for a topic that is not there makes it.
+    pub create_topics: bool,
+    /// How many partitions a topic gets whose maker does not say.
+    pub partitions: u32,
+    /// The most topics that may be made while the pipeline runs, beside those of its file.
+    pub topics_max: usize,
 }
 
 /// When an epoch ends: as soon as one of these is reached.

@@ -21,6 +21,8 @@ const BODY_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 const RECORDS_MAX: u64 = 1_000_000;
 /// The most bytes of requests that may be allowed at one time.
 const INFLIGHT_BYTES_MAX: u64 = 64 << 30;
+/// The most topics that a pipeline may be allowed to be given while it runs.
+const TOPICS_MAX: u64 = 1_000;
 
 /// The shortest epoch.
 const EPOCH_TIME_MIN: Duration = Duration::from_millis(10);
@@ -103,6 +105,9 @@ fn ingest(section: &Section<'_>) -> Ingest {
         body_bytes_max: section.memory("body", BODY_BYTES).unwrap_or(8 << 20),
         records_max: section.number("records", 1..=RECORDS_MAX).and_then(|n| usize::try_from(n).ok()).unwrap_or(10_000),
         inflight_bytes_max: section.memory("inflight", *BODY_BYTES.start()..=INFLIGHT_BYTES_MAX).unwrap_or(256 << 20),
+        create_topics: section.flag("create_topics").unwrap_or(false),
+        partitions: topic::partitions(section),
+        topics_max: section.number("topics", 0..=TOPICS_MAX).and_then(|n| usize::try_from(n).ok()).unwrap_or(100),
     };
     section.finish();
     if ingest.inflight_bytes_max < ingest.body_bytes_max {

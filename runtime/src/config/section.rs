@@ -143,6 +143,13 @@ impl<'a> Section<'a> {
         inside
     }
 
+    /// True or false.
+    pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
+        let value = self.get(key)?;
+        let DeValue::Boolean(flag) = value.get_ref() else { return self.type_fault(key, value, "true or false") };
+        Some(*flag)
+    }
+
     /// A duration of at least `min`.
     pub(super) fn duration(&self, key: &'static str, min: Duration) -> Option<Duration> {
         let found = self.measured(key, "a duration such as \"10s\"", units::duration)?;

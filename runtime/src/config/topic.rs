@@ -10,7 +10,7 @@ use super::plan::{Backend, Topic};
 use super::section::Section;
 
 /// The most partitions of a topic; each has a thread for every table that reads it.
-const PARTITIONS_MAX: u64 = 256;
+pub const PARTITIONS_MAX: u64 = 256;
 /// Bounds on a segment.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 30;
 /// Bounds on a record.
@@ -70,6 +70,7 @@ fn fluvio(name: &str, section: &Section<'_>) -> Backend {
     }
 }
 
-fn partitions(section: &Section<'_>) -> u32 {
+/// How many partitions it gets.
+pub(super) fn partitions(section: &Section<'_>) -> u32 {
     section.number("partitions", 1..=PARTITIONS_MAX).and_then(|n| u32::try_from(n).ok()).unwrap_or(1)
 }

@@ -226,6 +226,15 @@ pub fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// Removes a folder with all that it holds.
+pub fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(disk) = simulated::at(path.as_ref()) {
+        return disk.remove_dir_all(path.as_ref());
+    }
+    fs::remove_dir_all(path)
+}
+
 /// The paths of what a folder holds, in no order.
 pub fn list(folder: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
     #[cfg(test)]

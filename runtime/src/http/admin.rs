@@ -7,10 +7,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::Door;
 use super::answer::Refusal;
-use crate::error::{Error, Kind, Result};
-use crate::runtime::Runtime;
+use super::{Door, in_background};
+use crate::error::{Error, Kind};
 
 /// `GET /health`: the process answers.
 pub(super) async fn health() -> Response {
@@ -53,19 +52,10 @@ pub(super) struct Tap {
 /// `GET /tables/{table}/tap?n=20&mask=a,b`: the last records of its topic, with what its transform makes of them.
 pub(super) async fn tap(State(door): State<Arc<Door>>, Path(table): Path<String>, Query(tap): Query<Tap>) -> Response {
     let masks: Vec<String> = tap.mask.split(',').filter(|mask| !mask.is_empty()).map(str::to_owned).collect();
-    match in_background(door, move |runtime| runtime.tap(&table, tap.n.unwrap_or(20), &masks)).await {
+    match in_background(&door, move |runtime| runtime.tap(&table, tap.n.unwrap_or(20), &masks)).await {
         Ok(tapped) => axum::Json(tapped).into_response(),
         Err(error) => refused(&error),
     }
-}
-
-/// Runs what compiles, reads much or waits for a worker where it holds nobody up.
-pub(super) async fn in_background<T: Send + 'static>(
-    door: Arc<Door>,
-    run: impl FnOnce(&Runtime) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let ended = tokio::task::spawn_blocking(move || run(&door.runtime)).await;
-    ended.unwrap_or_else(|cause| Err(Error::new(Kind::Internal, format!("request: {cause}"))))
 }
 
 /// The answer to an operator whose request failed.

@@ -9,9 +9,9 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::admin::{in_background, refused};
+use super::admin::refused;
 use super::server::Peer;
-use super::{Door, body};
+use super::{Door, body, in_background};
 use crate::cache::letters::Which;
 use crate::error::{Error, Kind, Result};
 use crate::runtime::{Letters, Offered, Runtime};
@@ -57,7 +57,7 @@ pub(super) async fn redrive(
         };
         runtime.redrive(&table, letters, with, asked.apply)
     };
-    match in_background(door, redrive).await {
+    match in_background(&door, redrive).await {
         Ok(report) => axum::Json(report).into_response(),
         Err(error) => refused(&error),
     }

@@ -9,10 +9,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::admin::{in_background, refused};
+use super::admin::refused;
 use super::answer::Refusal;
 use super::server::Peer;
-use super::{Door, body};
+use super::{Door, body, in_background};
 use crate::cache::{Generation, Work};
 use crate::error::Result;
 use crate::runtime::{By, Offer, Offered, Runtime};
@@ -97,17 +97,17 @@ pub(super) async fn reload(
         let place = runtime.place(&table, asked.transform.as_deref())?;
         runtime.offer(&table, &[Offered { place, bytes: taken.bytes.as_slice().into() }], by)
     };
-    answered(in_background(door, offer).await)
+    answered(in_background(&door, offer).await)
 }
 
 /// `POST /tables/{table}/rollback`: the component that was in service before comes back, and is pinned.
 pub(super) async fn rollback(State(door): State<Arc<Door>>, Path(table): Path<String>) -> Response {
-    answered(in_background(door, move |runtime| runtime.rollback(&table)).await)
+    answered(in_background(&door, move |runtime| runtime.rollback(&table)).await)
 }
 
 /// `GET /tables/{table}/generations`: what was in service, oldest first, and what each did.
 pub(super) async fn generations(State(door): State<Arc<Door>>, Path(table): Path<String>) -> Response {
-    match in_background(door, move |runtime| runtime.generations(&table)).await {
+    match in_background(&door, move |runtime| runtime.generations(&table)).await {
         Ok(history) => axum::Json(history.into_iter().map(shown).collect::<Vec<_>>()).into_response(),
         Err(error) => refused(&error),
     }

@@ -39,6 +39,16 @@ pub(super) enum Side {
     Admin,
 }
 
+impl Side {
+    /// What figures call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Topics => "rest",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// What both listeners let in, and what they prove themselves with.
 pub struct Guard {
     listen: Listen,
@@ -182,7 +192,7 @@ pub(super) async fn admit(
     let grant = match guard.admit(side, &request) {
         Ok(grant) => grant,
         Err(refusal) => {
-            metrics.refused.with_label_values(&[&refusal.code.to_string()]).inc();
+            metrics.refused.with_label_values(&[side.name(), &refusal.code.to_string()]).inc();
             return refusal.into_response();
         }
     };

@@ -10,15 +10,12 @@ mod dead_letters;
 pub mod generations;
 mod guard;
 mod placement;
-mod produce;
-mod producer;
-mod request;
+mod records;
+mod rest;
 mod server;
 mod shadow;
 mod tls;
-mod topics;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -31,21 +28,69 @@ use tokio::sync::Semaphore;
 use self::answer::Refusal;
 pub use self::guard::Guard;
 use self::guard::Side;
-use self::placement::Placement;
 pub use self::server::Listener;
+use crate::access::Grant;
 use crate::config::plan::Ingest;
+use crate::error::{Error, Kind, Result};
+use crate::log::{Topic, check_name};
 use crate::runtime::Runtime;
 
 /// What the routes share.
 struct Door {
     runtime: Arc<Runtime>,
+    /// Which door it is.
+    side: Side,
     ingest: Ingest,
     /// The largest component that a table takes, and one byte more, so that the table's own limit is what refuses.
     component_bytes_max: usize,
     /// Room for the bodies that are being worked on, in KiB.
     room: Arc<Semaphore>,
-    /// Each topic has its own turns, or a client that posts to several in turn would fill one partition of each.
-    placements: BTreeMap<String, Placement>,
+}
+
+impl Door {
+    /// Whether there is an embedded topic of this name, or one would be made on its first use.
+    fn takes(&self, name: &str, grant: &Grant) -> bool {
+        self.runtime.topic(name).is_some() || self.makes(name, grant)
+    }
+
+    fn makes(&self, name: &str, grant: &Grant) -> bool {
+        self.ingest.create_topics && grant.produces(name) && check_name(name).is_ok()
+    }
+
+    /// An embedded topic. Where the pipeline file says so, one that is not there is made for who may post to it.
+    async fn topic(self: &Arc<Self>, name: &str, grant: &Grant) -> Option<Arc<Topic>> {
+        let found = self.runtime.topic(name);
+        if found.is_some() || !self.makes(name, grant) {
+            return found;
+        }
+        let (made, partitions) = (name.to_owned(), self.ingest.partitions);
+        match in_background(self, move |runtime| runtime.create_topic(&made, partitions)).await {
+            Ok(topic) => Some(topic),
+            // Another request was faster.
+            Err(error) if error.kind() == Kind::Conflict => self.runtime.topic(name),
+            Err(error) => {
+                tracing::warn!(topic = name, error = error.line(), "topic not made on its first use");
+                None
+            }
+        }
+    }
+
+    /// The answer of a refusal, which is counted.
+    fn refused(&self, refusal: Refusal) -> Response {
+        let labels = [self.side.name(), &refusal.code.to_string()];
+        self.runtime.metrics().refused.with_label_values(&labels).inc();
+        refusal.into_response()
+    }
+}
+
+/// Runs what compiles, reads much, makes files or waits for a worker where it holds nobody up.
+async fn in_background<T: Send + 'static>(
+    door: &Arc<Door>,
+    run: impl FnOnce(&Runtime) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let runtime = Arc::clone(&door.runtime);
+    let ended = tokio::task::spawn_blocking(move || run(&runtime)).await;
+    ended.unwrap_or_else(|cause| Err(Error::new(Kind::Internal, format!("request: {cause}"))))
 }
 
 /// What the routes of one listener share; the operator's one has room for a component at least.
@@ -58,17 +103,13 @@ fn door(runtime: Arc<Runtime>, side: Side) -> Arc<Door> {
         Side::Admin => ingest.inflight_bytes_max.max(component_bytes_max + 1024),
     };
     let room = Arc::new(Semaphore::new((inflight_bytes_max / 1024).min(Semaphore::MAX_PERMITS)));
-    let placements = runtime.topic_names().into_iter().map(|name| (name.to_owned(), Placement::default())).collect();
-    Arc::new(Door { runtime, ingest, component_bytes_max, room, placements })
+    Arc::new(Door { runtime, side, ingest, component_bytes_max, room })
 }
 
 /// The REST proxy's routes.
 pub fn topics(runtime: Arc<Runtime>, guard: Arc<Guard>) -> Router {
     let metrics = runtime.shared_metrics();
-    Router::new()
-        .route("/", get(async || answer::json(StatusCode::OK, &serde_json::Map::new())))
-        .route("/topics", get(topics::list))
-        .route("/topics/{topic}", get(topics::one).merge(post(produce::produce)))
+    rest::routes()
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state((guard, Side::Topics, metrics), guard::admit))

@@ -1,19 +1,4 @@
-//! Which partition a record goes to: the one it names, the one its key hashes to, or one after the other.
-
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// Places the records of one topic as Kafka's Java client does.
-#[derive(Debug, Default)]
-pub(super) struct Placement {
-    turn: AtomicU32,
-}
-
-impl Placement {
-    /// The partition for the records of one request that have neither key nor partition.
-    pub(super) fn next(&self, partitions: u32) -> u32 {
-        self.turn.fetch_add(1, Ordering::Relaxed) % partitions.max(1)
-    }
-}
+//! Which partition a key goes to: the one that it hashes to in Kafka's Java client.
 
 /// The partition of a key among `partitions`: murmur2, its sign bit cleared, as in Kafka's Java client.
 pub(super) fn by_key(key: &[u8], partitions: u32) -> u32 {

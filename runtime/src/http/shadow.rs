@@ -8,10 +8,10 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::admin::{in_background, refused};
+use super::admin::refused;
 use super::generations::answered;
 use super::server::Peer;
-use super::{Door, body};
+use super::{Door, body, in_background};
 use crate::error::{Error, Kind, Result};
 use crate::runtime::{Gate, Offered, Runtime};
 
@@ -55,17 +55,17 @@ pub(super) async fn begin(
         let place = runtime.place(&table, asked.transform.as_deref())?;
         runtime.shadow(&table, vec![Offered { place, bytes: taken.bytes.into() }], asked.share)
     };
-    shown(in_background(door, begin).await)
+    shown(in_background(&door, begin).await)
 }
 
 /// `GET /tables/{table}/shadow`: what it was seen to do; 404 where there is none.
 pub(super) async fn look(State(door): State<Arc<Door>>, Path(table): Path<String>) -> Response {
-    shown(in_background(door, move |runtime| runtime.shadow_report(&table)).await)
+    shown(in_background(&door, move |runtime| runtime.shadow_report(&table)).await)
 }
 
 /// `POST /tables/{table}/discard`: it ends, and nothing of it stays.
 pub(super) async fn discard(State(door): State<Arc<Door>>, Path(table): Path<String>) -> Response {
-    shown(in_background(door, move |runtime| runtime.discard(&table)).await)
+    shown(in_background(&door, move |runtime| runtime.discard(&table)).await)
 }
 
 /// `POST /tables/{table}/promote?changed_max=0.001`: it is taken, if what it was seen to do holds to that; 409 where not.
@@ -76,7 +76,7 @@ pub(super) async fn promote(
 ) -> Response {
     let Held { changed_max, accept_breaking } = held;
     let gate = Gate { changed_max, accept_breaking };
-    answered(in_background(door, move |runtime| runtime.promote(&table, gate)).await)
+    answered(in_background(&door, move |runtime| runtime.promote(&table, gate)).await)
 }
 
 fn shown<T: serde::Serialize>(result: Result<T>) -> Response {

@@ -11,7 +11,8 @@ use crate::error::{Error, Kind, OrFail, Result, io_kind};
 
 /// The format of the folder, its segments and frames.
 const FORMAT: u32 = 1;
-const FILE: &str = "topic.json";
+/// The file's name.
+pub(super) const FILE: &str = "topic.json";
 const NAME_BYTES_MAX: usize = 249;
 
 /// What a topic's folder says of itself.
@@ -23,6 +24,9 @@ pub(super) struct Meta {
     pub(super) id: u64,
     /// How many partitions have been made.
     pub(super) partitions: u32,
+    /// Whether it was made on request while a pipeline ran, so that no pipeline file need name it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) created: bool,
 }
 
 /// The format alone, which every version can read.
@@ -41,7 +45,7 @@ impl Meta {
                 synced.map_err(|cause| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}")))?;
                 Ok(meta)
             }
-            Err(error) if error.kind() == Kind::Missing => Self::create(folder, name),
+            Err(error) if error.kind() == Kind::Missing => Self::create(folder, name, false),
             Err(error) => Err(error),
         }
     }
@@ -66,7 +70,8 @@ impl Meta {
         saved.map_err(|cause| Error::new(io_kind(&cause), format!("topic {:?}: {FILE}: {cause}", self.name)))
     }
 
-    fn create(folder: &Path, name: &str) -> Result<Self> {
+    /// Begins a topic without partitions.
+    pub(super) fn create(folder: &Path, name: &str, created: bool) -> Result<Self> {
         let failed =
             |cause: std::io::Error| Error::new(io_kind(&cause), format!("topic {name:?}: {folder:?}: {cause}"));
         if disk::exists(folder.join("0")).map_err(failed)? {
@@ -75,7 +80,8 @@ impl Meta {
         }
         let made = disk::create_dir_all(folder).and_then(|()| folder.parent().map_or(Ok(()), disk::sync_folder));
         made.map_err(failed)?;
-        let meta = Self { format: FORMAT, name: name.to_owned(), id: RandomState::new().hash_one(name), partitions: 0 };
+        let (name, id) = (name.to_owned(), RandomState::new().hash_one(name));
+        let meta = Self { format: FORMAT, name, id, partitions: 0, created };
         meta.save(folder)?;
         Ok(meta)
     }

@@ -13,6 +13,7 @@
 //! <dir>/<topic>/<partition>/00000000000000000000.producers  derived too: the requests of producers that were named before
 //! ```
 
+pub mod created;
 pub mod lock;
 pub mod options;
 pub mod repair;

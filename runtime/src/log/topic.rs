@@ -2,7 +2,7 @@
 
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -42,6 +42,7 @@ pub struct Topic {
     clock: Arc<Clock>,
     poisoned: Arc<AtomicBool>,
     trimming: Mutex<()>,
+    turn: AtomicU32,
 }
 
 impl Topic {
@@ -90,6 +91,7 @@ impl Topic {
             clock: Arc::clone(clock),
             poisoned: Arc::default(),
             trimming: Mutex::default(),
+            turn: AtomicU32::default(),
         };
         let writers = topic.read_back(places)?;
         Ok((topic, writers))
@@ -103,6 +105,11 @@ impl Topic {
     /// How many partitions it has.
     pub fn partitions(&self) -> u32 {
         self.options.partitions
+    }
+
+    /// The partition for the next request's records that have neither key nor partition: one after the other.
+    pub fn turn(&self) -> u32 {
+        self.turn.fetch_add(1, Ordering::Relaxed) % self.partitions()
     }
 
     /// How it is kept.

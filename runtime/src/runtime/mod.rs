@@ -14,8 +14,8 @@ mod start;
 mod status;
 mod tap;
 mod threads;
+mod topics;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, SyncSender};
@@ -30,7 +30,6 @@ use crate::component::Host;
 use crate::config::plan::{self, Pipeline};
 use crate::error::{Error, Kind};
 use crate::lake;
-use crate::log::Topic;
 use crate::log::lock::DataLock;
 use crate::metrics::Metrics;
 use crate::pipeline::committer::{Health, Message};
@@ -42,6 +41,7 @@ use crate::sync;
 use crate::time::{Clock, Timestamp};
 
 use self::shadow::Shadowed;
+use self::topics::Topics;
 
 pub use self::offers::{By, Offer, Offered};
 pub use self::rebuild::{Rebuilt, rebuild};
@@ -61,7 +61,7 @@ pub struct Runtime {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     host: Host,
-    topics: BTreeMap<String, Arc<Topic>>,
+    topics: Topics,
     tables: Vec<Running>,
     shelf: Arc<Shelf>,
     components: PathBuf,
@@ -130,16 +130,6 @@ impl Runtime {
         Arc::clone(&self.metrics)
     }
 
-    /// An embedded topic.
-    pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
-        self.topics.get(name)
-    }
-
-    /// The names of the embedded topics, in order.
-    pub fn topic_names(&self) -> Vec<&str> {
-        self.topics.keys().map(String::as_str).collect()
-    }
-
     /// Where the embedded S3 endpoint listens, where there is one.
     pub fn lake_addr(&self) -> Option<SocketAddr> {
         self.lake
@@ -154,7 +144,7 @@ impl Runtime {
             let why = self.health.trouble().map(|trouble| trouble.why).unwrap_or_default();
             return Some(Error::new(Kind::Internal, format!("commit: {why}")));
         }
-        let poisoned = self.topics.values().find(|topic| topic.poisoned())?;
+        let poisoned = self.topics.all().into_iter().find(|topic| topic.poisoned())?;
         let what = format!("topic {:?}: what its disk holds is not known", poisoned.name());
         Some(Error::new(Kind::Storage, what))
     }
@@ -168,9 +158,10 @@ impl Runtime {
 
     /// Removes from the topics what retention no longer keeps and no table still needs.
     pub fn retain(&self) {
-        for (name, topic) in &self.topics {
+        for topic in self.topics.all() {
+            let name = topic.name();
             let needed = |partition| {
-                let readers = self.pipeline.tables.iter().filter(|table| &table.topic == name);
+                let readers = self.pipeline.tables.iter().filter(|table| table.topic == name);
                 readers.map(|table| self.health.committed(&table.name, partition)).min().unwrap_or(u64::MAX)
             };
             let needed: Vec<u64> = (0..topic.partitions()).map(needed).collect();
@@ -207,7 +198,7 @@ impl Runtime {
         }
         drop(messages);
         join(vec![committer]).await;
-        for topic in self.topics.values() {
+        for topic in self.topics.all() {
             if let Err(error) = topic.close() {
                 tracing::error!(topic = topic.name(), error = error.message(), "topic not closed");
             }

@@ -11,6 +11,7 @@ use hashbrown::HashSet;
 use super::claim::Claim;
 use super::first::First;
 use super::spawn::Vital;
+use super::topics::Topics;
 use super::{By, Offered, Runtime, Threads, threads};
 use crate::cache::Store;
 use crate::commit::Epoch;
@@ -20,8 +21,8 @@ use crate::disk;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::options::Endpoint;
 use crate::lake::{self, Bucket, Server};
-use crate::log::Topic;
 use crate::log::lock::DataLock;
+use crate::log::{Topic, created};
 use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
 use crate::pipeline::committer::{self, HANDOVERS_MAX, Health};
@@ -55,6 +56,7 @@ impl Runtime {
         let metrics = Arc::new(Metrics::new()?);
         let is_first = !places.cache.exists();
         let host = Host::new(Some(&places.compiled))?.trusting(&pipeline.trust);
+        let created = created::found(&places.topics)?;
         let topics = open_topics(&pipeline, &places, &clock)?;
         let tables = first_generations(&pipeline, options, &places, &host)?;
         let server = start_server(&pipeline, &places).await?;
@@ -109,11 +111,11 @@ impl Runtime {
         let (failures, failed) = channel();
         let runtime = Self {
             pipeline,
+            topics: Topics::new(topics, created, places.topics, &clock)?,
             clock,
             metrics,
             health,
             host,
-            topics,
             tables: running,
             shelf,
             components: places.components,

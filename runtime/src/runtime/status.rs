@@ -76,13 +76,13 @@ impl Runtime {
             };
             (running.plan.name.clone(), status)
         });
-        let topics = self.topics.iter().map(|(name, topic)| {
+        let topics = self.topics.all().into_iter().map(|topic| {
             let partition = |partition| PartitionStatus {
                 partition,
                 earliest: topic.earliest(partition),
                 end: topic.end(partition),
             };
-            (name.clone(), (0..topic.partitions()).map(partition).collect())
+            (topic.name().to_owned(), (0..topic.partitions()).map(partition).collect())
         });
         Status {
             pipeline: self.pipeline.name.clone(),
@@ -106,7 +106,7 @@ impl Runtime {
         let read = self.tables.iter().all(|running| {
             let topic = self.topics.get(&running.plan.topic);
             running.workers.iter().all(|worker| {
-                let end = topic.map(|topic| topic.end(worker.partition)).or(lock(&worker.shown).end);
+                let end = topic.as_ref().map(|topic| topic.end(worker.partition)).or(lock(&worker.shown).end);
                 end == Some(self.health.committed(&running.plan.name, worker.partition))
             })
         });
@@ -116,7 +116,8 @@ impl Runtime {
     /// What keeps parts of the pipeline from going on; empty when nothing does.
     pub fn trouble(&self) -> Vec<Trouble> {
         let mut trouble: Vec<Trouble> = self.health.trouble().into_iter().collect();
-        for (name, topic) in &self.topics {
+        for topic in self.topics.all() {
+            let name = topic.name();
             trouble.extend((0..topic.partitions()).filter_map(|partition| {
                 let what = format!("topic {name:?}, partition {partition}");
                 Some(Trouble::of(what, &topic.refusal(partition)?, None, self.started))
@@ -147,7 +148,7 @@ impl Runtime {
         for running in &self.tables {
             for worker in &running.workers {
                 let topic = self.topics.get(&running.plan.topic);
-                let end = topic.map(|topic| topic.end(worker.partition)).or(lock(&worker.shown).end);
+                let end = topic.as_ref().map(|topic| topic.end(worker.partition)).or(lock(&worker.shown).end);
                 let committed = self.health.committed(&running.plan.name, worker.partition);
                 let lag = i64::try_from(end.unwrap_or(0).saturating_sub(committed)).unwrap_or(i64::MAX);
                 let labels = &[running.plan.name.as_str(), &worker.partition.to_string()];

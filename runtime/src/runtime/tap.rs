@@ -28,7 +28,7 @@ impl Runtime {
         })?;
         let mut partitions = Vec::new();
         for partition in 0..topic.partitions() {
-            partitions.push((partition, last(topic, partition, records_max)?));
+            partitions.push((partition, last(&topic, partition, records_max)?));
         }
         let generation = Arc::clone(&lock(&running.generation).generation);
         cases::tap(plan, &generation.chain, &partitions, records_max, masks)

@@ -87,6 +87,22 @@ impl Disk {
         Ok(())
     }
 
+    pub(in crate::disk) fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        let path = inside(path);
+        let mut state = self.state();
+        // What it holds goes name by name, and a fault may come between any two.
+        let mut held: Vec<PathBuf> = state.names.keys().filter(|name| name.starts_with(&path)).cloned().collect();
+        if held.is_empty() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        held.sort_by_key(|name| std::cmp::Reverse(name.components().count()));
+        for name in held {
+            state.operate(("remove", &name))?;
+            state.set_names(vec![(name, None)]);
+        }
+        Ok(())
+    }
+
     pub(in crate::disk) fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
         let inner = inside(folder);
         let mut state = self.state();

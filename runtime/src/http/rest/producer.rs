@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::answer::Refusal;
+use crate::http::answer::Refusal;
 use crate::log::{OutOfTurn, Producer, REQUESTS_KEPT, TIME_KEPT};
 
 const ID: &str = "producer-id";

@@ -9,7 +9,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::answer::{Embedded, Refusal};
+use crate::http::answer::{Embedded, Refusal};
 
 /// The records of a request, each borrowed from its body.
 #[derive(Debug, Deserialize)]

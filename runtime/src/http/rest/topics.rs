@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::Door;
-use super::answer::{Refusal, accepts, json};
-use super::guard::refusal;
 use crate::access::Grant;
+use crate::http::Door;
+use crate::http::answer::{Refusal, accepts, json};
+use crate::http::guard::refusal;
 
 #[derive(Serialize)]
 struct TopicView<'a> {
