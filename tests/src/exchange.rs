@@ -98,8 +98,9 @@ impl Exchange {
                 return Err(format!("header {line:?} expected: {seen}"));
             }
         }
-        if !self.body_fits(&answer) {
-            return Err(format!("body {:?} expected: {seen}", self.expected.join("\n")));
+        let expected = filled(&self.expected.join("\n"), notes);
+        if !body_fits(&expected, &answer) {
+            return Err(format!("body {expected:?} expected: {seen}"));
         }
         for noted in &self.noted {
             let (name, pointer) = noted.split_once(' ').ok_or("a name and a pointer")?;
@@ -122,18 +123,17 @@ impl Exchange {
         }
         http::request(to, method, path, &headers, body.as_bytes())
     }
+}
 
-    fn body_fits(&self, answer: &Answer) -> bool {
-        let expected = self.expected.join("\n");
-        match expected.as_str() {
-            "" => true,
-            "(nothing)" => answer.body.is_empty(),
-            json if json.starts_with(['{', '[']) => {
-                let expected: Value = serde_json::from_str(json).unwrap_or_else(|cause| panic!("{cause}: {json}"));
-                serde_json::from_str(&answer.body).is_ok_and(|found| like(&expected, &found))
-            }
-            text => answer.body == text,
+fn body_fits(expected: &str, answer: &Answer) -> bool {
+    match expected {
+        "" => true,
+        "(nothing)" => answer.body.is_empty(),
+        json if json.starts_with(['{', '[']) => {
+            let expected: Value = serde_json::from_str(json).unwrap_or_else(|cause| panic!("{cause}: {json}"));
+            serde_json::from_str(&answer.body).is_ok_and(|found| like(&expected, &found))
         }
+        text => answer.body == text,
     }
 }
 

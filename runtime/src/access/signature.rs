@@ -64,9 +64,9 @@ impl<'a> Signature<'a> {
         let request = hex(&Sha256::digest(self.canonical(signed)));
         let text = format!("{ALGORITHM}\n{}\n{scope}\n{request}", signed.time);
         let first = ["AWS4", secret.expose()].concat();
-        let key = [self.day, self.region, self.service, END]
-            .iter()
-            .try_fold(first.into_bytes(), |key, part| Some(keyed(&key, part.as_bytes())?.finalize().into_bytes().to_vec()));
+        let key = [self.day, self.region, self.service, END].iter().try_fold(first.into_bytes(), |key, part| {
+            Some(keyed(&key, part.as_bytes())?.finalize().into_bytes().to_vec())
+        });
         let made = key.and_then(|key| keyed(&key, text.as_bytes()));
         made.is_some_and(|made| made.verify_slice(&signature).is_ok())
     }

@@ -122,11 +122,13 @@ fn key(entry: Entry) -> Result<(String, AccessKey)> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "[[keys]]\nid = \"AKIAIOSFODNN7EXAMPLE\"\nsecret = \"wJalrXUtnFEMI/K7MDENG\"\nscopes = [\"produce:pin\"]\n";
+    const GOOD: &str =
+        "[[keys]]\nid = \"AKIAIOSFODNN7EXAMPLE\"\nsecret = \"wJalrXUtnFEMI/K7MDENG\"\nscopes = [\"produce:pin\"]\n";
 
     #[test]
     fn keys_are_found_by_their_ids_until_they_expire() {
-        let more = "[[keys]]\nid = \"old\"\nsecret = \"0123456789abcdef\"\nscopes = []\nexpires = \"1970-01-01T00:00:01Z\"\n";
+        let more =
+            "[[keys]]\nid = \"old\"\nsecret = \"0123456789abcdef\"\nscopes = []\nexpires = \"1970-01-01T00:00:01Z\"\n";
         let keys = parse(&format!("{GOOD}{more}")).unwrap();
         let good = keys.get("AKIAIOSFODNN7EXAMPLE", Timestamp(0)).unwrap();
         assert_eq!(good.secret.expose(), "wJalrXUtnFEMI/K7MDENG");

@@ -88,7 +88,8 @@ fn routes(section: &Section<'_>) -> (bool, bool) {
         }
     }
     if section.is_empty_list("routes") {
-        section.wrong("routes", &wrong("the stage leads nowhere").hint("write [\"proxy\", \"streams\"], or one of them"));
+        section
+            .wrong("routes", &wrong("the stage leads nowhere").hint("write [\"proxy\", \"streams\"], or one of them"));
     }
     let has = |word: &str| routes.iter().any(|route| route == word);
     (has("proxy"), has("streams"))
@@ -111,13 +112,8 @@ fn plan(name: &str, section: &Section<'_>, stages: &[Stage]) -> UsagePlan {
             section.wrong_at(&format!("{}[{index}]", section.path_of("keys")), &unlike);
         }
     }
-    let plan = UsagePlan {
-        name: name.to_owned(),
-        stages: named,
-        keys,
-        throttle: throttle(section),
-        quota: quota(section),
-    };
+    let plan =
+        UsagePlan { name: name.to_owned(), stages: named, keys, throttle: throttle(section), quota: quota(section) };
     section.finish();
     plan
 }

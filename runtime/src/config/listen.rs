@@ -110,14 +110,21 @@ pub fn exposed(declared: &Declared, insecure: bool) -> Vec<Fault> {
     let doors = [
         ("listen.topics", Some(listen.topics), listen.keys.is_some()),
         ("listen.admin", Some(listen.admin), listen.keys.is_some()),
-        ("gateway.listen", gateway.as_ref().map(|gateway| gateway.listen), gateway_keys.or(listen.keys.as_deref()).is_some()),
+        (
+            "gateway.listen",
+            gateway.as_ref().map(|gateway| gateway.listen),
+            gateway_keys.or(listen.keys.as_deref()).is_some(),
+        ),
         ("kinesis.listen", kinesis.as_ref().map(|kinesis| kinesis.listen), kinesis_keys.is_some()),
     ];
     for (key, address, has_keys) in doors {
         let Some(address) = address.filter(|_| !insecure) else { continue };
         if listen.keys.is_some() && !has_keys {
             let open = wrong("the other listeners ask for keys, and this door lets in whoever comes");
-            add(key, &open.hint("write kinesis.keys = \"FILE\" with the access keys that requests must be signed with"));
+            add(
+                key,
+                &open.hint("write kinesis.keys = \"FILE\" with the access keys that requests must be signed with"),
+            );
         }
         let missing = match (listen.tls.is_some(), has_keys) {
             (true, true) => None,

@@ -97,7 +97,21 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let trust = trust::read(&root.section("trust"), folder);
     root.finish();
     share_names(root, &tables, &queries);
-    Pipeline { name, file: file.clone(), data, listen, gateway, kinesis, ingest, epoch, lake, topics, tables, queries, trust }
+    Pipeline {
+        name,
+        file: file.clone(),
+        data,
+        listen,
+        gateway,
+        kinesis,
+        ingest,
+        epoch,
+        lake,
+        topics,
+        tables,
+        queries,
+        trust,
+    }
 }
 
 fn ingest(section: &Section<'_>) -> Ingest {

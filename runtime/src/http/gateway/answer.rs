@@ -65,9 +65,7 @@ impl Denial {
             Self::NoRoute => {
                 (StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", "Missing Authentication Token")
             }
-            Self::TooManyRequests => {
-                (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Too Many Requests")
-            }
+            Self::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Too Many Requests"),
             Self::LimitExceeded => (StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", "Limit Exceeded"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "", ""),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadRequestException", "Unsupported Media Type"),
@@ -90,7 +88,8 @@ impl IntoResponse for Denial {
         if self == Self::TooLarge {
             // Not JSON, in AWS's gateway too, and without its headers.
             let text = format!("HTTP content length exceeded {BODY_BYTES_MAX} bytes.");
-            return (StatusCode::PAYLOAD_TOO_LARGE, [(header::CONTENT_TYPE, "text; charset=utf-8")], text).into_response();
+            return (StatusCode::PAYLOAD_TOO_LARGE, [(header::CONTENT_TYPE, "text; charset=utf-8")], text)
+                .into_response();
         }
         #[derive(Serialize)]
         struct Body<'a> {

@@ -236,7 +236,12 @@ mod tests {
     #[test]
     fn a_record_is_mapped() {
         let (sample, plain) = (Quoting::Sample, Quoting::Plain);
-        check(sample, r#"{"StreamName":"x","Data": {"b": 1, "a": [ 2 ]},"PartitionKey":"k"}"#, r#"{"b":1,"a":[2]}"#, "k");
+        check(
+            sample,
+            r#"{"StreamName":"x","Data": {"b": 1, "a": [ 2 ]},"PartitionKey":"k"}"#,
+            r#"{"b":1,"a":[2]}"#,
+            "k",
+        );
         check(sample, r#"{"Data":"some data","PartitionKey":7}"#, r#""some data""#, "7");
         check(plain, r#"{"Data":"some data","PartitionKey":true}"#, "some data", "true");
         check(plain, r#"{"Data":{"a": 1},"PartitionKey":"k"}"#, r#"{"a":1}"#, "k");

@@ -65,7 +65,11 @@ async fn pass(shared: &Shared, mut head: Parts, body: Body) -> Result<Response, 
     let peer = head.extensions.get::<Peer>().cloned().ok_or(Denial::Forbidden)?;
     let grant = grant(shared, &head, &peer)?;
     let plan = usage_plan(&shared.plan.plans, &stage.name, &grant)?;
-    shared.usage.take(stage, plan.map(|plan| (plan, grant.id())).as_ref().map(|(plan, id)| (*plan, id.as_str())), shared.clock.now())?;
+    shared.usage.take(
+        stage,
+        plan.map(|plan| (plan, grant.id())).as_ref().map(|(plan, id)| (*plan, id.as_str())),
+        shared.clock.now(),
+    )?;
     let mut taken = body::take(&shared.door, &peer, &head.headers, body, BODY_BYTES_MAX).await.map_err(denied)?;
     let integration = async {
         match target {
@@ -73,7 +77,8 @@ async fn pass(shared: &Shared, mut head: Parts, body: Body) -> Result<Response, 
                 head.uri = path;
                 head.extensions.insert(grant);
                 let body = Body::from(std::mem::take(&mut taken.bytes));
-                let answered = TowerToHyperService::new(shared.proxy.clone()).call(Request::from_parts(head, body)).await;
+                let answered =
+                    TowerToHyperService::new(shared.proxy.clone()).call(Request::from_parts(head, body)).await;
                 answered.map_err(|never| match never {})
             }
             Target::Streams(call) => mapping::call(&shared.streams, stage, &call, &head, &taken.bytes, &grant).await,

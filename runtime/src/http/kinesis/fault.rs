@@ -112,7 +112,9 @@ impl Checks {
     /// A whole number lies within its bounds, if it is there.
     pub(super) fn within(&mut self, value: Option<i64>, at: &str, least: i64, most: i64) {
         match value {
-            Some(value) if value < least => self.wrong(value, at, &format!("have value greater than or equal to {least}")),
+            Some(value) if value < least => {
+                self.wrong(value, at, &format!("have value greater than or equal to {least}"))
+            }
             Some(value) if value > most => self.wrong(value, at, &format!("have value less than or equal to {most}")),
             _ => {}
         }
@@ -132,7 +134,9 @@ impl Checks {
         match self.0.len() {
             0 => Ok(()),
             1 => Err(Fault::new("ValidationException", format!("1 validation error detected: {}", self.0.concat()))),
-            n => Err(Fault::new("ValidationException", format!("{n} validation errors detected: {}", self.0.join("; ")))),
+            n => {
+                Err(Fault::new("ValidationException", format!("{n} validation errors detected: {}", self.0.join("; "))))
+            }
         }
     }
 }

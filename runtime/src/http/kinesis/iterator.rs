@@ -125,7 +125,8 @@ fn begin(get: &Get<'_>, shard: Shard, stream: &str, now: Timestamp) -> Result<Fr
         _ => {}
     }
     let time = get.timestamp.as_ref().and_then(Number::as_f64);
-    let time = time.ok_or_else(|| Fault::argument("Timestamp must be given for the ShardIteratorType AT_TIMESTAMP."))?;
+    let time =
+        time.ok_or_else(|| Fault::argument("Timestamp must be given for the ShardIteratorType AT_TIMESTAMP."))?;
     let time = Timestamp((time * 1e6).round() as i64);
     if time > now {
         let what = "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis.";
@@ -159,7 +160,8 @@ impl Streams {
 
     /// The iterator that a client has.
     pub(super) fn unseal(&self, text: &str) -> Result<Iterator, Fault> {
-        let expired = || Fault::new("ExpiredIteratorException", "Iterator expired. Get another one from GetShardIterator.");
+        let expired =
+            || Fault::new("ExpiredIteratorException", "Iterator expired. Get another one from GetShardIterator.");
         let bytes = self.seal.open(text).map_err(|broken| match broken {
             // The process was started anew: who goes on after the last number that it saw loses nothing.
             Broken::Foreign => expired(),

@@ -18,8 +18,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
-use self::fault::{ACCOUNT, Checks};
 pub(super) use self::fault::Fault;
+use self::fault::{ACCOUNT, Checks};
 pub(super) use self::put::{Data, Entry};
 pub use self::signed::Signers;
 use super::gateway::request_id;
@@ -200,4 +200,3 @@ fn media(headers: &HeaderMap) -> Option<&HeaderValue> {
     let essence = given.to_str().ok()?.split(';').next()?.trim();
     [JSON, "application/json"].iter().any(|known| essence.eq_ignore_ascii_case(known)).then_some(given)
 }
-

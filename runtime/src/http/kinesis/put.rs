@@ -156,9 +156,8 @@ impl Streams {
         let (mut decoded, mut bytes) = (Vec::new(), 0);
         for (nth, entry) in entries.iter().enumerate() {
             let key = entry.key.as_deref().unwrap_or_default();
-            let data = plain(entry, &mut decoded).map_err(|cause| {
-                Fault::serialization(format!("{}Data is not base64: {cause}", at(nth)))
-            })?;
+            let data = plain(entry, &mut decoded)
+                .map_err(|cause| Fault::serialization(format!("{}Data is not base64: {cause}", at(nth))))?;
             bytes += data.len() + key.len();
             if data.len() > record_bytes_max {
                 let mut checks = Checks::default();

@@ -54,7 +54,10 @@ pub(super) async fn records(streams: &Streams, body: &[u8], grant: &Grant) -> Re
     }
     if next > topic.end(shard.0) {
         // The stream was deleted and made anew, or an older copy of its data was put back.
-        return Err(Fault::new("ExpiredIteratorException", "Iterator expired: the stream is not the one that it was made for."));
+        return Err(Fault::new(
+            "ExpiredIteratorException",
+            "Iterator expired: the stream is not the one that it was made for.",
+        ));
     }
     let limit = get.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(RECORDS_MAX);
     let read = Arc::clone(&topic);

@@ -45,6 +45,11 @@ impl Signers {
         Ok(Arc::new(signers))
     }
 
+    /// Whether there is a file that can be read again.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Reads the file again if it has changed, or in any case; one that cannot be used changes nothing.
     pub fn refresh(&self, in_any_case: bool) {
         match self.take(in_any_case) {
@@ -101,7 +106,10 @@ impl Signers {
             return Err(unfit(&format!("Signature expired: {made} is now earlier than {}", now.minus(SKEW_MAX))));
         }
         if made.since(now) > SKEW_MAX {
-            return Err(unfit(&format!("Signature not yet current: {made} is still later than {}", now.plus(SKEW_MAX))));
+            return Err(unfit(&format!(
+                "Signature not yet current: {made} is still later than {}",
+                now.plus(SKEW_MAX)
+            )));
         }
         let keys = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
         let Some(key) = keys.get(signature.id, now) else {
@@ -117,7 +125,8 @@ impl Claimed<'_> {
     /// What the key is good for, if it signed this.
     pub(super) fn finish(self, guard: &Guard, head: &Parts, address: IpAddr, body: &[u8]) -> Result<Grant, Fault> {
         let values: Vec<String> = self.signature.headers.iter().map(|name| joined(&head.headers, name)).collect();
-        let signed = Signed { method: head.method.as_str(), path: head.uri.path(), time: self.time, headers: &values, body };
+        let signed =
+            Signed { method: head.method.as_str(), path: head.uri.path(), time: self.time, headers: &values, body };
         if self.signature.fits(&self.key.secret, &signed) {
             return Ok(self.key.grant());
         }

@@ -37,7 +37,13 @@ const NOT_OFFERED: [(&[&str], &str); 6] = [
         "a topic can be given more partitions in the pipeline file, and never fewer",
     ),
     (
-        &["RegisterStreamConsumer", "DeregisterStreamConsumer", "DescribeStreamConsumer", "ListStreamConsumers", "SubscribeToShard"],
+        &[
+            "RegisterStreamConsumer",
+            "DeregisterStreamConsumer",
+            "DescribeStreamConsumer",
+            "ListStreamConsumers",
+            "SubscribeToShard",
+        ],
         "enhanced fan-out is not offered, read with GetRecords",
     ),
     (&["StartStreamEncryption", "StopStreamEncryption"], "encrypt the disk that holds the data folder"),
@@ -216,7 +222,8 @@ pub(super) fn list_shards(streams: &Streams, body: &[u8], grant: &Grant) -> Resu
         input(body)?;
     let mut checks = Checks::default();
     checks.within(max_results, "maxResults", 1, LIST_MAX);
-    let kinds = ["AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP", "FROM_TIMESTAMP"];
+    let kinds =
+        ["AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP", "FROM_TIMESTAMP"];
     let kind = shard_filter.as_ref().and_then(|filter| filter.r#type.as_deref());
     match (&shard_filter, kind) {
         (Some(_), None) => checks.missing("shardFilter.type"),
@@ -227,9 +234,12 @@ pub(super) fn list_shards(streams: &Streams, body: &[u8], grant: &Grant) -> Resu
     }
     checks.done()?;
     // A token says all: the stream, and the shard after which to go on.
-    let of_token = next_token.as_deref().map(|token| token.split_once('/').ok_or_else(|| no_token(token))).transpose()?;
+    let of_token =
+        next_token.as_deref().map(|token| token.split_once('/').ok_or_else(|| no_token(token))).transpose()?;
     if of_token.is_some() && (stream_name.is_some() || stream_arn.is_some() || exclusive_start_shard_id.is_some()) {
-        return Err(Fault::argument("NextToken and StreamName, StreamARN or ExclusiveStartShardId cannot be given together."));
+        return Err(Fault::argument(
+            "NextToken and StreamName, StreamARN or ExclusiveStartShardId cannot be given together.",
+        ));
     }
     let named = match of_token {
         Some((stream, _)) => Some(Cow::Borrowed(stream)),
@@ -237,7 +247,8 @@ pub(super) fn list_shards(streams: &Streams, body: &[u8], grant: &Grant) -> Resu
     };
     let of = OfStream { stream_name: named, stream_arn, limit: None, exclusive_start_shard_id: None };
     let topic = streams.asked("ListShards", &of, grant)?;
-    let filtered = shard_filter.as_ref().filter(|_| kind == Some("AFTER_SHARD_ID")).and_then(|filter| filter.shard_id.as_deref());
+    let filtered =
+        shard_filter.as_ref().filter(|_| kind == Some("AFTER_SHARD_ID")).and_then(|filter| filter.shard_id.as_deref());
     let start = of_token.map(|(_, shard)| shard).or(exclusive_start_shard_id.as_deref()).or(filtered);
     let first = after(start, topic.name())?;
     let (shards, more) = shards(&topic, first, max_results.unwrap_or(SHARDS_LIST_USUAL));
@@ -326,7 +337,9 @@ pub(super) async fn delete(streams: &Streams, body: &[u8], grant: &Grant) -> Res
 /// What Kinesis has and this does not, or nobody has.
 pub(super) fn not_offered(action: &str) -> Fault {
     match NOT_OFFERED.iter().find(|(actions, _)| actions.contains(&action)) {
-        Some((_, instead)) => Fault::new("UnsupportedOperationException", format!("{action} is not offered: {instead}.")),
+        Some((_, instead)) => {
+            Fault::new("UnsupportedOperationException", format!("{action} is not offered: {instead}."))
+        }
         None => Fault::new("UnknownOperationException", format!("{action} is no action of Kinesis_20131202.")),
     }
 }
