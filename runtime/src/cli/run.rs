@@ -15,7 +15,7 @@ use crate::access::Seal;
 use crate::config;
 use crate::config::plan::{Listen, Pipeline};
 use crate::error::{Error, Kind, OrFail, Result};
-use crate::http::{self, Guard, Listener, Signers, Usage, Wired};
+use crate::http::{self, Guard, Listener, Rates, Signers, Usage, Wired};
 use crate::lake::options::Endpoint;
 use crate::process;
 use crate::reload::Watch;
@@ -170,8 +170,15 @@ impl Running {
         let serve = |listener: Listener, router, guard: &Arc<Guard>| {
             tokio::spawn(listener.serve(router, Arc::clone(guard), ends.clone()))
         };
-        let wired =
-            Wired { runtime: Arc::clone(&runtime), guard: Arc::clone(&guard), clock, seal: Arc::new(Seal::new()?) };
+        let limited = kinesis.as_ref().is_some_and(|kinesis| kinesis.shard_limits);
+        let rates = limited.then(|| Arc::new(Rates::default()));
+        let wired = Wired {
+            runtime: Arc::clone(&runtime),
+            guard: Arc::clone(&guard),
+            clock,
+            seal: Arc::new(Seal::new()?),
+            rates,
+        };
         let mut running = Self {
             topics: topics_at,
             admin: admin_at,

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_a_secret() {
         for (text, part) in [
-            (GOOD.replace("id =", "name ="), "line 1: it is not TOML"),
+            (GOOD.replace("id =", "name ="), "line 2: it is not TOML"),
             (GOOD.replace("AKIA", "AK IA"), "key 1: its id is not"),
             (GOOD.replace("/K7MDENG", ""), "key 1: its secret has fewer than 16"),
             (GOOD.replace("produce:pin", "write"), "key 1: scope \"write\" is not known"),

@@ -18,6 +18,7 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Kinesis {
         listen: address(section, "listen", PORT).unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))),
         keys: section.text("keys").map(|written| paths::absolute(folder, &written)),
         region: section.text("region").unwrap_or_else(|| "us-east-1".to_owned()),
+        shard_limits: section.choice("shard_limits", &[("none", false), ("aws", true)]).unwrap_or(false),
     };
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if kinesis.region.is_empty() || !kinesis.region.bytes().all(plain) {

@@ -3,6 +3,7 @@
 mod admin;
 mod answer;
 mod body;
+mod bucket;
 mod compact;
 mod connection;
 mod credentials;
@@ -33,8 +34,8 @@ use self::answer::Refusal;
 pub use self::gateway::Usage;
 pub use self::guard::Guard;
 use self::guard::Side;
-pub use self::kinesis::Signers;
 use self::kinesis::Streams;
+pub use self::kinesis::{Rates, Signers};
 pub use self::server::Listener;
 use crate::access::{Grant, Seal};
 use crate::config::plan::{Gateway, Ingest};
@@ -57,6 +58,8 @@ pub struct Wired {
     pub clock: Arc<Clock>,
     /// What iterators are sealed with: the same at all doors.
     pub seal: Arc<Seal>,
+    /// What shards take and give in a second, where that is limited: the same at all doors.
+    pub rates: Option<Arc<Rates>>,
 }
 
 /// What the routes share.
@@ -143,22 +146,21 @@ pub fn topics(runtime: Arc<Runtime>, guard: Arc<Guard>) -> Router {
 
 /// The API gateway's routes: stages with the REST proxy and the streams behind them.
 pub fn gateway(plan: Gateway, wired: Wired, usage: Arc<Usage>) -> Router {
-    let Wired { runtime, guard, clock, seal } = wired;
-    let door = door(Arc::clone(&runtime), Side::Gateway);
-    let region = runtime.pipeline().kinesis.as_ref().map_or(REGION, |kinesis| &kinesis.region);
-    let streams = Streams::new(Arc::clone(&door), Arc::clone(&clock), seal, region);
+    let door = door(Arc::clone(&wired.runtime), Side::Gateway);
+    let region = wired.runtime.pipeline().kinesis.as_ref().map_or(REGION, |kinesis| &kinesis.region);
+    let streams = Streams::new(Arc::clone(&door), region, &wired);
     let proxy = rest::routes().fallback(not_found).method_not_allowed_fallback(not_allowed);
-    // A body of its own: what waits in the gateway is not what waits in the proxy behind it.
-    let proxy = proxy.with_state(self::door(Arc::clone(&runtime), Side::Gateway));
+    // Room of its own: what waits in the gateway is not what waits in the proxy behind it.
+    let proxy = proxy.with_state(self::door(Arc::clone(&wired.runtime), Side::Gateway));
+    let Wired { guard, clock, .. } = wired;
     let shared = Arc::new(gateway::Shared { plan, door, clock, guard, usage, streams, proxy });
     Router::new().fallback(move |request: Request| gateway::route(Arc::clone(&shared), request))
 }
 
 /// The one route of Kinesis's own API.
 pub fn kinesis(region: &str, wired: Wired, signers: Arc<Signers>) -> Router {
-    let Wired { runtime, guard, clock, seal } = wired;
-    let streams = Streams::new(door(runtime, Side::Kinesis), clock, seal, region);
-    let shared = Arc::new(kinesis::Shared { streams, guard, signers });
+    let streams = Streams::new(door(Arc::clone(&wired.runtime), Side::Kinesis), region, &wired);
+    let shared = Arc::new(kinesis::Shared { streams, guard: wired.guard, signers });
     Router::new().fallback(move |request: Request| kinesis::route(Arc::clone(&shared), request))
 }
 

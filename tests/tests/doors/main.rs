@@ -1,7 +1,9 @@
 //! The doors beside the REST proxy: the API gateway and Kinesis's own API, as their clients see them.
 
+mod hostile;
 mod kept;
 mod keyed;
+mod late;
 
 use tidemill_tests::daemon::Daemon;
 use tidemill_tests::exchange::{self, Notes};

@@ -114,6 +114,8 @@ pub struct Kinesis {
     pub keys: Option<PathBuf>,
     /// The region in the names of its streams.
     pub region: String,
+    /// Whether a shard takes and gives no more in a second than AWS's do.
+    pub shard_limits: bool,
 }
 
 impl UsagePlan {

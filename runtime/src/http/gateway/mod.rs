@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, Uri};
+use axum::http::{HeaderName, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -65,16 +65,17 @@ async fn pass(shared: &Shared, mut head: Parts, body: Body) -> Result<Response, 
     let peer = head.extensions.get::<Peer>().cloned().ok_or(Denial::Forbidden)?;
     let grant = grant(shared, &head, &peer)?;
     let plan = usage_plan(&shared.plan.plans, &stage.name, &grant)?;
-    shared.usage.take(
-        stage,
-        plan.map(|plan| (plan, grant.id())).as_ref().map(|(plan, id)| (*plan, id.as_str())),
-        shared.clock.now(),
-    )?;
+    let id = grant.id();
+    shared.usage.take(stage, plan.map(|plan| (plan, id.as_str())), shared.clock.now())?;
     let mut taken = body::take(&shared.door, &peer, &head.headers, body, BODY_BYTES_MAX).await.map_err(denied)?;
     let integration = async {
         match target {
             Target::Proxy => {
                 head.uri = path;
+                // What it was packed in is off.
+                for name in [header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+                    head.headers.remove(name);
+                }
                 head.extensions.insert(grant);
                 let body = Body::from(std::mem::take(&mut taken.bytes));
                 let answered =

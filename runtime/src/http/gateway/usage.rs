@@ -11,14 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::answer::Denial;
 use crate::config::plan::{Period, Quota, Stage, Throttle, UsagePlan};
 use crate::error::{Error, Kind, OrFail as _, Result, io_kind};
+use crate::http::bucket::Bucket;
 use crate::time::Timestamp;
 
 /// Buckets that are held; those that are full again are forgotten for others.
 const BUCKETS_MAX: usize = 100_000;
 /// A day.
 const DAY: Duration = Duration::from_hours(24);
-/// Millionths of a token: what a bucket counts in, so that slow rates lose nothing.
-const TOKEN: u64 = 1_000_000;
 
 /// What was asked for so far.
 ///
@@ -36,13 +35,6 @@ struct State {
     /// By plan and key.
     quotas: BTreeMap<String, Used>,
     changed: bool,
-}
-
-/// A token bucket, as it was when it was last looked at.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    millionths: u64,
-    at: Timestamp,
 }
 
 /// What of a quota was used, in which of its periods.
@@ -108,24 +100,14 @@ impl Usage {
 
 impl State {
     fn draw(&mut self, name: &str, throttle: Throttle, now: Timestamp) -> Result<(), Denial> {
-        let full = throttle.burst.saturating_mul(TOKEN);
-        let filled = |bucket: &Bucket| {
-            let micros = u64::try_from(now.since(bucket.at).as_micros()).unwrap_or(u64::MAX);
-            bucket.millionths.saturating_add(micros.saturating_mul(throttle.rate)).min(full)
-        };
         if self.buckets.len() >= BUCKETS_MAX && !self.buckets.contains_key(name) {
-            let rested = |bucket: &Bucket| now.since(bucket.at) < DAY;
-            self.buckets.retain(|_, bucket| rested(bucket));
+            self.buckets.retain(|_, bucket| bucket.rested(now) < DAY);
             if self.buckets.len() >= BUCKETS_MAX {
                 self.buckets.pop_first();
             }
         }
-        let left = self.buckets.get(name).map_or(full, filled);
-        let drawn = left.checked_sub(TOKEN);
-        // A clock that was put back gives nothing twice.
-        let at = self.buckets.get(name).map_or(now, |bucket| bucket.at.max(now));
-        self.buckets.insert(name.to_owned(), Bucket { millionths: drawn.unwrap_or(left), at });
-        drawn.map(|_| ()).ok_or(Denial::TooManyRequests)
+        let bucket = self.buckets.entry(name.to_owned()).or_insert_with(|| Bucket::full(throttle, now));
+        if bucket.draw(throttle, 1, now) { Ok(()) } else { Err(Denial::TooManyRequests) }
     }
 
     fn has_left(&self, name: &str, quota: Quota, now: Timestamp) -> Result<(), Denial> {

@@ -3,6 +3,7 @@
 mod fault;
 mod iterator;
 mod put;
+mod rates;
 mod read;
 mod shard;
 mod signed;
@@ -21,11 +22,12 @@ use serde::Deserialize;
 pub(super) use self::fault::Fault;
 use self::fault::{ACCOUNT, Checks};
 pub(super) use self::put::{Data, Entry};
+pub use self::rates::Rates;
 pub use self::signed::Signers;
 use super::gateway::request_id;
 use super::guard::{Guard, refusal};
 use super::server::Peer;
-use super::{Door, body};
+use super::{Door, Wired, body};
 use crate::access::{Grant, Seal};
 use crate::log::Topic;
 use crate::time::Clock;
@@ -48,6 +50,7 @@ pub(super) struct Streams {
     pub(super) clock: Arc<Clock>,
     region: String,
     seal: Arc<Seal>,
+    rates: Option<Arc<Rates>>,
 }
 
 /// The stream that a request names, in one of two ways.
@@ -66,8 +69,9 @@ pub(super) struct Shared {
 
 impl Streams {
     /// Those of a door.
-    pub(super) fn new(door: Arc<Door>, clock: Arc<Clock>, seal: Arc<Seal>, region: &str) -> Self {
-        Self { door, clock, region: region.to_owned(), seal }
+    pub(super) fn new(door: Arc<Door>, region: &str, wired: &Wired) -> Self {
+        let Wired { clock, seal, rates, .. } = wired.clone();
+        Self { door, clock, region: region.to_owned(), seal, rates }
     }
 
     /// Does what an action says; the answer's body.
@@ -189,6 +193,11 @@ fn action(head: &Parts) -> Result<&str, Fault> {
         let given = head.headers.get(header::CONTENT_TYPE).and_then(|given| given.to_str().ok()).unwrap_or_default();
         let hint = if given.contains("cbor") { "; of Java's SDK, set AWS_CBOR_DISABLE=true" } else { "" };
         let what = format!("The content type {given:?} is not spoken here: send {JSON}{hint}.");
+        return Err(Fault { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..Fault::serialization(what) });
+    }
+    // A signature is of what was sent, and nothing is unpacked before it is known whose it is.
+    if head.headers.contains_key(header::CONTENT_ENCODING) {
+        let what = "The body must be sent as it is, without a content encoding.";
         return Err(Fault { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..Fault::serialization(what) });
     }
     Ok(action)

@@ -11,8 +11,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::fault::{Checks, Fault};
 use super::shard::{Sequence, Shard};
-use super::{Named, Streams, input};
+use super::{Named, Rates, Streams, input};
 use crate::access::Grant;
+use crate::error::{Error, Kind};
 use crate::http::records::{Incoming, Outcome, Records};
 
 /// Records of a request.
@@ -153,7 +154,7 @@ impl Streams {
         checked(entries, &at)?;
         let shards = topic.partitions();
         let mut records = Records::new(&self.door, topic, None, entries.len());
-        let (mut decoded, mut bytes) = (Vec::new(), 0);
+        let (mut decoded, mut bytes, now) = (Vec::new(), 0, self.clock.now());
         for (nth, entry) in entries.iter().enumerate() {
             let key = entry.key.as_deref().unwrap_or_default();
             let data = plain(entry, &mut decoded)
@@ -176,6 +177,11 @@ impl Streams {
                 Some(hash) => Shard::of_hash(explicit(hash)?, shards),
                 None => Shard::of_key(key, shards),
             };
+            let taken = |rates: &Rates| rates.writes(&stream, shard, data.len() + key.len(), now);
+            if !self.rates.as_deref().is_none_or(taken) {
+                records.refuse(Error::new(Kind::Busy, format!("shard {shard} takes no more in this second")));
+                continue;
+            }
             records.push(&Incoming {
                 partition: Some(i64::from(shard.0)),
                 key: Some(key.as_bytes()),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::fault::{Checks, Fault};
 use super::iterator::{Iterator, no_shard};
 use super::shard::{Sequence, Shard};
-use super::{Streams, input};
+use super::{Rates, Streams, input};
 use crate::access::Grant;
 use crate::error::Result;
 use crate::http::in_background;
@@ -58,6 +58,10 @@ pub(super) async fn records(streams: &Streams, body: &[u8], grant: &Grant) -> Re
             "ExpiredIteratorException",
             "Iterator expired: the stream is not the one that it was made for.",
         ));
+    }
+    let answers = |rates: &Rates| rates.reads(&stream, shard, streams.clock.now());
+    if !streams.rates.as_deref().is_none_or(answers) {
+        return Err(Fault::throughput(&stream));
     }
     let limit = get.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(RECORDS_MAX);
     let read = Arc::clone(&topic);
