@@ -12,6 +12,7 @@
 //                           tear    half of a write is done, then the process is killed
 //                           cut     the folder's file system is shut down, and keeps nothing that was not synced; the process is killed
 //                           short   half of a write is done
+//                           wait    the operation is done once the file TIDEMILL_SHIM_HEALED exists
 //                           EIO, ENOSPC, EINTR  the operation fails so, if it can: none but calls that wait are interrupted, and
 //                                               those never twice in a row; what needs no room finds room
 //   TIDEMILL_SHIM_ARMED   a file; nothing is counted by the rules before it exists
@@ -66,7 +67,7 @@ static const char *const KINDS[][2] = {
     {"*", "other"},
 };
 
-enum action { KILL, CUT, AFTER, TEAR, SHORT, FAIL };
+enum action { KILL, CUT, AFTER, TEAR, SHORT, WAIT, FAIL };
 
 struct rule {
     enum action action;
@@ -106,6 +107,7 @@ static void *real(const char *name) {
 static void parse(char *text) {
     static const struct { const char *name; enum action action; int error; } ACTIONS[] = {
         {"kill", KILL, 0}, {"cut", CUT, 0}, {"after", AFTER, 0}, {"tear", TEAR, 0}, {"short", SHORT, 0},
+        {"wait", WAIT, 0},
         {"EIO", FAIL, EIO}, {"ENOSPC", FAIL, ENOSPC}, {"EINTR", FAIL, EINTR},
     };
     char *rest = NULL;
@@ -248,6 +250,7 @@ static struct rule *strike(const char *function, const char *path) {
     }
     if (struck && struck->action == CUT) cut();
     if (struck && struck->action <= CUT) die();
+    while (struck && struck->action == WAIT && !there(healed)) nanosleep(&(struct timespec){0, 1000000}, NULL);
     errno = before;
     return struck;
 }
