@@ -1,6 +1,7 @@
 //! Tests of the whole topic, each in a folder of its own that is gone afterwards.
 
 mod append;
+mod formats;
 mod memory;
 mod producers;
 mod random;
