@@ -7,6 +7,8 @@ mod connection;
 mod credentials;
 mod crowd;
 mod dead_letters;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 pub mod generations;
 mod guard;
 mod placement;
