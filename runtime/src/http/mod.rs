@@ -9,6 +9,8 @@ mod connection;
 mod credentials;
 mod crowd;
 mod dead_letters;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod gateway;
 pub mod generations;
 mod guard;
