@@ -17,6 +17,7 @@ mod guard;
 mod kinesis;
 mod placement;
 mod records;
+mod replay;
 mod rest;
 mod server;
 mod shadow;
@@ -178,6 +179,7 @@ pub fn admin(runtime: Arc<Runtime>, guard: Arc<Guard>) -> Router {
         .route("/tables/{table}/reload", post(generations::reload))
         .route("/tables/{table}/shadow", get(shadow::look).post(shadow::begin))
         .route("/tables/{table}/redrive", post(dead_letters::redrive))
+        .route("/tables/{table}/replay", post(replay::replay))
         .route("/tables/{table}/promote", post(shadow::promote))
         .route("/tables/{table}/discard", post(shadow::discard))
         .route("/tables/{table}/rollback", post(generations::rollback))

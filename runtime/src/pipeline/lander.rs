@@ -63,9 +63,8 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     let first = segments.first().ok_or_else(nothing)?;
     let Segment { table, partition, epoch, revision, window, first_offset, .. } = first;
     let topic = setup.topics.get(table).unwrap_or(table);
-    let key = lake::object_key(&setup.lake, topic, first);
-    let file =
-        format!("object+{table}+{partition}+{}+{first_offset}+{epoch}.{}", window.0, setup.lake.format.extension());
+    let extension = setup.lake.format.extension();
+    let file = format!("object+{table}+{partition}+{}+{first_offset}+{epoch}+{revision}.{extension}", window.0);
     let parts: Vec<PathBuf> = segments.iter().map(|segment| setup.spool.join(&segment.file)).collect();
     let joined = match one(setup, segments, &file)? {
         Some(joined) => joined,
@@ -73,6 +72,7 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     };
     let segments = segments.get(..joined.segments).unwrap_or_default();
     let last = segments.last().ok_or_else(nothing)?;
+    let key = lake::object_key(&setup.lake, topic, first, last);
     let mut digests = Vec::new();
     for segment in segments {
         if !digests.contains(&segment.digest) {

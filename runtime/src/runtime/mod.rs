@@ -8,6 +8,7 @@ mod offers;
 mod panics;
 mod rebuild;
 mod redrive;
+mod replay;
 mod shadow;
 #[cfg(test)]
 mod simulation;
@@ -48,6 +49,7 @@ use self::topics::Topics;
 pub use self::offers::{By, Offer, Offered};
 pub use self::rebuild::{Rebuilt, rebuild};
 pub use self::redrive::Letters;
+pub use self::replay::{Replayed, apply, place, replay};
 pub use self::shadow::{Gate, SHARE};
 pub use self::start::Options;
 pub use self::status::Status;
