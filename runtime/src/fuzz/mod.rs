@@ -45,8 +45,8 @@ pub const TARGETS: [Target; 15] = [
     Target { name: "lake_key", run: lake::fuzz::key, seeds: || lake::fuzz::seeds("lake_key"), cost: 1 },
     Target { name: "lake_name", run: lake::fuzz::name, seeds: || lake::fuzz::seeds("lake_name"), cost: 1 },
     // What clients send.
-    Target { name: "request", run: http::fuzz::body, seeds: || http::fuzz::seeds("request"), cost: 1 },
-    Target { name: "headers", run: http::fuzz::headers, seeds: || http::fuzz::seeds("headers"), cost: 1 },
+    Target { name: "request", run: http::rest::fuzz::body, seeds: || http::rest::fuzz::seeds("request"), cost: 1 },
+    Target { name: "headers", run: http::rest::fuzz::headers, seeds: || http::rest::fuzz::seeds("headers"), cost: 1 },
     Target { name: "record", run: record, seeds: || texts(&RECORDS), cost: 1 },
     // What people write.
     Target { name: "pipeline", run: pipeline, seeds: || texts(&PIPELINES), cost: 20 },

@@ -9,8 +9,6 @@ mod connection;
 mod credentials;
 mod crowd;
 mod dead_letters;
-#[cfg(any(test, feature = "fuzz"))]
-pub(crate) mod fuzz;
 mod gateway;
 pub mod generations;
 mod guard;
@@ -18,7 +16,7 @@ mod kinesis;
 mod placement;
 mod records;
 mod replay;
-mod rest;
+pub(crate) mod rest;
 mod server;
 mod shadow;
 mod tls;

@@ -79,7 +79,7 @@ pub fn faults(place: Place<'_>, journal: &Journal) -> Vec<String> {
 pub fn waits(data: &Path) -> bool {
     let sql = "SELECT (SELECT count(*) FROM tidemill_segments) +
                       (SELECT count(*) FROM tidemill_objects WHERE delivered IS NULL) > 0";
-    Cache::open(data).rows(sql, [], |row| row.get(0)) == [true]
+    Cache::open(data).rows(sql, [], |row| row.get::<_, bool>(0)) == [true]
 }
 
 /// The SQLite file of a pipeline that does not run.

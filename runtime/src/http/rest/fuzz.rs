@@ -4,10 +4,9 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::answer::{Embedded, accepts, embedded};
-use super::credentials::secret;
-use super::producer;
-use super::request;
+use super::{producer, request};
+use crate::http::answer::{Embedded, accepts, embedded};
+use crate::http::credentials::secret;
 
 /// A body: each value that is taken is JSON again, or bytes.
 pub(crate) fn body(bytes: &[u8]) {
