@@ -21,6 +21,10 @@ pub struct Daemon {
     pub topics: SocketAddr,
     /// Where the operator asks.
     pub admin: SocketAddr,
+    /// Where the API gateway listens, where there is one.
+    pub gateway: Option<SocketAddr>,
+    /// Where Kinesis's own API is offered.
+    pub kinesis: Option<SocketAddr>,
     /// Where the S3 endpoint listens, where that is not AWS.
     pub lake: Option<SocketAddr>,
 }
@@ -78,7 +82,7 @@ impl Daemon {
     pub fn try_spawn(command: &mut Command) -> Result<Self, ExitStatus> {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("tidemill starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let (mut topics, mut admin, mut lake) = (None, None, None);
+        let (mut topics, mut admin, mut gateway, mut kinesis, mut lake) = (None, None, None, None, None);
         // The lines come in this order.
         while let Some(Ok(line)) = lines.next() {
             // Where a URL names a host, it is this machine all the same.
@@ -88,6 +92,8 @@ impl Daemon {
             match line.trim().split(' ').next() {
                 Some("post") => topics = at(&line),
                 Some("admin") => admin = at(&line),
+                Some("gateway") => gateway = at(&line),
+                Some("kinesis") => kinesis = at(&line),
                 Some("lake") => {
                     lake = at(&line);
                     break;
@@ -98,7 +104,7 @@ impl Daemon {
         // What else it prints must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         match (topics, admin) {
-            (Some(topics), Some(admin)) => Ok(Self { child, topics, admin, lake }),
+            (Some(topics), Some(admin)) => Ok(Self { child, topics, admin, gateway, kinesis, lake }),
             _ => Err(child.wait().expect("it ends")),
         }
     }

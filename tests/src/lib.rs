@@ -3,6 +3,7 @@
 pub mod checks;
 pub mod cli;
 pub mod daemon;
+pub mod exchange;
 pub mod fill;
 pub mod fluvio;
 pub mod forgetful;

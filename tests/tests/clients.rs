@@ -1,21 +1,38 @@
-//! The lake as clients read it that are not ours: boto3, pyarrow, DuckDB.
+//! Lake and streams as clients use them that are not ours: boto3, the AWS command line, pyarrow, DuckDB.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tidemill::emulate::population::Population;
 use tidemill_tests::daemon::{Daemon, pinterest};
-use tidemill_tests::place::{self, Folder};
+use tidemill_tests::place::{self, Folder, changeling};
+use tidemill_tests::things::House;
 use tidemill_tests::{fill, http};
 
 const ROWS: u64 = 700;
 
+/// The Python with the clients' packages, where one is named.
+fn python() -> Option<String> {
+    let named = std::env::var("TIDEMILL_CLIENTS").ok();
+    if named.is_none() {
+        println!("not asked for: TIDEMILL_CLIENTS names a Python with the packages of tests/clients/requirements.txt");
+    }
+    named
+}
+
+/// Runs a script of `tests/clients`; what it saw.
+fn seen(python: &str, script: &str, arguments: &[&str]) -> Value {
+    let script = place::root().join("tests/clients").join(script);
+    let output = Command::new(python).arg(script).args(arguments).output().expect("python");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
 #[test]
 fn boto3_pyarrow_and_duckdb_read_the_lake() {
-    let Ok(python) = std::env::var("TIDEMILL_CLIENTS") else {
-        println!("not asked for: TIDEMILL_CLIENTS names a Python with the packages of tests/clients/requirements.txt");
-        return;
-    };
+    let Some(python) = python() else { return };
     let folder = Folder::new("clients");
     let daemon = Daemon::start(&pinterest(folder.path(), &[]));
     let population = Population::new(ROWS, 5);
@@ -31,10 +48,7 @@ fn boto3_pyarrow_and_duckdb_read_the_lake() {
     }
     daemon.settle();
     let endpoint = format!("http://{}", daemon.lake.expect("the embedded lake"));
-    let script = place::root().join("tests/clients/lake.py");
-    let output = Command::new(python).arg(script).args([&endpoint, "user-pinterest-bucket"]).output().expect("python");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let seen = seen(&python, "lake.py", &[&endpoint, "user-pinterest-bucket"]);
     for table in ["pin", "geo", "user"] {
         let counts = [&seen["tables"][table]["pyarrow"], &seen["tables"][table]["duckdb"]];
         assert_eq!(counts, [&json!(ROWS), &json!(ROWS)], "{table}: {seen:#}");
@@ -52,5 +66,41 @@ fn boto3_pyarrow_and_duckdb_read_the_lake() {
         "_row int64"
     ]);
     assert_eq!(geo, &expected, "{seen:#}");
+    daemon.stop();
+}
+
+#[test]
+fn boto3_and_the_aws_command_line_use_streams() {
+    let Some(python) = python() else { return };
+    let doors = "[kinesis]\nlisten = \"127.0.0.1:0\"\nkeys = \"access.toml\"\n[epoch]\n";
+    let house = House::with("clients-kinesis", &changeling("good"), &[("[epoch]\n", doors)]);
+    let (id, secret) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    let scopes = "[\"produce:\", \"consume\", \"admin\"]";
+    let keys =
+        house.put("access.toml", format!("[[keys]]\nid = {id:?}\nsecret = {secret:?}\nscopes = {scopes}\n").as_bytes());
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).expect("its owner's alone");
+    let daemon = Daemon::start_with_log(&house.pipeline);
+    let endpoint = format!("http://{}", daemon.kinesis.expect("Kinesis"));
+    let seen = seen(&python, "kinesis.py", &[&endpoint, "rows", id, secret]);
+    let expected = json!({
+        "boto3": {
+            "shards": 4, "spread": 4, "failed": 0, "found": true, "at": true, "after": 1, "dated": true, "latest": [],
+            "listed": true, "active": "ACTIVE", "created": true, "arrived": true, "summary": 4, "limits": true,
+            "again": "ResourceInUseException", "retention": "UnsupportedOperationException",
+            "absent": "ResourceNotFoundException", "too_many": "ValidationException", "forged": "ExpiredIteratorException",
+        },
+        "signatures": {
+            "good": 200, "unsigned": "MissingAuthenticationTokenException", "other_body": "InvalidSignatureException",
+            "other_target": "InvalidSignatureException", "other_secret": "InvalidSignatureException",
+            "unknown": "UnrecognizedClientException", "expired": "InvalidSignatureException",
+            "early": "InvalidSignatureException", "within": 200, "other_service": "InvalidSignatureException",
+            "undated": "IncompleteSignatureException", "bearer": "IncompleteSignatureException",
+            "garbled": "IncompleteSignatureException", "wrong_by_boto3": "InvalidSignatureException",
+        },
+        "cli": { "data": ["hello", "more"], "failed": 0, "listed": true, "deleted": 0, "gone": true },
+    });
+    assert_eq!(seen, expected, "{seen:#}");
+    let log = fs::read_to_string(house.pipeline.with_file_name("log")).expect("the log");
+    assert!(!log.contains(secret), "no secret is logged");
     daemon.stop();
 }

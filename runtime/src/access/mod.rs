@@ -1,6 +1,8 @@
 //! Who may do what: API keys, of which only digests are kept, and their scopes.
 
+mod seal;
 mod secret;
+pub mod signature;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
 
+pub use self::seal::{Broken, Seal};
 pub use self::secret::Secret;
 
 /// Bytes of a key's digest.

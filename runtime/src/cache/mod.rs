@@ -17,6 +17,8 @@ mod commit;
 mod derive;
 mod fault;
 mod file;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod group;
 mod history;
 mod latest;

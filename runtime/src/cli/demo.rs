@@ -65,6 +65,7 @@ impl Demo {
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         pipeline.listen =
             Listen { topics: here, admin: here, hosts: Vec::new(), keys: None, tls: None, ..pipeline.listen };
+        (pipeline.gateway, pipeline.kinesis) = (None, None);
         super::tokio_runtime()?.block_on(self.show(pipeline))
     }
 

@@ -11,10 +11,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Ended;
+use crate::access::Seal;
 use crate::config;
-use crate::config::plan::Pipeline;
+use crate::config::plan::{Listen, Pipeline};
 use crate::error::{Error, Kind, OrFail, Result};
-use crate::http::{self, Guard, Listener};
+use crate::http::{self, Guard, Listener, Rates, Signers, Usage, Wired};
 use crate::lake::options::Endpoint;
 use crate::process;
 use crate::reload::Watch;
@@ -49,9 +50,15 @@ pub(super) struct Running {
     pub(super) topics: std::net::SocketAddr,
     /// Where the operator asks.
     pub(super) admin: std::net::SocketAddr,
-    guard: Arc<Guard>,
+    /// Where the API gateway listens, where there is one.
+    pub(super) gateway: Option<std::net::SocketAddr>,
+    /// Where Kinesis's own API is offered.
+    pub(super) kinesis: Option<std::net::SocketAddr>,
+    guards: Vec<Arc<Guard>>,
+    signers: Option<Arc<Signers>>,
+    usage: Option<Arc<Usage>>,
     end: watch::Sender<bool>,
-    listeners: [JoinHandle<()>; 2],
+    listeners: Vec<JoinHandle<()>>,
     _watch: Watch,
 }
 
@@ -66,11 +73,15 @@ impl Run {
         }
         let pipeline = declared.pipeline;
         let listen = &pipeline.listen;
-        if listen.keys.is_some() || listen.tls.is_some() {
+        let signed = pipeline.kinesis.as_ref().is_some_and(|kinesis| kinesis.keys.is_some());
+        if listen.keys.is_some() || listen.tls.is_some() || signed {
             process::close_memory()?;
         }
         if listen.keys.is_none() || listen.tls.is_none() {
-            let open = [listen.topics, listen.admin].into_iter().filter(|address| !address.ip().is_loopback());
+            let doors =
+                [pipeline.gateway.as_ref().map(|door| door.listen), pipeline.kinesis.as_ref().map(|door| door.listen)];
+            let all = [listen.topics, listen.admin].into_iter().chain(doors.into_iter().flatten());
+            let open = all.filter(|address| !address.ip().is_loopback());
             open.for_each(|address| tracing::warn!(%address, "other machines are let in, without both TLS and keys"));
         }
         super::tokio_runtime()?.block_on(async {
@@ -82,6 +93,13 @@ impl Run {
             let listen = &running.runtime.pipeline().listen;
             println!("  post to   {}/topics/<topic>", listen.url(running.topics));
             println!("  admin     {}/status", listen.url(running.admin));
+            if let (Some(at), Some(gateway)) = (running.gateway, &running.runtime.pipeline().gateway) {
+                let stages: Vec<&str> = gateway.stages.iter().map(|stage| stage.name.as_str()).collect();
+                println!("  gateway   {}/{}", listen.url(at), stages.join(", /"));
+            }
+            if let Some(at) = running.kinesis {
+                println!("  kinesis   {}", listen.url(at));
+            }
             println!("  lake      {}", lake(&running.runtime));
             let ended = running.watch_over(asked).await;
             let runtime = Arc::clone(&running.runtime);
@@ -92,6 +110,14 @@ impl Run {
             let _ = writeln!(std::io::stdout(), "pipeline ended; all that was taken is committed or in the topics");
             Ok(Ended::Well)
         })
+    }
+}
+
+/// Binds a listener, where there is to be one.
+async fn bind(addr: Option<std::net::SocketAddr>, key: &str) -> Result<Option<Listener>> {
+    match addr {
+        Some(addr) => Listener::bind(addr, key).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -129,21 +155,81 @@ impl Running {
     pub(super) async fn start(pipeline: Pipeline, options: Options) -> Result<Self> {
         let topics = Listener::bind(pipeline.listen.topics, "listen.topics").await?;
         let admin = Listener::bind(pipeline.listen.admin, "listen.admin").await?;
+        let (gateway, kinesis) = (pipeline.gateway.clone(), pipeline.kinesis.clone());
+        let gateway_listener = bind(gateway.as_ref().map(|gateway| gateway.listen), "gateway.listen").await?;
+        let kinesis_listener = bind(kinesis.as_ref().map(|kinesis| kinesis.listen), "kinesis.listen").await?;
         let (topics_at, admin_at) = (topics.addr(), admin.addr());
+        let (gateway_at, kinesis_at) =
+            [&gateway_listener, &kinesis_listener].map(|at| at.as_ref().map(Listener::addr)).into();
         let clock = Arc::new(Clock::System);
-        let guard = Guard::new(&pipeline.listen, Arc::clone(&clock))?;
-        let runtime = Runtime::start(pipeline, options, clock).await?;
+        let listen = pipeline.listen.clone();
+        let guard = Guard::new(&listen, Arc::clone(&clock))?;
+        let usage = pipeline.data.join("gateway-quotas.json");
+        let runtime = Runtime::start(pipeline, options, Arc::clone(&clock)).await?;
         let (end, ends) = watch::channel(false);
-        let listeners = [
-            tokio::spawn(topics.serve(
-                http::topics(Arc::clone(&runtime), Arc::clone(&guard)),
-                Arc::clone(&guard),
-                ends.clone(),
-            )),
-            tokio::spawn(admin.serve(http::admin(Arc::clone(&runtime), Arc::clone(&guard)), Arc::clone(&guard), ends)),
-        ];
-        let watch = runtime.watch()?;
-        Ok(Self { runtime, topics: topics_at, admin: admin_at, guard, end, listeners, _watch: watch })
+        let serve = |listener: Listener, router, guard: &Arc<Guard>| {
+            tokio::spawn(listener.serve(router, Arc::clone(guard), ends.clone()))
+        };
+        let limited = kinesis.as_ref().is_some_and(|kinesis| kinesis.shard_limits);
+        let rates = limited.then(|| Arc::new(Rates::default()));
+        let wired = Wired {
+            runtime: Arc::clone(&runtime),
+            guard: Arc::clone(&guard),
+            clock,
+            seal: Arc::new(Seal::new()?),
+            rates,
+        };
+        let mut running = Self {
+            topics: topics_at,
+            admin: admin_at,
+            gateway: gateway_at,
+            kinesis: kinesis_at,
+            listeners: vec![
+                serve(topics, http::topics(Arc::clone(&runtime), Arc::clone(&guard)), &guard),
+                serve(admin, http::admin(Arc::clone(&runtime), Arc::clone(&guard)), &guard),
+            ],
+            guards: vec![guard],
+            signers: None,
+            usage: None,
+            _watch: runtime.watch()?,
+            runtime,
+            end,
+        };
+        if let (Some(plan), Some(listener)) = (gateway, gateway_listener) {
+            // Its own keys, where it has some; all else as at the other listeners.
+            let keys = plan.keys.clone().or_else(|| listen.keys.clone());
+            let guard = Guard::new(&Listen { keys, ..listen }, Arc::clone(&wired.clock))?;
+            let usage = Arc::new(Usage::open(usage));
+            let router = http::gateway(plan, Wired { guard: Arc::clone(&guard), ..wired.clone() }, Arc::clone(&usage));
+            running.listeners.push(serve(listener, router, &guard));
+            running.guards.push(guard);
+            running.usage = Some(usage);
+        }
+        if let (Some(plan), Some(listener)) = (kinesis, kinesis_listener) {
+            let signers = Signers::new(plan.keys, Arc::clone(&wired.clock))?;
+            let guard = Arc::clone(&wired.guard);
+            let router = http::kinesis(&plan.region, wired, Arc::clone(&signers));
+            running.listeners.push(serve(listener, router, &guard));
+            running.signers = Some(signers);
+        }
+        Ok(running)
+    }
+
+    /// Reads keys and certificates again, where they have changed or in any case.
+    fn refresh(&self, in_any_case: bool) {
+        self.guards.iter().for_each(|guard| guard.refresh(in_any_case));
+        self.signers.iter().for_each(|signers| signers.refresh(in_any_case));
+    }
+
+    fn has_files(&self) -> bool {
+        self.guards.iter().any(|guard| guard.has_files()) || self.signers.iter().any(|signers| signers.has_file())
+    }
+
+    /// Keeps what the gateway has counted, where it has.
+    fn keep_usage(&self) {
+        if let Some(Err(error)) = self.usage.as_ref().map(|usage| usage.keep()) {
+            tracing::warn!(error = error.line(), "quotas of the gateway not kept");
+        }
     }
 
     /// Until ctrl-c or a request to terminate; an error when the process cannot go on.
@@ -154,15 +240,16 @@ impl Running {
             tokio::select! {
                 _ = asked.interrupt.recv() => return Ok(()),
                 _ = asked.terminate.recv() => return Ok(()),
-                _ = asked.hangup.recv() => match self.guard.has_files() {
-                    true => self.guard.refresh(true),
+                _ = asked.hangup.recv() => match self.has_files() {
+                    true => self.refresh(true),
                     false => return Ok(()),
                 },
                 _ = look.tick() => {
                     if let Some(fatal) = self.runtime.fatal() {
                         return Err(fatal.hint("mend the cause and start again: what was acknowledged is kept"));
                     }
-                    self.guard.refresh(false);
+                    self.refresh(false);
+                    self.keep_usage();
                 }
                 _ = retain.tick() => {
                     let runtime = Arc::clone(&self.runtime);
@@ -178,6 +265,9 @@ impl Running {
         let _ = self.end.send(true);
         for listener in self.listeners {
             let _ = listener.await;
+        }
+        if let Some(Err(error)) = self.usage.map(|usage| usage.keep()) {
+            tracing::warn!(error = error.line(), "quotas of the gateway not kept");
         }
         self.runtime.stop().await;
     }

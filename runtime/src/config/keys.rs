@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// No file of keys is larger.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The most keys that are looked through for a request.
-const KEYS_MAX: usize = 1_000;
+pub(super) const KEYS_MAX: usize = 1_000;
 /// The rights of everybody but a file's owner.
 const OTHERS: u32 = 0o077;
 
@@ -38,19 +38,26 @@ struct Entry {
 /// Reads the keys of a file, which must be its owner's alone.
 pub fn read(path: &Path) -> Result<Keys> {
     let subject = || format!("keys {}", path.display());
-    let failed = |cause: std::io::Error| Error::new(io_kind(&cause), format!("{}: {cause}", subject()));
-    let file = File::open(path).map_err(|cause| {
-        failed(cause).hint(format!("make one: tidemill key new --scope SCOPE --file {}", path.display()))
+    let text = text_of(path, &subject()).map_err(|fault| match fault.kind() {
+        Kind::Missing => fault.hint(format!("make one: tidemill key new --scope SCOPE --file {}", path.display())),
+        _ => fault,
     })?;
+    parse(&text).map_err(|fault| fault.within(subject()))
+}
+
+/// The text of a file that must be its owner's alone; `subject` is what it is called.
+pub(super) fn text_of(path: &Path, subject: &str) -> Result<String> {
+    let failed = |cause: std::io::Error| Error::new(io_kind(&cause), format!("{subject}: {cause}"));
+    let file = File::open(path).map_err(failed)?;
     // Asked of the open file: the name may point to another one meanwhile.
     let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
     if mode & OTHERS != 0 {
-        let open = format!("{}: others have rights to it (mode {mode:03o}), so it is not used", subject());
+        let open = format!("{subject}: others have rights to it (mode {mode:03o}), so it is not used");
         return Err(Error::new(Kind::Input, open).hint(format!("chmod 600 {}", path.display())));
     }
     let mut text = String::new();
     file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    parse(&text).map_err(|fault| fault.within(subject()))
+    Ok(text)
 }
 
 /// Adds a key to a file, which is made where there is none. It takes the old one's place whole or not at all.

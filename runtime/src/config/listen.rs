@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::lake::options::Endpoint;
 
 use super::fault::{Fault, wrong};
-use super::plan::{Listen, ListenLimits, Tls, TlsVersion};
+use super::plan::{Gateway, Kinesis, Listen, ListenLimits, Pipeline, Tls, TlsVersion};
 use super::section::Section;
-use super::{Declared, keys, names, paths};
+use super::{Declared, access_keys, keys, names, paths};
 
 /// The Kafka REST proxy's usual port, then that of the operator's surface.
 const PORTS: [u16; 2] = [8082, 9082];
@@ -32,8 +32,8 @@ const WORLD: u32 = 0o007;
 pub(super) fn read(section: &Section<'_>, folder: &Path) -> Listen {
     let [topics, admin] = PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let listen = Listen {
-        topics: address(section, "topics").unwrap_or(topics),
-        admin: address(section, "admin").unwrap_or(admin),
+        topics: address(section, "topics", PORTS[0]).unwrap_or(topics),
+        admin: address(section, "admin", PORTS[0]).unwrap_or(admin),
         hosts: hosts(section),
         keys: section.text("keys").map(|written| paths::absolute(folder, &written)),
         tls: tls(&section.section("tls"), folder),
@@ -48,15 +48,29 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Listen {
     listen
 }
 
-/// The embedded S3 server listens too, on loopback.
-pub(super) fn ports_apart(section: &Section<'_>, lake: &Endpoint, listen: &Listen) {
-    let Endpoint::Embedded { port } = *lake else { return };
-    let s3 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    for (key, other) in [("listen.topics", listen.topics), ("listen.admin", listen.admin)] {
-        if meet(s3, other) {
-            let taken = wrong(format!("{key} already listens on port {port}"));
-            section.wrong("port", &taken.hint("write port = 0 to take a free one"));
+/// The other doors listen too, and the embedded S3 server on loopback; `sections` are the doors' own.
+pub(super) fn ports_apart(
+    lake: (&Section<'_>, &Endpoint),
+    listen: &Listen,
+    gateway: (&Section<'_>, Option<&Gateway>),
+    kinesis: (&Section<'_>, Option<&Kinesis>),
+) {
+    let mut taken = vec![("listen.topics", listen.topics), ("listen.admin", listen.admin)];
+    let gateway = (gateway.0, "gateway.listen", gateway.1.map(|gateway| gateway.listen));
+    let kinesis = (kinesis.0, "kinesis.listen", kinesis.1.map(|kinesis| kinesis.listen));
+    for (section, key, at) in [gateway, kinesis] {
+        let Some(at) = at else { continue };
+        for (other, _) in taken.iter().filter(|(_, other)| meet(at, *other)) {
+            let both = wrong(format!("{other} already listens on port {}", at.port()));
+            section.wrong("listen", &both.hint("give each its own port"));
         }
+        taken.push((key, at));
+    }
+    let (section, Endpoint::Embedded { port }) = lake else { return };
+    let s3 = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+    for (key, _) in taken.iter().filter(|(_, other)| meet(s3, *other)) {
+        let taken = wrong(format!("{key} already listens on port {port}"));
+        section.wrong("port", &taken.hint("write port = 0 to take a free one"));
     }
 }
 
@@ -66,14 +80,24 @@ pub fn exposed(declared: &Declared, insecure: bool) -> Vec<Fault> {
     let listen = &declared.pipeline.listen;
     let mut faults = Vec::new();
     let mut add = |path: &str, wrong: &Error| faults.push(declared.places.fault(path, wrong));
-    let keys = listen.keys.as_deref().map(keys::read);
-    match &keys {
-        Some(Err(fault)) => add("listen.keys", fault),
-        Some(Ok(keys)) if keys.is_empty() => {
-            let none = wrong("there is no key in it, so nobody could come in");
-            add("listen.keys", &none.hint("make one with `tidemill key new`, or leave listen.keys out"));
+    let Pipeline { gateway, kinesis, .. } = &declared.pipeline;
+    let gateway_keys = gateway.as_ref().and_then(|gateway| gateway.keys.as_deref());
+    let kinesis_keys = kinesis.as_ref().and_then(|kinesis| kinesis.keys.as_deref());
+    let counted = |file: &Path| keys::read(file).map(|keys| keys.iter().len());
+    let signing = |file: &Path| access_keys::read(file).map(|keys| keys.len());
+    for (key, found) in [
+        ("listen.keys", listen.keys.as_deref().map(counted)),
+        ("gateway.keys", gateway_keys.map(counted)),
+        ("kinesis.keys", kinesis_keys.map(signing)),
+    ] {
+        match found {
+            Some(Err(fault)) => add(key, &fault),
+            Some(Ok(0)) => {
+                let none = wrong("there is no key in it, so nobody could come in");
+                add(key, &none.hint(format!("make one with `tidemill key new`, or leave {key} out")));
+            }
+            _ => {}
         }
-        _ => {}
     }
     if let Some(tls) = &listen.tls {
         let files =
@@ -83,17 +107,36 @@ pub fn exposed(declared: &Declared, insecure: bool) -> Vec<Fault> {
             add(&format!("listen.tls.{key}"), &fault);
         }
     }
-    let missing = match (&listen.tls, &listen.keys) {
-        (Some(_), Some(_)) => None,
-        (None, Some(_)) => Some("without encryption"),
-        (Some(_), None) => Some("without keys"),
-        (None, None) => Some("without encryption or keys"),
-    };
-    for (key, address) in [("topics", listen.topics), ("admin", listen.admin)] {
-        let Some(missing) = missing.filter(|_| !insecure && !address.ip().is_loopback()) else { continue };
+    let doors = [
+        ("listen.topics", Some(listen.topics), listen.keys.is_some()),
+        ("listen.admin", Some(listen.admin), listen.keys.is_some()),
+        (
+            "gateway.listen",
+            gateway.as_ref().map(|gateway| gateway.listen),
+            gateway_keys.or(listen.keys.as_deref()).is_some(),
+        ),
+        ("kinesis.listen", kinesis.as_ref().map(|kinesis| kinesis.listen), kinesis_keys.is_some()),
+    ];
+    for (key, address, has_keys) in doors {
+        let Some(address) = address.filter(|_| !insecure) else { continue };
+        if listen.keys.is_some() && !has_keys {
+            let open = wrong("the other listeners ask for keys, and this door lets in whoever comes");
+            add(
+                key,
+                &open.hint("write kinesis.keys = \"FILE\" with the access keys that requests must be signed with"),
+            );
+        }
+        let missing = match (listen.tls.is_some(), has_keys) {
+            (true, true) => None,
+            (false, true) => Some("without encryption"),
+            (true, false) => Some("without keys"),
+            (false, false) => Some("without encryption or keys"),
+        };
+        let Some(missing) = missing.filter(|_| !address.ip().is_loopback()) else { continue };
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())).to_string();
+        let keys = if key == "kinesis.listen" { "kinesis.keys" } else { "listen.keys" };
         let open = wrong(format!("\"{address}\" lets other machines in, {missing}"));
-        add(&format!("listen.{key}"), &open.hint(format!("write {local:?}, or configure listen.tls and listen.keys")));
+        add(key, &open.hint(format!("write {local:?}, or configure listen.tls and {keys}")));
     }
     faults.sort_by_key(|fault| (fault.line, fault.column));
     faults
@@ -104,11 +147,12 @@ fn meet(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && one.port() != 0 && same_host
 }
 
-fn address(section: &Section<'_>, key: &'static str) -> Option<SocketAddr> {
+/// An IP address with a port; `port` is what is suggested where there is none.
+pub(super) fn address(section: &Section<'_>, key: &'static str, port: u16) -> Option<SocketAddr> {
     let text = section.text(key)?;
     let address = text.parse().ok();
     if address.is_none() {
-        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(PORTS[0]);
+        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(port);
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string();
         section
             .wrong(key, &wrong(format!("{text:?} is not an IP address with a port")).hint(format!("write {local:?}")));

@@ -1,8 +1,11 @@
 //! Pipeline files: read, checked with all their faults at once, shown as a plan.
 
+pub mod access_keys;
 mod check;
 mod fault;
+mod gateway;
 pub mod keys;
+mod kinesis;
 mod listen;
 mod names;
 mod parameters;

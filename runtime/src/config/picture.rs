@@ -60,14 +60,45 @@ fn surroundings(pipeline: &Pipeline) -> Vec<Vec<String>> {
         row(["topics at", &listen.url(listen.topics)]),
         row(["", &accepted]),
         row(["admin at", &listen.url(listen.admin)]),
+    ];
+    rows.extend(doors(pipeline));
+    rows.extend([
         row(["lake", &format!("s3://{}{slash}{} as {}", lake.bucket, lake.prefix, lake.format.extension())]),
         row(["", &endpoint]),
-    ];
+    ]);
     if let Some(keys) = &listen.keys {
         rows.push(row(["lets in", &format!("requests with a key of {}", keys.display())]));
     }
     for (nth, key) in pipeline.trust.keys().iter().enumerate() {
         rows.push(row([if nth == 0 { "trusts" } else { "" }, &format!("components signed by {key}")]));
+    }
+    rows
+}
+
+/// The doors beside the listeners.
+fn doors(pipeline: &Pipeline) -> Vec<Vec<String>> {
+    let listen = &pipeline.listen;
+    let mut rows = Vec::new();
+    if let Some(gateway) = &pipeline.gateway {
+        for (nth, stage) in gateway.stages.iter().enumerate() {
+            let to = match (stage.proxy, stage.streams) {
+                (true, true) => "the REST proxy and Kinesis",
+                (true, false) => "the REST proxy",
+                _ => "Kinesis",
+            };
+            let rate =
+                stage.throttle.map_or(String::new(), |throttle| format!(", {} requests a second", throttle.rate));
+            let url = format!("{}/{} to {to}{rate}", listen.url(gateway.listen), stage.name);
+            rows.push(row([if nth == 0 { "gateway at" } else { "" }, &url]));
+        }
+        for plan in &gateway.plans {
+            let keys = if plan.keys.is_empty() { "all keys".to_owned() } else { plural(plan.keys.len() as u32, "key") };
+            rows.push(row(["", &format!("usage plan {} for {keys} in {}", plan.name, plan.stages.join(", "))]));
+        }
+    }
+    if let Some(kinesis) = &pipeline.kinesis {
+        let signed = if kinesis.keys.is_some() { "signed requests" } else { "whoever comes" };
+        rows.push(row(["kinesis at", &format!("{}, for {signed}", listen.url(kinesis.listen))]));
     }
     rows
 }

@@ -1,5 +1,7 @@
 //! A pipeline as it is meant: every name resolved, every size checked, every path absolute.
 
+mod doors;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use crate::component::limits::Limits;
 use crate::lake;
 use crate::log;
 use crate::window::spec::Aggregate;
+
+pub use self::doors::{Gateway, Kinesis, Period, Quota, Quoting, Stage, StatusMapping, Throttle, UsagePlan};
 
 /// What a pipeline file means.
 #[derive(Clone, Debug)]
@@ -21,6 +25,10 @@ pub struct Pipeline {
     pub data: PathBuf,
     /// Where it listens.
     pub listen: Listen,
+    /// The API gateway, where there is one.
+    pub gateway: Option<Gateway>,
+    /// Kinesis's own API, where it is offered.
+    pub kinesis: Option<Kinesis>,
     /// Bounds on what HTTP clients may send.
     pub ingest: Ingest,
     /// When an epoch ends.

@@ -13,7 +13,7 @@ use super::Declared;
 use super::fault::{Fault, Faults, Place, fault_at, join, wrong};
 use super::plan::{EpochBounds, Ingest, Pipeline, Query, Table, Topic};
 use super::section::Section;
-use super::{listen, names, paths, table, topic, trust};
+use super::{gateway, kinesis, listen, names, paths, table, topic, trust};
 
 /// Bounds on a request's body.
 const BODY_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
@@ -86,14 +86,32 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let epoch = epoch(&root.section("epoch"));
     let lake_section = root.section("lake");
     let lake = lake(&lake_section);
-    listen::ports_apart(&lake_section, &lake.endpoint, &listen);
+    let (gateway_section, kinesis_section) = (root.section("gateway"), root.section("kinesis"));
+    let gateway = root.has("gateway").then(|| gateway::read(&gateway_section, folder));
+    let kinesis = root.has("kinesis").then(|| kinesis::read(&kinesis_section, folder));
+    let (at_gateway, at_kinesis) = ((&gateway_section, gateway.as_ref()), (&kinesis_section, kinesis.as_ref()));
+    listen::ports_apart((&lake_section, &lake.endpoint), &listen, at_gateway, at_kinesis);
     let topics = topics(&root.section("topics"));
     let tables = tables(&root.section("tables"), folder, &topics);
     let queries = queries(&root.section("queries"), folder);
     let trust = trust::read(&root.section("trust"), folder);
     root.finish();
     share_names(root, &tables, &queries);
-    Pipeline { name, file: file.clone(), data, listen, ingest, epoch, lake, topics, tables, queries, trust }
+    Pipeline {
+        name,
+        file: file.clone(),
+        data,
+        listen,
+        gateway,
+        kinesis,
+        ingest,
+        epoch,
+        lake,
+        topics,
+        tables,
+        queries,
+        trust,
+    }
 }
 
 fn ingest(section: &Section<'_>) -> Ingest {

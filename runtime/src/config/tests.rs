@@ -1,6 +1,7 @@
 //! Pipeline files over a folder that holds what they name.
 
 mod chain;
+mod doors;
 mod faults;
 mod parameters;
 mod trust;

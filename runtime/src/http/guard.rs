@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
@@ -20,7 +21,7 @@ use super::credentials::{Failures, secret};
 use super::crowd::shared;
 use super::server::Peer;
 use super::tls;
-use crate::access::{Grant, Keys};
+use crate::access::{Grant, Keys, Secret};
 use crate::config::keys;
 use crate::config::plan::{Listen, ListenLimits};
 use crate::error::Result;
@@ -37,6 +38,10 @@ pub(super) enum Side {
     Topics,
     /// The operator's.
     Admin,
+    /// The API gateway's.
+    Gateway,
+    /// That of Kinesis's own API.
+    Kinesis,
 }
 
 impl Side {
@@ -45,6 +50,8 @@ impl Side {
         match self {
             Self::Topics => "rest",
             Self::Admin => "admin",
+            Self::Gateway => "gateway",
+            Self::Kinesis => "kinesis",
         }
     }
 }
@@ -61,7 +68,7 @@ pub struct Guard {
 }
 
 /// What changes when a file does: its number, size and time of change.
-type Stamp = (u64, u64, i64, i64);
+pub(super) type Stamp = (u64, u64, i64, i64);
 
 impl Guard {
     /// Reads the files of keys and TLS.
@@ -124,53 +131,67 @@ impl Guard {
         Ok(true)
     }
 
-    fn admit(&self, side: Side, request: &Request) -> Result<Grant, Refusal> {
-        let uri = request.uri();
+    /// Whether a request names this server, and comes from no page of another's.
+    pub(super) fn looks_right(&self, head: &Parts) -> Result<(), Refusal> {
+        let uri = &head.uri;
         if uri.path_and_query().map_or(0, |path| path.as_str().len()) > self.listen.limits.uri_bytes_max {
             return Err(refusal(StatusCode::URI_TOO_LONG));
         }
-        let host = host(request.version(), uri, request.headers())?;
+        let host = host(head.version, uri, &head.headers)?;
         if host.as_ref().is_some_and(|host| !self.knows(host)) {
             return Err(refusal(StatusCode::MISDIRECTED_REQUEST));
         }
-        if foreign(request.headers(), host.as_ref()) {
+        if foreign(&head.headers, host.as_ref()) {
             return Err(refusal(StatusCode::FORBIDDEN));
         }
-        let asked = matches!(*request.method(), Method::GET | Method::HEAD);
-        if side == Side::Admin && asked && uri.path() == OPEN_PATH {
+        Ok(())
+    }
+
+    fn admit(&self, side: Side, head: &Parts) -> Result<Grant, Refusal> {
+        self.looks_right(head)?;
+        let asked = matches!(head.method, Method::GET | Method::HEAD);
+        if side == Side::Admin && asked && head.uri.path() == OPEN_PATH {
             return Ok(Grant::All);
         }
-        let address = request.extensions().get::<Peer>().map(|peer| peer.address);
-        let grant = self.grant(request.headers(), address)?;
+        let address = head.extensions.get::<Peer>().map(|peer| peer.address);
+        let grant = self.grant(secret(&head.headers), address)?;
         if side == Side::Admin && !grant.administers() {
             return Err(refusal(StatusCode::FORBIDDEN));
         }
         Ok(grant)
     }
 
-    /// What the request's key is good for.
-    fn grant(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Grant, Refusal> {
+    /// What the secret that a request shows is good for.
+    pub(super) fn grant(&self, secret: Option<Secret>, address: Option<IpAddr>) -> Result<Grant, Refusal> {
         let Some(keys) = self.keys.read().unwrap_or_else(PoisonError::into_inner).clone() else {
             return Ok(Grant::All);
         };
         let unauthorized = || refusal(StatusCode::UNAUTHORIZED);
         let address = address.ok_or_else(unauthorized)?;
-        let now = Instant::now();
-        let shut_out = self.failures.too_many(address, now);
-        // An address that many share is not shut out: one of them would do it to all the others.
-        if shut_out && !shared(address) {
+        if self.shut_out(address) {
             return Err(Refusal::busy());
         }
-        let secret = secret(headers).ok_or_else(unauthorized)?;
+        let secret = secret.ok_or_else(unauthorized)?;
         if let Some(grant) = keys.grant(&secret, self.clock.now()) {
             return Ok(grant);
         }
-        if shut_out {
+        if self.failures.too_many(address, Instant::now()) {
             return Err(Refusal::busy());
         }
-        self.failures.add(address, now);
-        tracing::warn!(%address, "a wrong or expired key was shown");
+        self.failed(address);
         Err(unauthorized())
+    }
+
+    /// Whether an address has shown too many wrong keys. One that many share is not shut out: one of them would do it to all the
+    /// others.
+    pub(super) fn shut_out(&self, address: IpAddr) -> bool {
+        self.failures.too_many(address, Instant::now()) && !shared(address)
+    }
+
+    /// An address has shown a wrong key.
+    pub(super) fn failed(&self, address: IpAddr) {
+        self.failures.add(address, Instant::now());
+        tracing::warn!(%address, "a wrong or expired key was shown");
     }
 
     /// Whether a host is this server: an address, which no other name can be made to lead to, or a name that it was given.
@@ -186,16 +207,18 @@ impl Guard {
 /// The layer that asks the guard; what an operator changes is noted with who did it.
 pub(super) async fn admit(
     State((guard, side, metrics)): State<(Arc<Guard>, Side, Arc<Metrics>)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let grant = match guard.admit(side, &request) {
+    let (head, body) = request.into_parts();
+    let grant = match guard.admit(side, &head) {
         Ok(grant) => grant,
         Err(refusal) => {
             metrics.refused.with_label_values(&[side.name(), &refusal.code.to_string()]).inc();
             return refusal.into_response();
         }
     };
+    let mut request = Request::from_parts(head, body);
     let noted = (side == Side::Admin && *request.method() == Method::POST).then(|| {
         (grant.id(), request.uri().path().to_owned(), request.extensions().get::<Peer>().map(|peer| peer.address))
     });
@@ -245,7 +268,8 @@ fn foreign(headers: &HeaderMap, host: Option<&Authority>) -> bool {
         || fetched.into_iter().any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
 
-fn stamp(file: &Path) -> Option<Stamp> {
+/// What a file is like now.
+pub(super) fn stamp(file: &Path) -> Option<Stamp> {
     let found = fs::metadata(file).ok()?;
     Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
 }

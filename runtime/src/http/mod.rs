@@ -3,16 +3,20 @@
 mod admin;
 mod answer;
 mod body;
+mod bucket;
+mod compact;
 mod connection;
 mod credentials;
 mod crowd;
 mod dead_letters;
+mod gateway;
 pub mod generations;
 mod guard;
+mod kinesis;
 mod placement;
 mod records;
 mod replay;
-mod rest;
+pub(crate) mod rest;
 mod server;
 mod shadow;
 mod tls;
@@ -20,6 +24,7 @@ mod tls;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -27,14 +32,36 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use self::answer::Refusal;
+pub use self::gateway::Usage;
 pub use self::guard::Guard;
 use self::guard::Side;
+use self::kinesis::Streams;
+pub use self::kinesis::{Rates, Signers};
 pub use self::server::Listener;
-use crate::access::Grant;
-use crate::config::plan::Ingest;
+use crate::access::{Grant, Seal};
+use crate::config::plan::{Gateway, Ingest};
 use crate::error::{Error, Kind, Result};
 use crate::log::{Topic, check_name};
 use crate::runtime::Runtime;
+use crate::time::Clock;
+
+/// The region in the names of streams, unless told.
+const REGION: &str = "us-east-1";
+
+/// What a door that leads to streams is connected with.
+#[derive(Clone)]
+pub struct Wired {
+    /// The pipeline that runs.
+    pub runtime: Arc<Runtime>,
+    /// Who looks at its requests first.
+    pub guard: Arc<Guard>,
+    /// Where the time comes from.
+    pub clock: Arc<Clock>,
+    /// What iterators are sealed with: the same at all doors.
+    pub seal: Arc<Seal>,
+    /// What shards take and give in a second, where that is limited: the same at all doors.
+    pub rates: Option<Arc<Rates>>,
+}
 
 /// What the routes share.
 struct Door {
@@ -102,6 +129,7 @@ fn door(runtime: Arc<Runtime>, side: Side) -> Arc<Door> {
     let inflight_bytes_max = match side {
         Side::Topics => ingest.inflight_bytes_max,
         Side::Admin => ingest.inflight_bytes_max.max(component_bytes_max + 1024),
+        Side::Gateway | Side::Kinesis => ingest.inflight_bytes_max.max(kinesis::BODY_BYTES_MAX + 1024),
     };
     let room = Arc::new(Semaphore::new((inflight_bytes_max / 1024).min(Semaphore::MAX_PERMITS)));
     Arc::new(Door { runtime, side, ingest, component_bytes_max, room })
@@ -115,6 +143,26 @@ pub fn topics(runtime: Arc<Runtime>, guard: Arc<Guard>) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state((guard, Side::Topics, metrics), guard::admit))
         .with_state(door(runtime, Side::Topics))
+}
+
+/// The API gateway's routes: stages with the REST proxy and the streams behind them.
+pub fn gateway(plan: Gateway, wired: Wired, usage: Arc<Usage>) -> Router {
+    let door = door(Arc::clone(&wired.runtime), Side::Gateway);
+    let region = wired.runtime.pipeline().kinesis.as_ref().map_or(REGION, |kinesis| &kinesis.region);
+    let streams = Streams::new(Arc::clone(&door), region, &wired);
+    let proxy = rest::routes().fallback(not_found).method_not_allowed_fallback(not_allowed);
+    // Room of its own: what waits in the gateway is not what waits in the proxy behind it.
+    let proxy = proxy.with_state(self::door(Arc::clone(&wired.runtime), Side::Gateway));
+    let Wired { guard, clock, .. } = wired;
+    let shared = Arc::new(gateway::Shared { plan, door, clock, guard, usage, streams, proxy });
+    Router::new().fallback(move |request: Request| gateway::route(Arc::clone(&shared), request))
+}
+
+/// The one route of Kinesis's own API.
+pub fn kinesis(region: &str, wired: Wired, signers: Arc<Signers>) -> Router {
+    let streams = Streams::new(door(Arc::clone(&wired.runtime), Side::Kinesis), region, &wired);
+    let shared = Arc::new(kinesis::Shared { streams, guard: wired.guard, signers });
+    Router::new().fallback(move |request: Request| kinesis::route(Arc::clone(&shared), request))
 }
 
 /// The operator's routes.

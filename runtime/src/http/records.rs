@@ -98,6 +98,11 @@ impl Records {
         self.outcomes.push(pushed);
     }
 
+    /// Gives a record that is not taken its place among the outcomes.
+    pub(super) fn refuse(&mut self, reason: Error) {
+        self.outcomes.push(Err(reason));
+    }
+
     fn sort(&mut self, record: &Incoming<'_>, index: usize) -> Result<(), Error> {
         let partitions = self.topic.partitions();
         let partition = match (record.partition, record.key) {

@@ -42,6 +42,8 @@ mod segment;
 mod skips;
 mod snapshot;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

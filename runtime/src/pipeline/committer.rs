@@ -20,7 +20,7 @@ use crate::disk;
 use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
-use crate::sabotage::{self, Fault};
+use crate::sabotage::{self, Fault, Place};
 use crate::sync;
 use crate::time::{Clock, Timestamp};
 use crate::trouble::Trouble;
@@ -117,7 +117,11 @@ impl Health {
         *trouble = Some(Trouble::of("commit", error, trouble.as_ref(), now));
     }
 
+    /// A commit went well; what only a restart can help stays.
     fn mend(&self) {
+        if self.dead() {
+            return;
+        }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -322,6 +326,7 @@ impl Setup {
             commit.dead_letters(&batch.dead_letters)?;
         }
         commit.segments(&batch.segments)?;
+        sabotage::pass(Place::Commit, &self.pipeline);
         for (segments, object) in &batch.landed {
             commit.land(segments, object)?;
         }
@@ -343,6 +348,7 @@ impl Setup {
 
     /// Tells the rest of the house what is committed now.
     pub(crate) fn publish(&self, batch: Batch) {
+        sabotage::pass(Place::Committed, &self.pipeline);
         self.count(&batch);
         self.health.advance(batch.epochs.iter().map(|(epoch, _)| epoch));
         let mut segments = batch.segments;

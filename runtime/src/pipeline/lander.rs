@@ -12,6 +12,7 @@ use crate::commit::{Object, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::lake;
 use crate::lake::options::Options;
+use crate::sabotage::{self, Place};
 
 /// All that the lander needs.
 pub struct Setup {
@@ -39,6 +40,7 @@ pub fn run(setup: &Setup) {
 /// Joins segments that were taken from the shelf, and hands the object over; those that cannot be joined rest there a while. False
 /// when nobody listens any more.
 pub(crate) fn step(setup: &Setup, mut segments: Vec<Segment>) -> bool {
+    segments.iter().for_each(|segment| sabotage::pass(Place::Lander, &segment.table));
     match join(setup, &segments) {
         Ok((joined, object)) => {
             // What has other columns becomes an object of its own.

@@ -4,6 +4,8 @@ mod back;
 mod claim;
 mod first;
 mod offers;
+#[cfg(test)]
+mod panics;
 mod rebuild;
 mod redrive;
 mod replay;

@@ -1,5 +1,7 @@
 //! The Kafka REST proxy.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod produce;
 mod producer;
 mod request;

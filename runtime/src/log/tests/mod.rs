@@ -2,6 +2,7 @@
 
 mod append;
 mod created;
+mod formats;
 mod memory;
 mod producers;
 mod random;
