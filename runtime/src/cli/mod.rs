@@ -21,6 +21,7 @@ mod status;
 mod table;
 mod tap;
 mod test;
+mod topic;
 mod transform;
 
 use std::io::IsTerminal;
@@ -88,6 +89,9 @@ enum Command {
     /// See, take out or redrive the records that could not become rows.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// See what stands in a topic.
+    #[command(subcommand)]
+    Topic(topic::Topic),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
     /// Name what is rotten in the topics of a stopped pipeline, or leave it out.
@@ -129,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Discard(discard) => discard.run(),
         Command::Cache(cache) => cache.run(),
         Command::DeadLetters(letters) => letters.run(),
+        Command::Topic(topic) => topic.run(),
         Command::Tap(tap) => tap.run(),
         Command::Repair(repair) => repair.run(),
         Command::Key(key) => key.run(),

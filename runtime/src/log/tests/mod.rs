@@ -2,6 +2,7 @@
 
 mod append;
 mod created;
+mod follow;
 mod memory;
 mod producers;
 mod random;
