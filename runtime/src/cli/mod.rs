@@ -22,6 +22,7 @@ mod status;
 mod table;
 mod tap;
 mod test;
+mod topic;
 mod transform;
 
 use std::io::IsTerminal;
@@ -91,6 +92,9 @@ enum Command {
     DeadLetters(dead_letters::DeadLetters),
     /// Run a table's history again, and show what would be different, or write it.
     Replay(replay::Replay),
+    /// See what stands in a topic.
+    #[command(subcommand)]
+    Topic(topic::Topic),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
     /// Name what is rotten in the topics of a stopped pipeline, or leave it out.
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Cache(cache) => cache.run(),
         Command::DeadLetters(letters) => letters.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Topic(topic) => topic.run(),
         Command::Tap(tap) => tap.run(),
         Command::Repair(repair) => repair.run(),
         Command::Key(key) => key.run(),

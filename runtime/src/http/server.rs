@@ -166,6 +166,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     tokio::select! {
         _ = connection.as_mut() => {}
         () = ended(&mut end) => {
+            line.end();
             connection.as_mut().graceful_shutdown();
             let _ = tokio::time::timeout(END_TIME_MAX, connection).await;
         }

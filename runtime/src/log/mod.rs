@@ -14,6 +14,8 @@
 //! ```
 
 pub mod created;
+pub mod follow;
+pub mod groups;
 pub mod lock;
 pub mod options;
 pub mod repair;

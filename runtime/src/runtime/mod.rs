@@ -33,6 +33,7 @@ use crate::component::Host;
 use crate::config::plan::{self, Pipeline};
 use crate::error::{Error, Kind};
 use crate::lake;
+use crate::log::groups::Groups;
 use crate::log::lock::DataLock;
 use crate::metrics::Metrics;
 use crate::pipeline::committer::{Health, Message};
@@ -66,6 +67,7 @@ pub struct Runtime {
     health: Arc<Health>,
     host: Host,
     topics: Topics,
+    groups: Groups,
     tables: Vec<Running>,
     shelf: Arc<Shelf>,
     components: PathBuf,
@@ -132,6 +134,11 @@ impl Runtime {
     /// The figures, for who outlives a borrow.
     pub fn shared_metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
+    }
+
+    /// What consumer groups have committed.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Where the embedded S3 endpoint listens, where there is one.

@@ -4,21 +4,21 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::negotiation::{self, Format};
 use super::{producer, request};
-use crate::http::answer::{Embedded, accepts, embedded};
 use crate::http::credentials::secret;
 
 /// A body: each value that is taken is JSON again, or bytes.
 pub(crate) fn body(bytes: &[u8]) {
-    let Ok(entries) = request::read(bytes, 100) else { return };
+    let Ok(entries) = request::read(bytes, 100, Format::Json) else { return };
     for value in entries.iter().flat_map(|entry| [entry.key, entry.value]) {
-        if let Ok(Some(compact)) = request::bytes(value, Embedded::Json) {
+        if let Ok(Some(compact)) = request::bytes(value, Format::Json) {
             let text = value.map_or("null", |raw| raw.get());
             // A number may be too large for who reads it here, and is kept as it was written.
             let Ok(as_written) = serde_json::from_str::<serde_json::Value>(text) else { continue };
             assert_eq!(serde_json::from_slice::<serde_json::Value>(&compact).unwrap(), as_written);
         }
-        let _ = request::bytes(value, Embedded::Binary);
+        let _ = request::bytes(value, Format::Binary);
     }
 }
 
@@ -32,8 +32,13 @@ pub(crate) fn headers(bytes: &[u8]) {
             headers.append(name, value);
         }
     }
-    let _ =
-        (accepts(&headers).is_ok(), embedded(&headers).is_ok(), producer::named(&headers).is_ok(), secret(&headers));
+    let _ = (
+        negotiation::format(&headers).is_ok(),
+        negotiation::is_v2(&headers).is_ok(),
+        negotiation::is_json(&headers).is_ok(),
+        producer::named(&headers).is_ok(),
+        secret(&headers),
+    );
 }
 
 /// What each of the targets begins with.

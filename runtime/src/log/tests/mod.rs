@@ -2,6 +2,7 @@
 
 mod append;
 mod created;
+mod follow;
 mod formats;
 mod memory;
 mod producers;
