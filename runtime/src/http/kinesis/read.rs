@@ -82,7 +82,7 @@ pub(super) async fn records(streams: &Streams, body: &[u8], grant: &Grant) -> Re
     answer.extend_from_slice(&found.json);
     answer.extend_from_slice(b"]}");
     drop((reading, found));
-    Held::new(&streams.door, answer).ok_or_else(|| Fault::throughput(topic.name()))
+    Held::answer(&streams.door, answer).ok_or_else(|| Fault::throughput(topic.name()))
 }
 
 /// An answer with its room among the bodies that are under way, until its client has taken it.
@@ -92,8 +92,8 @@ struct Held {
 }
 
 impl Held {
-    /// None where there is no room.
-    fn new(door: &Door, answer: Vec<u8>) -> Option<Bytes> {
+    /// An answer's bytes; none where there is no room.
+    fn answer(door: &Door, answer: Vec<u8>) -> Option<Bytes> {
         let kib = u32::try_from(answer.len().div_ceil(1024)).ok()?;
         let room = Arc::clone(&door.room).try_acquire_many_owned(kib).ok()?;
         Some(Bytes::from_owner(Self { answer, _room: room }))
