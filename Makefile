@@ -13,7 +13,7 @@ LANGUAGES := target/languages
 EXAMPLES = $(shell test -d $(LANGUAGES)/node_modules && echo transforms/examples/geo-js) \
 	$(shell test -d $(LANGUAGES)/venv && echo transforms/examples/geo-python)
 
-.PHONY: demo test torture-short torture torment disks bench deny sbom setup components clients languages lint clean
+.PHONY: demo test golden torture-short torture torment fuzz mutants disks bench deny sbom setup components clients languages lint clean
 
 demo: setup ## the whole pipeline on emulated posts, from the first request to the ten answers
 	cargo build --release --package tidemill
@@ -29,11 +29,16 @@ test: setup disks clients languages ## everything: lints, unit tests, whole-syst
 	TIDEMILL_CLIENTS=$(CURDIR)/$(CLIENTS)/bin/python cargo test --workspace
 	cargo test --manifest-path transforms/Cargo.toml --workspace
 
+golden: setup ## tests/golden/VERSION: the data folder of this release, for the tests of those that come after it
+	cargo build --workspace
+	target/debug/tidemill transform build $(CRATES) $(GUESTS)
+	TIDEMILL_GOLDEN=make cargo test --workspace --test golden what_each_release
+
 # What each harness does; another TIDEMILL_SEED draws other points.
 SHORT := TIDEMILL_KILLS=1000 TIDEMILL_IO_FAULTS=1000 TIDEMILL_POWER_CUTS=100 TIDEMILL_SIM_SEEDS=5000 TIDEMILL_FLIPS=3000 \
-	TIDEMILL_LAKE_SCHEDULES=300 TIDEMILL_HTTP_INPUTS=1000000
+	TIDEMILL_LAKE_SCHEDULES=300 TIDEMILL_HTTP_INPUTS=1000000 TIDEMILL_FUZZ=1000000 TIDEMILL_OVERLOAD_SECONDS=60
 LONG := TIDEMILL_KILLS=10000 TIDEMILL_IO_FAULTS=50000 TIDEMILL_POWER_CUTS=2000 TIDEMILL_SIM_SEEDS=200000 TIDEMILL_FLIPS=100000 \
-	TIDEMILL_LAKE_SCHEDULES=5000 TIDEMILL_HTTP_INPUTS=50000000
+	TIDEMILL_LAKE_SCHEDULES=5000 TIDEMILL_HTTP_INPUTS=50000000 TIDEMILL_FUZZ=200000000 TIDEMILL_OVERLOAD_SECONDS=3600
 
 torture-short: COUNTS = $(SHORT)
 torture-short: torment ## trouble at a thousand points: killed, a disk or a lake that fails, power that goes, hostile clients, faults on purpose
@@ -46,9 +51,25 @@ torture: torment ## the same for a night or more
 torment: setup disks
 	cargo build --workspace
 	target/debug/tidemill transform build $(CRATES) $(GUESTS)
-	$(COUNTS) cargo test --workspace --lib -- --nocapture simulat
+	$(COUNTS) cargo test --workspace --lib -- --nocapture simulat fuzz::
 	$(COUNTS) cargo test --workspace --test kills --test io_faults --test power -- --nocapture
-	$(COUNTS) cargo test --workspace --test lake_faults --test hostile_http -- --nocapture
+	$(COUNTS) cargo test --workspace --test lake_faults --test hostile_http --test overload -- --nocapture
+
+# How long each target is fuzzed, in seconds.
+FUZZ_TIME := 60
+
+fuzz: setup ## each parser and decoder, guided by coverage; needs a nightly Rust, and installs cargo-fuzz where it is missing
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	TIDEMILL_FUZZ_CORPUS=$(CURDIR)/tests/fuzz/corpus cargo test --workspace --lib the_seeds_are_read
+	cargo +nightly fuzz build --fuzz-dir tests/fuzz
+	for target in $$(cargo fuzz list --fuzz-dir tests/fuzz); do \
+		cargo +nightly fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=$(FUZZ_TIME) -rss_limit_mb=4096 || exit 1; \
+	done
+
+# Which of them: all, or SHARD=0/100 for a hundredth.
+mutants: setup ## changes to log, window and commit code that no unit test would notice; installs cargo-mutants where it is missing
+	cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
+	cargo mutants --output target $(if $(SHARD),--shard $(SHARD))
 
 disks: ## what makes file systems, for the tests that cut their power
 	@tests/setup.sh disks

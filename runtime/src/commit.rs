@@ -96,6 +96,10 @@ pub struct Revision {
     pub rows: i64,
     /// The rows of the whole revision that came too late, by aggregate; with the first of its lines.
     pub late: Vec<(String, u64)>,
+    /// Whether its rows take the place of all that the epoch's records had; otherwise they come beside them.
+    pub replaces: bool,
+    /// Where rows that take the place of others were cut for the lake; together they cover the epoch's offsets.
+    pub cuts: Vec<Cut>,
     /// When it was committed.
     pub committed: Timestamp,
     /// The digest of the chain that did it.
@@ -158,6 +162,8 @@ pub struct Segment {
     pub epoch: u64,
     /// The number of the revision that wrote it; 0 where an epoch did.
     pub revision: u64,
+    /// Whether its rows take the place of all that the records of its offsets had before; those may then have no rows at all.
+    pub replaces: bool,
     /// The start of its lake window.
     pub window: Timestamp,
     /// The offset of the first record in it.

@@ -31,4 +31,6 @@ pub mod reload;
 pub mod runtime;
 
 pub mod cli;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod http;

@@ -66,6 +66,31 @@ pub enum Fault {
     BodyUnbounded,
 }
 
+/// A place in which a unit test can have this program panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A worker, at a chunk of its table.
+    Worker,
+    /// The committer of a pipeline, inside a transaction.
+    Commit,
+    /// The committer of a pipeline, after a transaction of which nobody knows yet.
+    Committed,
+    /// The lander, at segments of a table.
+    Lander,
+    /// An uploader, at an object of a table.
+    Uploader,
+    /// A writer of a topic, at a group of appends.
+    Writer,
+}
+
+/// Whoever works in a place, on what is called so, comes by here; but in unit tests nothing happens.
+#[cfg(not(test))]
+#[inline(always)]
+pub fn pass(_: Place, _: &str) {}
+
+#[cfg(test)]
+pub use self::panics::{arm, pass};
+
 /// Whether this build commits the fault: never, but in a test build that was told to.
 #[cfg(not(feature = "sabotage"))]
 #[inline(always)]
@@ -79,4 +104,29 @@ pub fn is(fault: Fault) -> bool {
     static TOLD: std::sync::LazyLock<Option<String>> =
         std::sync::LazyLock::new(|| std::env::var("TIDEMILL_SABOTAGE").ok());
     TOLD.as_deref().is_some_and(|told| told == format!("{fault:?}"))
+}
+
+#[cfg(test)]
+mod panics {
+    use std::sync::Mutex;
+
+    use super::Place;
+
+    static ARMED: Mutex<Vec<(Place, String)>> = Mutex::new(Vec::new());
+
+    /// Has the next panic who comes by.
+    pub fn arm(place: Place, name: &str) {
+        ARMED.lock().unwrap().push((place, name.to_owned()));
+    }
+
+    /// Panics where that was asked for, once.
+    pub fn pass(place: Place, name: &str) {
+        let mut armed = ARMED.lock().unwrap();
+        let found = armed.iter().position(|(at, of)| *at == place && of == name);
+        if let Some(found) = found {
+            armed.remove(found);
+            drop(armed);
+            panic!("on purpose, in {place:?} of {name:?}");
+        }
+    }
 }

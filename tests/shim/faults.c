@@ -6,18 +6,21 @@
 //   TIDEMILL_SHIM_LOG     a file that gets a line for each operation: its number, its function, its kind of file, its path;
 //                         a line that begins with "!" is one that a rule has struck
 //   TIDEMILL_SHIM_RULE    "ACTION FUNCTION KIND NTH[+]", several parted by ";": FUNCTION and KIND are patterns (fnmatch), NTH counts
-//                         the operations that they fit, from 1; with a "+" all from the NTH on are struck
+//                         the operations that they fit, from 1; with a "+" all from the NTH on are struck; a KIND with a "/" is a
+//                         pattern of the path in the folder
 //                           kill    the process is killed instead of the operation
 //                           after   the process is killed when the operation is done
 //                           tear    half of a write is done, then the process is killed
 //                           cut     the folder's file system is shut down, and keeps nothing that was not synced; the process is killed
 //                           short   half of a write is done
 //                           wait    the operation is done once the file TIDEMILL_SHIM_HEALED exists
+//                           slowN   the operation takes N milliseconds more
 //                           EIO, ENOSPC, EINTR  the operation fails so, if it can: none but calls that wait are interrupted, and
 //                                               those never twice in a row; what needs no room finds room
 //   TIDEMILL_SHIM_ARMED   a file; nothing is counted by the rules before it exists
 //   TIDEMILL_SHIM_HEALED  a file; once it exists, nothing fails any more
-//   TIDEMILL_SHIM_CLOCK   "BASE SPEED": from BASE (seconds since 1970) on, the wall clock runs SPEED times as fast
+//   TIDEMILL_SHIM_CLOCK   "BASE SPEED [BACK]": from BASE (seconds since 1970) on, the wall clock runs SPEED times as fast, and it is
+//                         BACK seconds slow
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -67,12 +70,13 @@ static const char *const KINDS[][2] = {
     {"*", "other"},
 };
 
-enum action { KILL, CUT, AFTER, TEAR, SHORT, WAIT, FAIL };
+enum action { KILL, CUT, AFTER, TEAR, SHORT, WAIT, FAIL, SLOW };
 
 struct rule {
     enum action action;
+    // Of what fails; of what is slow, the milliseconds.
     int error;
-    char function[32], kind[32];
+    char function[32], kind[64];
     unsigned long nth, seen;
     int on;
 };
@@ -84,7 +88,7 @@ static const char *folder, *armed, *healed;
 static size_t folder_length;
 static int log_fd = -1;
 static unsigned long counted;
-static long long clock_base, clock_speed;
+static long long clock_base, clock_speed, clock_back;
 // Set when the power goes: whatever is under way then never comes back, for the file system may call it done or failed at will.
 static int dark;
 // A call that was interrupted is let through when it is tried again, as a signal that has passed would.
@@ -114,9 +118,14 @@ static void parse(char *text) {
     for (char *one = strtok_r(text, ";", &rest); one && rules_count < RULES_MAX; one = strtok_r(NULL, ";", &rest)) {
         struct rule *rule = &rules[rules_count];
         char action[16], nth[32];
-        if (sscanf(one, " %15s %31s %31s %31s", action, rule->function, rule->kind, nth) != 4) abort();
+        if (sscanf(one, " %15s %31s %63s %31s", action, rule->function, rule->kind, nth) != 4) abort();
         rule->nth = strtoul(nth, NULL, 10);
         rule->on = strchr(nth, '+') != NULL;
+        if (sscanf(action, "slow%d", &rule->error) == 1) {
+            rule->action = SLOW;
+            rules_count++;
+            continue;
+        }
         size_t at = 0;
         while (at < sizeof ACTIONS / sizeof *ACTIONS && strcmp(ACTIONS[at].name, action)) at++;
         if (at == sizeof ACTIONS / sizeof *ACTIONS || !rule->nth) abort();
@@ -128,7 +137,7 @@ static void parse(char *text) {
 
 __attribute__((constructor)) static void begin(void) {
     const char *at = getenv("TIDEMILL_SHIM_CLOCK");
-    if (at) sscanf(at, "%lld %lld", &clock_base, &clock_speed);
+    if (at) sscanf(at, "%lld %lld %lld", &clock_base, &clock_speed, &clock_back);
     armed = getenv("TIDEMILL_SHIM_ARMED");
     healed = getenv("TIDEMILL_SHIM_HEALED");
     if ((at = getenv("TIDEMILL_SHIM_LOG")))
@@ -141,6 +150,12 @@ __attribute__((constructor)) static void begin(void) {
 
 static void stand_still(void) {
     for (;;) pause();
+}
+
+static void wait_ms(int time) {
+    struct timespec left = {time / 1000, time % 1000 * 1000000L};
+    while (nanosleep(&left, &left)) {
+    }
 }
 
 static void die(void) {
@@ -234,7 +249,8 @@ static struct rule *strike(const char *function, const char *path) {
     int counts = rules_count && (!armed || there(armed));
     for (int at = 0; counts && at < rules_count && !struck; at++) {
         struct rule *rule = &rules[at];
-        if (fnmatch(rule->function, function, 0) || fnmatch(rule->kind, kind, 0)) continue;
+        if (fnmatch(rule->function, function, 0)) continue;
+        if (fnmatch(rule->kind, strchr(rule->kind, '/') ? path : kind, 0)) continue;
         unsigned long seen = __atomic_add_fetch(&rule->seen, 1, __ATOMIC_SEQ_CST);
         if (rule->on ? seen < rule->nth : seen != rule->nth) continue;
         if (rule->action >= SHORT && there(healed)) continue;
@@ -247,6 +263,10 @@ static struct rule *strike(const char *function, const char *path) {
         int length =
             snprintf(line, sizeof line, "%s%lu %s %s %s\n", struck ? "!" : "", number, function, kind, path);
         if (length > 0) syscall(SYS_write, log_fd, line, (size_t)length);
+    }
+    if (struck && struck->action == SLOW) {
+        wait_ms(struck->error);
+        struck = NULL;
     }
     if (struck && struck->action == CUT) cut();
     if (struck && struck->action <= CUT) die();
@@ -440,7 +460,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     if (!done && clock_speed && clock == CLOCK_REALTIME) {
         long long passed = (now->tv_sec - clock_base) * 1000000000LL + now->tv_nsec;
         passed *= clock_speed;
-        now->tv_sec = clock_base + passed / 1000000000LL;
+        now->tv_sec = clock_base + passed / 1000000000LL - clock_back;
         now->tv_nsec = passed % 1000000000LL;
     }
     return done;

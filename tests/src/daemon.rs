@@ -137,15 +137,26 @@ impl Daemon {
     pub fn used(&self) -> (f64, u64) {
         /// Ticks of the kernel's clock in a second, as Linux counts for programs.
         const TICKS: f64 = 100.0;
-        let read =
-            |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("its figures");
-        let stat = read("stat");
+        let stat = self.figures("stat");
         let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
         let ticks: f64 = [11, 12].iter().map(|&field| fields[field].parse::<f64>().expect("ticks")).sum();
-        let status = read("status");
-        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the most memory");
-        let kilobytes: u64 = most.trim().trim_end_matches(" kB").trim().parse().expect("kB");
-        (ticks / TICKS, kilobytes / 1000)
+        (ticks / TICKS, self.megabytes("VmHWM:"))
+    }
+
+    /// The memory that it holds now, in MB.
+    pub fn memory(&self) -> u64 {
+        self.megabytes("VmRSS:")
+    }
+
+    fn megabytes(&self, figure: &str) -> u64 {
+        let status = self.figures("status");
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)).expect("the figure");
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("kB") / 1000
+    }
+
+    /// What the kernel tells of it in one of its files.
+    fn figures(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("its figures")
     }
 
     /// Lets no file grow to more than `bytes`, as a full disk does; `None` gives the space back.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::place;
 
@@ -99,4 +100,11 @@ pub fn library() -> &'static Path {
         fs::rename(&built, &library).expect("the library in its place");
         library
     })
+}
+
+/// Has a command live at this time, in seconds since 1970.
+pub fn live_at(command: &mut Command, then: u64) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
+    let back = now as i64 - then as i64;
+    command.env("LD_PRELOAD", library()).env("TIDEMILL_SHIM_CLOCK", format!("0 1 {back}"));
 }

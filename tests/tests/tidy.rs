@@ -52,7 +52,7 @@ fn floors() -> BTreeMap<String, (u32, u32)> {
             floors.insert(module, (floor, 0));
         }
     }
-    for (module, rank) in [("pipeline", 1), ("runtime", 1), ("cli", 1), ("main", 2)] {
+    for (module, rank) in [("pipeline", 1), ("runtime", 1), ("cli", 1), ("fuzz", 1), ("main", 2)] {
         floors.get_mut(module).unwrap_or_else(|| panic!("module {module:?}")).1 = rank;
     }
     floors

@@ -27,8 +27,8 @@ const ID_CHARACTERS: usize = 12;
 pub enum Scope {
     /// Posting to the topics whose names begin so; all where it is empty.
     Produce(String),
-    /// Seeing what topics there are.
-    Consume,
+    /// Reading the topics whose names begin so, and seeing that they are there; all where it is empty.
+    Consume(String),
     /// All that the admin listener offers, and nothing else.
     Admin,
 }
@@ -112,9 +112,14 @@ impl Grant {
         self.has(|scope| matches!(scope, Scope::Produce(prefix) if topic.starts_with(prefix.as_str())))
     }
 
-    /// Whether it covers seeing what topics there are.
-    pub fn consumes(&self) -> bool {
-        self.has(|scope| *scope == Scope::Consume)
+    /// Whether it covers reading a topic.
+    pub fn consumes(&self, topic: &str) -> bool {
+        self.has(|scope| matches!(scope, Scope::Consume(prefix) if topic.starts_with(prefix.as_str())))
+    }
+
+    /// Whether it covers reading any topic.
+    pub fn consumes_some(&self) -> bool {
+        self.has(|scope| matches!(scope, Scope::Consume(_)))
     }
 
     /// Whether it covers the admin listener.
@@ -145,10 +150,14 @@ impl FromStr for Scope {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         match text.split_once(':') {
             Some(("produce", prefix)) if prefix.bytes().all(plain) => Ok(Self::Produce(prefix.to_owned())),
-            None if text == "consume" => Ok(Self::Consume),
+            Some(("consume", prefix)) if !prefix.is_empty() && prefix.bytes().all(plain) => {
+                Ok(Self::Consume(prefix.to_owned()))
+            }
+            None if text == "consume" => Ok(Self::Consume(String::new())),
             None if text == "admin" => Ok(Self::Admin),
             _ => Err(Error::new(Kind::Input, format!("scope {text:?} is not known")).hint(
-                "write produce:PREFIX, where a topic's name begins so, or produce: for all topics; consume; admin",
+                "write produce:PREFIX, where a topic's name begins so, or produce: for all topics; consume:PREFIX, or \
+                 consume; admin",
             )),
         }
     }
@@ -158,7 +167,8 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Produce(prefix) => write!(f, "produce:{prefix}"),
-            Self::Consume => f.write_str("consume"),
+            Self::Consume(prefix) if prefix.is_empty() => f.write_str("consume"),
+            Self::Consume(prefix) => write!(f, "consume:{prefix}"),
             Self::Admin => f.write_str("admin"),
         }
     }
@@ -195,10 +205,11 @@ mod tests {
 
     #[test]
     fn a_scope_is_read_as_it_is_written() {
-        for text in ["produce:", "produce:pin", "produce:a.b_c-D1", "consume", "admin"] {
+        for text in ["produce:", "produce:pin", "produce:a.b_c-D1", "consume", "consume:pin", "admin"] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
-        for text in ["", "produce", "produce:a/b", "produce:..%2f", "Admin", "consume:", "all", "admin "] {
+        for text in ["", "produce", "produce:a/b", "produce:..%2f", "Admin", "consume:", "consume:a/b", "all", "admin "]
+        {
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }
     }
@@ -208,13 +219,15 @@ mod tests {
         let check = |scopes: &[&str], expected: [bool; 4]| {
             let secret = Secret::generate().unwrap();
             let grant = Keys::new(vec![key(&secret, scopes, None)]).grant(&secret, Timestamp(0)).unwrap();
-            let got = [grant.produces("pin"), grant.produces("geo"), grant.consumes(), grant.administers()];
+            let got = [grant.produces("pin"), grant.produces("geo"), grant.consumes("pin"), grant.administers()];
             assert_eq!(got, expected, "{scopes:?}");
         };
         check(&["produce:pin"], [true, false, false, false]);
         check(&["produce:"], [true, true, false, false]);
         check(&["produce:pins"], [false; 4]);
         check(&["consume"], [false, false, true, false]);
+        check(&["consume:pi"], [false, false, true, false]);
+        check(&["consume:geo"], [false; 4]);
         check(&["admin"], [false, false, false, true]);
         check(&["admin", "consume", "produce:ge"], [false, true, true, true]);
         check(&[], [false; 4]);

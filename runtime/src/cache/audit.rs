@@ -159,7 +159,7 @@ impl Reader {
         let sql = format!(
             "SELECT {EPOCH}, count(d.offset) AS letters FROM tidemill_ledger l LEFT JOIN tidemill_dead_letters d ON \
              d.table_name = l.table_name AND d.partition = l.partition AND d.offset >= l.from_offset \
-             AND d.offset < l.next_offset GROUP BY l.table_name, l.partition, l.epoch HAVING letters <> l.rejected"
+             AND d.offset < l.next_offset AND d.rejected_by = 0 GROUP BY l.table_name, l.partition, l.epoch HAVING letters <> l.rejected"
         );
         select(&self.connection, &sql, [], |row| {
             Ok(Unbalanced { line: ledger::epoch(row)?, letters: whole(row, ledger::EPOCH_COLUMNS)? })

@@ -51,6 +51,17 @@ pub enum Differs {
     Altered,
 }
 
+/// A group of a window that the cache shows otherwise than it was given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupStray {
+    /// The start of its window, then the columns that it is grouped by.
+    pub key: Vec<Value>,
+    /// The measures that the cache shows; none where it has no such group.
+    pub was: Option<Vec<Value>>,
+    /// Those that were given; none where there was no such group.
+    pub now: Option<Vec<Value>>,
+}
+
 /// The latest rows of a table made anew.
 pub struct DerivedTable<'a> {
     reader: &'a Reader,
@@ -190,6 +201,59 @@ impl DerivedAggregate<'_> {
             Ok(())
         };
         write().during("add a group beside it")
+    }
+
+    /// Gives each group of these windows that the cache shows otherwise than it was given, by window; how many they are.
+    pub fn differences(&self, windows: &[Timestamp], mut each: impl FnMut(GroupStray)) -> Result<u64> {
+        let connection = &self.reader.connection;
+        let create = "CREATE TEMP TABLE IF NOT EXISTS tidemill_windows (start TEXT PRIMARY KEY); DELETE FROM temp.tidemill_windows";
+        connection.execute_batch(create).during("note the windows")?;
+        for window in windows {
+            let text = TimeText::of(*window);
+            let text = String::from_utf8_lossy(text.bytes());
+            run(connection, "note the windows", "INSERT INTO temp.tidemill_windows VALUES (?)", [text])?;
+        }
+        let AggregateLayout { name, fields, by, .. } = &self.layout;
+        let name = quote(name);
+        let columns = |of: &str, fields: &[Field]| -> String {
+            fields.iter().map(|field| format!("{of}.{}, ", quote(&field.name))).collect()
+        };
+        let key: Vec<Field> = fields.iter().take(1).chain(fields.iter().skip(2).take(*by)).cloned().collect();
+        let measures = fields.get(2 + by..).unwrap_or_default();
+        let joined = format!("({}1) IS ({}1)", columns("c", &key), columns("d", &key));
+        let kept = "c.window_start IN (SELECT start FROM temp.tidemill_windows)";
+        let sql = format!(
+            "SELECT {}{}{}c.window_start IS NOT NULL, 1 FROM temp.{name} d LEFT JOIN main.{name} c \
+             ON c.window_start = d.window_start AND {joined} WHERE c.window_start IS NULL OR ({}1) IS NOT ({}1) UNION ALL \
+             SELECT {}{}{}1, 0 FROM main.{name} c LEFT JOIN temp.{name} d ON c.window_start = d.window_start AND {joined} \
+             WHERE d.window_start IS NULL AND {kept} ORDER BY 1",
+            columns("d", &key),
+            columns("c", measures),
+            columns("d", measures),
+            columns("c", measures),
+            columns("d", measures),
+            columns("c", &key),
+            columns("c", measures),
+            columns("d", measures),
+        );
+        let mut read = || {
+            let mut statement = connection.prepare(&sql)?;
+            let mut rows = statement.query([])?;
+            let mut count = 0;
+            while let Some(row) = rows.next()? {
+                let values = |from: usize, count: usize| -> rusqlite::Result<Vec<Value>> {
+                    (from..from + count).map(|index| row.get_ref(index).map(value)).collect()
+                };
+                let (was, now) = (key.len(), key.len() + measures.len());
+                let end = now + measures.len();
+                let some = |there: bool, from| there.then(|| values(from, measures.len())).transpose();
+                let (was, now) = (some(row.get(end)?, was)?, some(row.get(end + 1)?, now)?);
+                each(GroupStray { key: values(0, key.len())?, was, now });
+                count += 1;
+            }
+            Ok(count)
+        };
+        read().during("compare its groups")
     }
 
     /// The groups of this window cannot be given, so those of the cache are not compared.

@@ -47,8 +47,9 @@ CREATE TABLE tidemill_ledger (
   PRIMARY KEY (table_name, partition, epoch)
 ) WITHOUT ROWID;
 
--- Lines beside those of the ledger, to be added to them: what a redrive of dead letters has changed of an epoch. `late` is a
--- JSON list of [aggregate, rows], of the whole revision, in the first of its lines.
+-- Lines beside those of the ledger, to be added to them: what a redrive of dead letters or a replay has changed of an epoch.
+-- `late` is a JSON list of [aggregate, rows], of the whole revision, in the first of its lines. A replay's line `replaces`: its
+-- rows, in `cuts` as the ledger has them, stand in the place of all that the epoch's records had before.
 CREATE TABLE tidemill_revisions (
   table_name TEXT NOT NULL,
   partition INTEGER NOT NULL,
@@ -61,6 +62,8 @@ CREATE TABLE tidemill_revisions (
   committed INTEGER NOT NULL,
   digest TEXT NOT NULL,
   late TEXT NOT NULL,
+  replaces INTEGER NOT NULL,
+  cuts TEXT NOT NULL,
   PRIMARY KEY (table_name, partition, epoch, revision)
 ) WITHOUT ROWID;
 
@@ -78,8 +81,8 @@ CREATE TABLE tidemill_positions (
   PRIMARY KEY (table_name, partition)
 ) WITHOUT ROWID;
 
--- Records that could not become rows. One that a redrive has healed stays: `redriven` is when, `became` is what came of it,
--- `revision` the number of the lines that say so.
+-- Records that could not become rows. One that a redrive or a replay has healed stays: `redriven` is when, `became` is what came
+-- of it, `revision` the number of the lines that say so. `rejected_by` is the revision that made it one; 0 where the epoch did.
 CREATE TABLE tidemill_dead_letters (
   table_name TEXT NOT NULL,
   partition INTEGER NOT NULL,
@@ -94,6 +97,7 @@ CREATE TABLE tidemill_dead_letters (
   redriven INTEGER,
   became TEXT CHECK (became IN ('rows', 'dropped')),
   revision INTEGER,
+  rejected_by INTEGER NOT NULL,
   PRIMARY KEY (table_name, partition, offset)
 );
 
@@ -109,7 +113,8 @@ CREATE TABLE tidemill_segments (
   rows INTEGER NOT NULL,
   bytes INTEGER NOT NULL,
   digest TEXT NOT NULL,
-  revision INTEGER NOT NULL
+  revision INTEGER NOT NULL,
+  replaces INTEGER NOT NULL
 );
 
 -- The outbox; `delivered` is when the bucket had the object, null until then. `digests` is a JSON list. `revision` is 0 where

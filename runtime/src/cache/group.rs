@@ -200,7 +200,7 @@ fn micros(size: Duration) -> Result<i64> {
 }
 
 /// A key as bytes that differ where keys differ, down to the bits of floats, which SQLite's columns do not keep apart.
-fn encode(key: &[Value]) -> Vec<u8> {
+pub(super) fn encode(key: &[Value]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for value in key {
         match value {
@@ -227,7 +227,8 @@ fn push(bytes: &mut Vec<u8>, tag: u8, value: &[u8]) {
     bytes.extend_from_slice(value);
 }
 
-fn decode(mut bytes: &[u8]) -> Option<Vec<Value>> {
+/// Reads what [`encode`] made; none for all else.
+pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<Value>> {
     let mut key = Vec::new();
     while let Some((tag, rest)) = bytes.split_first() {
         let eight = rest.split_first_chunk::<8>();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fault::{During, internal};
-use super::row::{int, json, run, time, whole};
-use crate::commit::{Cut, Epoch, Share};
+use super::row::{cuts, cuts_text, int, json, run, time, whole};
+use crate::commit::{Epoch, Share};
 use crate::error::{Kind, OrFail, Result};
 use crate::sabotage::{self, Fault};
 use crate::time::Timestamp;
@@ -20,9 +20,6 @@ pub(super) const EPOCH: &str = "l.table_name, l.partition, l.epoch, l.from_offse
 pub(super) const EPOCH_COLUMNS: usize = 19;
 
 pub(super) fn epoch(row: &Row<'_>) -> rusqlite::Result<Epoch> {
-    let cuts: Vec<(i64, u64, u64, u64)> = json(row, 17)?;
-    let cut =
-        |(window, first_offset, next_offset, rows)| Cut { window: Timestamp(window), first_offset, next_offset, rows };
     let shares: Vec<(String, u64, i64)> = json(row, 18)?;
     let share = |(aggregate, late, watermark)| Share { aggregate, late, watermark: Timestamp(watermark) };
     Ok(Epoch {
@@ -38,7 +35,7 @@ pub(super) fn epoch(row: &Row<'_>) -> rusqlite::Result<Epoch> {
         rows: whole(row, 9)?,
         superseded: whole(row, 15)?,
         unkeyed: whole(row, 16)?,
-        cuts: cuts.into_iter().map(cut).collect(),
+        cuts: cuts(row, 17)?,
         shares: shares.into_iter().map(share).collect(),
         watermark: time(row, 10)?,
         committed: time(row, 11)?,
@@ -53,8 +50,6 @@ pub(super) fn write_epoch(connection: &Connection, line: &Epoch) -> Result<()> {
     check(connection, line).map_err(|error| error.within(format!("ledger of {:?}/{}", line.table, line.partition)))?;
     let (records_in, out, dropped) = (int(line.records_in), int(line.out), int(line.dropped));
     let (epoch, next, rejected, rows) = (int(line.epoch), int(line.next), int(line.rejected), int(line.rows));
-    let cuts: Vec<_> =
-        line.cuts.iter().map(|cut| (cut.window.0, cut.first_offset, cut.next_offset, cut.rows)).collect();
     let shares: Vec<_> = line.shares.iter().map(|share| (&share.aggregate, share.late, share.watermark.0)).collect();
     let text = |json: serde_json::Result<String>| json.or_fail(Kind::Internal, || "ledger");
     run(
@@ -79,7 +74,7 @@ pub(super) fn write_epoch(connection: &Connection, line: &Epoch) -> Result<()> {
             i64::try_from(line.spent.as_nanos()).unwrap_or(i64::MAX),
             int(line.superseded),
             int(line.unkeyed),
-            text(serde_json::to_string(&cuts))?,
+            cuts_text(&line.cuts)?,
             text(serde_json::to_string(&shares))?,
         ],
     )?;

@@ -158,8 +158,41 @@ pub(super) fn write(connection: &Connection, letter: &DeadLetter) -> Result<()> 
     let DeadLetter { table, partition, offset, epoch, time, reason, digest, key, value, headers } = letter;
     let (offset, epoch) = (int(*offset), int(*epoch));
     let values = params![table, partition, offset, time.0, reason, digest, key, value, headers, epoch];
-    let sql = "INSERT INTO tidemill_dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)";
+    let sql = "INSERT INTO tidemill_dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0)";
     run(connection, "keep a dead letter", sql, values).map(drop)
+}
+
+/// Writes a record that a revision rejects; one that was a letter before waits again.
+pub(super) fn reject(connection: &Connection, letter: &DeadLetter, revision: u64) -> Result<()> {
+    let DeadLetter { table, partition, offset, epoch, time, reason, digest, key, value, headers } = letter;
+    let (offset, epoch) = (int(*offset), int(*epoch));
+    let values = params![table, partition, offset, time.0, reason, digest, key, value, headers, epoch, int(revision)];
+    let sql = "INSERT INTO tidemill_dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, ?) \
+         ON CONFLICT DO UPDATE SET reason = excluded.reason, digest = excluded.digest, redriven = NULL, became = NULL, \
+         revision = NULL";
+    run(connection, "keep a dead letter", sql, values).map(drop)
+}
+
+/// Notes what becomes of a letter now, whether it waited or was healed before.
+pub(super) fn become_now(
+    connection: &Connection,
+    table: &str,
+    (partition, offset): (u32, u64),
+    became: Became,
+    revision: u64,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE tidemill_dead_letters SET redriven = ?4, became = ?5, revision = ?6 \
+         WHERE table_name = ?1 AND partition = ?2 AND offset = ?3";
+    let values = params![table, partition, int(offset), now.0, word(became), int(revision)];
+    run(connection, "note a replay", sql, values).map(drop)
+}
+
+fn word(became: Became) -> &'static str {
+    match became {
+        Became::Rows => "rows",
+        Became::Dropped => "dropped",
+    }
 }
 
 pub(super) fn heal(
@@ -170,13 +203,9 @@ pub(super) fn heal(
     revision: u64,
     now: Timestamp,
 ) -> Result<()> {
-    let became = match became {
-        Became::Rows => "rows",
-        Became::Dropped => "dropped",
-    };
     let sql = "UPDATE tidemill_dead_letters SET redriven = ?4, became = ?5, revision = ?6 \
          WHERE table_name = ?1 AND partition = ?2 AND offset = ?3 AND redriven IS NULL";
-    let values = params![table, partition, int(offset), now.0, became, int(revision)];
+    let values = params![table, partition, int(offset), now.0, word(became), int(revision)];
     match run(connection, "note a redrive", sql, values)? {
         1 => Ok(()),
         _ => Err(internal(format!("dead letter {table}/{partition}/{offset}: there is none that waits"))),

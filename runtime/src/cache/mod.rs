@@ -17,6 +17,8 @@ mod commit;
 mod derive;
 mod fault;
 mod file;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod group;
 mod history;
 mod latest;
@@ -24,18 +26,22 @@ mod ledger;
 pub mod letters;
 mod percentile;
 mod rebuild;
+mod revise;
 mod row;
 mod store;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub use audit::{Holding, Lines, Position, Unbalanced};
 pub use commit::Commit;
-pub use derive::{DerivedAggregate, DerivedTable, Differs, Given, Stray};
+pub use derive::{DerivedAggregate, DerivedTable, Differs, Given, GroupStray, Stray};
 pub use group::{Mark, Marks};
 pub use history::Work;
 pub use latest::Latest;
 pub use layout::{AggregateLayout, Layout, TableLayout, check};
 pub use rebuild::{Part, Rebuild};
+pub use revise::Revise;
 pub use row::Generation;
 pub use store::Store;
+pub use written::{Fate, Holdings, Replaced};

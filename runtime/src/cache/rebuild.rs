@@ -16,8 +16,10 @@ use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, list, quote};
 use super::row::{self, OBJECT, select, whole};
 use super::store::owner;
+use super::written::{self, Replaced};
 use crate::commit::{Group, Object, Segment};
 use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
 
 /// A rebuild under way. Dropped before [`Rebuild::finish`], it leaves the file as it was.
 ///
@@ -88,6 +90,16 @@ impl Rebuild {
     pub fn segments(&self) -> Result<Vec<Part>> {
         let sql = "SELECT * FROM tidemill_segments ORDER BY table_name, partition, first_offset, window_start, file";
         select(&self.connection, sql, [], |row| row::segment(row).map(Part::Segment))
+    }
+
+    /// What revisions have replaced of a partition.
+    pub fn replaced(&self, table: &str, partition: u32) -> Result<Replaced> {
+        written::replaced(&self.connection, table, partition)
+    }
+
+    /// Whether a later revision stands in the place of a window of an aggregate.
+    pub fn superseded(&self, aggregate: &str, window: Timestamp, revision: u64) -> Result<bool> {
+        written::superseded(&self.connection, aggregate, window, revision)
     }
 
     /// Adds rows of a table as a commit would: the latest of each key stays, wherever it comes in the order of these calls. They

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::fault::{During, internal};
-use crate::commit::{Object, Revision, Segment};
+use crate::commit::{Cut, Object, Revision, Segment};
 use crate::error::{Kind, OrFail, Result};
 use crate::time::Timestamp;
 
@@ -58,16 +58,33 @@ pub(super) fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
         committed: time(row, 8)?,
         digest: row.get(9)?,
         late: json(row, 10)?,
+        replaces: row.get(11)?,
+        cuts: cuts(row, 12)?,
     })
 }
 
 /// Writes a line beside one of the ledger's, and adds it to the partition's sums.
 pub(super) fn write_revision(connection: &Connection, line: &Revision) -> Result<()> {
-    let Revision { table, partition, epoch, revision, out, dropped, rejected, rows, late, committed, digest } = line;
+    let Revision { table, partition, epoch, revision, out, dropped, rejected, rows, late, committed, digest, .. } =
+        line;
     let late = serde_json::to_string(late).or_fail(Kind::Internal, || "revision")?;
-    let sql = "INSERT INTO tidemill_revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    let (epoch, revision) = (int(*epoch), int(*revision));
-    let values = params![table, partition, epoch, revision, out, dropped, rejected, rows, committed.0, digest, late];
+    let sql = "INSERT INTO tidemill_revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let (epoch, revision, replaces, cuts) = (int(*epoch), int(*revision), line.replaces, cuts_text(&line.cuts)?);
+    let values = params![
+        table,
+        partition,
+        epoch,
+        revision,
+        out,
+        dropped,
+        rejected,
+        rows,
+        committed.0,
+        digest,
+        late,
+        replaces,
+        cuts
+    ];
     run(connection, "write a revision", sql, values)?;
     let sql = "UPDATE tidemill_positions SET records_out = records_out + ?3, dropped = dropped + ?4, \
          rejected = rejected + ?5, rows = rows + ?6 WHERE table_name = ?1 AND partition = ?2";
@@ -90,18 +107,31 @@ pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<Segment> {
         bytes: whole(row, 8)?,
         digest: row.get(9)?,
         revision: whole(row, 10)?,
+        replaces: row.get(11)?,
         sha256: None,
     })
 }
 
 pub(super) fn write_segment(connection: &Connection, segment: &Segment) -> Result<()> {
     let Segment {
-        file, table, partition, epoch, revision, window, first_offset, next_offset, rows, bytes, digest, ..
+        file,
+        table,
+        partition,
+        epoch,
+        revision,
+        window,
+        first_offset,
+        next_offset,
+        rows,
+        bytes,
+        digest,
+        replaces,
+        ..
     } = segment;
     let (epoch, revision, first, next) = (int(*epoch), int(*revision), int(*first_offset), int(*next_offset));
     let (rows, bytes) = (int(*rows), int(*bytes));
-    let values = params![file, table, partition, epoch, window.0, first, next, rows, bytes, digest, revision];
-    let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let values = params![file, table, partition, epoch, window.0, first, next, rows, bytes, digest, revision, replaces];
+    let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     run(connection, "list a segment", sql, values).map(drop)
 }
 
@@ -182,6 +212,20 @@ pub(super) fn whole(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
 
 pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
     row.get(index).map(Timestamp)
+}
+
+/// Cuts, as a column of JSON has them: a list of [window start, first offset, next offset, rows].
+pub(super) fn cuts(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<Cut>> {
+    let cuts: Vec<(i64, u64, u64, u64)> = json(row, index)?;
+    let cut =
+        |(window, first_offset, next_offset, rows)| Cut { window: Timestamp(window), first_offset, next_offset, rows };
+    Ok(cuts.into_iter().map(cut).collect())
+}
+
+/// The same, to be written.
+pub(super) fn cuts_text(cuts: &[Cut]) -> Result<String> {
+    let cuts: Vec<_> = cuts.iter().map(|cut| (cut.window.0, cut.first_offset, cut.next_offset, cut.rows)).collect();
+    serde_json::to_string(&cuts).or_fail(Kind::Internal, || "cuts")
 }
 
 /// A column that holds JSON.

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
-use self::show::{as_json, plain};
+use self::show::as_json;
+pub(super) use self::show::plain;
 use super::{Ended, table};
 use crate::cache::letters::{Letter, Which};
 use crate::cache::query::{Reader, Table as Answer};

@@ -49,6 +49,9 @@ fn show(of: &Explained) {
     if !of.object_intact {
         println!("          its bytes are not those that the outbox sent");
     }
+    if let Some(revision) = of.replaced_by {
+        println!("          revision {revision} stands in the place of what its record had here");
+    }
     println!(
         "came from table {:?}, partition {}, offset {}, row {} of its record",
         of.table, of.partition, of.offset, of.nth

@@ -15,12 +15,14 @@ mod operator;
 mod progress;
 mod query;
 mod repair;
+mod replay;
 mod run;
 mod shadow;
 mod status;
 mod table;
 mod tap;
 mod test;
+mod topic;
 mod transform;
 
 use std::io::IsTerminal;
@@ -88,6 +90,11 @@ enum Command {
     /// See, take out or redrive the records that could not become rows.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Run a table's history again, and show what would be different, or write it.
+    Replay(replay::Replay),
+    /// See what stands in a topic.
+    #[command(subcommand)]
+    Topic(topic::Topic),
     /// See the last records of a table with what its transform makes of them, or keep them as a test case.
     Tap(tap::Tap),
     /// Name what is rotten in the topics of a stopped pipeline, or leave it out.
@@ -106,6 +113,8 @@ enum Ended {
     Well,
     /// The command did its work, and what it found is not well; all has been said.
     NotWell,
+    /// What could be looked at is well, but that was not all.
+    NotProven,
 }
 
 /// Reads the command line, does what it says, and shows an error as a sentence and a next step.
@@ -129,6 +138,8 @@ pub fn main() -> ExitCode {
         Command::Discard(discard) => discard.run(),
         Command::Cache(cache) => cache.run(),
         Command::DeadLetters(letters) => letters.run(),
+        Command::Replay(replay) => replay.run(),
+        Command::Topic(topic) => topic.run(),
         Command::Tap(tap) => tap.run(),
         Command::Repair(repair) => repair.run(),
         Command::Key(key) => key.run(),
@@ -137,6 +148,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::NotWell) => ExitCode::FAILURE,
+        Ok(Ended::NotProven) => ExitCode::from(3),
         Err(error) => {
             eprintln!("error: {error}");
             if let Some(hint) = error.next_step() {

@@ -132,7 +132,7 @@ mod tests {
         let keys = parse(&format!("{GOOD}{more}")).unwrap();
         let good = keys.get("AKIAIOSFODNN7EXAMPLE", Timestamp(0)).unwrap();
         assert_eq!(good.secret.expose(), "wJalrXUtnFEMI/K7MDENG");
-        assert!(good.grant().produces("pins") && !good.grant().produces("geo") && !good.grant().consumes());
+        assert!(good.grant().produces("pins") && !good.grant().produces("geo") && !good.grant().consumes_some());
         assert!(keys.get("old", Timestamp(999_999)).is_some() && keys.get("old", Timestamp(1_000_000)).is_none());
         assert!(keys.get("other", Timestamp(0)).is_none());
     }

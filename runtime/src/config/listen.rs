@@ -17,6 +17,8 @@ use super::{Declared, access_keys, keys, names, paths};
 const PORTS: [u16; 2] = [8082, 9082];
 /// The most connections that a listener may be allowed.
 const CONNECTIONS_MAX: u64 = 1 << 16;
+/// The most consumers that a listener may be allowed.
+const CONSUMERS_MAX: u64 = 10_000;
 /// The most headers that a request may be allowed.
 const HEADERS_MAX: u64 = 1_000;
 /// Bounds on the bytes of a request's head. A buffer below the least would not hold one.
@@ -200,6 +202,8 @@ fn limits(section: &Section<'_>) -> ListenLimits {
         body_time_max: time("body_time", usual.body_time_max),
         answer_pause_max: time("answer_pause", usual.answer_pause_max),
         idle_time_max: time("idle_time", usual.idle_time_max),
+        consumers_max: number("consumers", CONSUMERS_MAX, usual.consumers_max),
+        consumer_idle_time_max: time("consumer_idle_time", usual.consumer_idle_time_max),
     };
     section.finish();
     limits

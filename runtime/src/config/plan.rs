@@ -129,6 +129,10 @@ pub struct ListenLimits {
     pub answer_pause_max: Duration,
     /// How long a connection may be quiet between requests.
     pub idle_time_max: Duration,
+    /// Consumers of the REST proxy at one time.
+    pub consumers_max: usize,
+    /// How long one of them may ask for nothing before it is forgotten.
+    pub consumer_idle_time_max: Duration,
 }
 
 impl Default for ListenLimits {
@@ -145,6 +149,8 @@ impl Default for ListenLimits {
             body_time_max: Duration::from_secs(60),
             answer_pause_max: Duration::from_secs(30),
             idle_time_max: Duration::from_secs(60),
+            consumers_max: 100,
+            consumer_idle_time_max: Duration::from_secs(300),
         }
     }
 }

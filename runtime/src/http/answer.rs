@@ -1,11 +1,11 @@
-//! Answers of the REST proxy: JSON bodies, error codes, what a client may send and accept.
+//! Answers in words: JSON bodies, error codes.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// The type of v2 answers.
-const V2: &str = "application/vnd.kafka.v2+json";
+/// The type of the REST proxy's v2 answers.
+pub(super) const V2: &str = "application/vnd.kafka.v2+json";
 
 /// A refusal as the REST proxy words it: a status, a code of its own, a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,50 +70,4 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
         Ok(body) => (status, [(header::CONTENT_TYPE, V2)], body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-}
-
-/// How the values of a produce request are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Embedded {
-    /// Any JSON.
-    Json,
-    /// Base64 of any bytes.
-    Binary,
-}
-
-/// The embedded format by the request's content type; all but the v2 types of this server are refused.
-pub(super) fn embedded(headers: &HeaderMap) -> Result<Embedded, Refusal> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
-        "application/vnd.kafka.json.v2+json" => Ok(Embedded::Json),
-        "application/vnd.kafka.binary.v2+json" => Ok(Embedded::Binary),
-        "application/vnd.kafka.avro.v2+json"
-        | "application/vnd.kafka.protobuf.v2+json"
-        | "application/vnd.kafka.jsonschema.v2+json" => Err(Refusal::coded(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            42206,
-            "Payload error. Schema Registry must be configured when using schemas.",
-        )),
-        _ => Err(Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "HTTP 415 Unsupported Media Type")),
-    }
-}
-
-/// Whether the client takes a v2 answer; one that does not gets 406 without a body.
-pub(super) fn accepts(headers: &HeaderMap) -> Result<(), StatusCode> {
-    const TAKEN: [&str; 6] = [
-        "*/*",
-        "application/*",
-        V2,
-        "application/vnd.kafka.v2+json",
-        "application/vnd.kafka+json",
-        "application/vnd.kafka.json.v2+json",
-    ];
-    let mut given = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    if given.peek().is_none() {
-        return Ok(());
-    }
-    let mut wanted =
-        given.flat_map(|value| value.split(',')).map(|one| one.split(';').next().unwrap_or_default().trim());
-    if wanted.any(|one| one.is_empty() || TAKEN.contains(&one)) { Ok(()) } else { Err(StatusCode::NOT_ACCEPTABLE) }
 }

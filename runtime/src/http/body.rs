@@ -12,6 +12,7 @@ use super::Door;
 use super::answer::Refusal;
 use super::connection::by;
 use super::guard::refusal;
+use super::gzip::{self, Unpacked};
 use super::server::Peer;
 
 /// Room that is taken before a body comes, or all that it says it needs: what is promised to who waits to be asked for it.
@@ -25,7 +26,7 @@ pub(super) struct Taken {
 }
 
 /// Room for bytes, counted in KiB so that the largest bodies fit the count.
-struct Room {
+pub(super) struct Room {
     all: Arc<Semaphore>,
     permits: Vec<OwnedSemaphorePermit>,
     bytes: usize,
@@ -43,13 +44,14 @@ pub(super) async fn take(
         let message = format!("The request's body is over the limit of {bytes_max} bytes.");
         Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
-    plainly_encoded(headers)?;
+    let packed = packed(headers)?;
+    plainly_sent(headers)?;
     let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if stated.is_some_and(|stated| stated > bytes_max) {
         return Err(too_large());
     }
     let expected = stated.unwrap_or(bytes_max).min(FIRST_BYTES);
-    let mut room = Room { all: Arc::clone(&door.room), permits: Vec::new(), bytes: 0 };
+    let mut room = Room::new(door);
     room.grow(expected)?;
     let mut bytes = Vec::with_capacity(expected);
     peer.line.body();
@@ -72,6 +74,17 @@ pub(super) async fn take(
         bytes.extend_from_slice(&frame);
     }
     peer.line.work();
+    if packed {
+        let taken = bytes.len();
+        // Both are there for a while.
+        bytes = gzip::unpack(&bytes, bytes_max, |more| room.grow(taken + more).is_ok()).map_err(|why| match why {
+            Unpacked::TooLarge => too_large(),
+            Unpacked::NoRoom => Refusal::busy(),
+            Unpacked::Broken(why) => {
+                Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: the body is not gzip: {why}"))
+            }
+        })?;
+    }
     Ok(Taken { bytes, _room: room })
 }
 
@@ -83,12 +96,20 @@ pub(super) async fn component(door: &Door, peer: &Peer, headers: &HeaderMap, bod
     if !given.all(|given| TYPES.iter().any(|known| given.as_bytes().eq_ignore_ascii_case(known))) {
         return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
+    if packed(headers)? {
+        return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
     take(door, peer, headers, body, door.component_bytes_max).await
 }
 
 impl Room {
+    /// None yet, among what a door has for all.
+    pub(super) fn new(door: &Door) -> Self {
+        Self { all: Arc::clone(&door.room), permits: Vec::new(), bytes: 0 }
+    }
+
     /// Makes it enough for `bytes` in all.
-    fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         let kib = |bytes: usize| u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let more = kib(bytes).saturating_sub(kib(self.bytes));
         if more > 0 {
@@ -103,13 +124,22 @@ impl Room {
     }
 }
 
-/// Nothing is unpacked: a few bytes could become any number. What is sent in chunks is said so once, and in that word.
-fn plainly_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
-    let plain = |value: &axum::http::HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
-    if !headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
-        let message = "HTTP 415 Unsupported Media Type: send the body as it is";
-        return Err(Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+/// Whether a body comes in gzip; in any other way it is refused.
+pub(super) fn packed(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter().map(|value| value.as_bytes().trim_ascii());
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(false),
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"identity") => Ok(false),
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"gzip") => Ok(true),
+        _ => {
+            let message = "HTTP 415 Unsupported Media Type: send the body as it is, or in gzip";
+            Err(Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+        }
     }
+}
+
+/// What is sent in chunks is said so once, and in that word.
+pub(super) fn plainly_sent(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut transfers = headers.get_all(header::TRANSFER_ENCODING).iter();
     let chunked = |value: &axum::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
     let (first, more) = (transfers.next(), transfers.next());

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Sleep};
 
 use crate::config::plan::ListenLimits;
@@ -24,6 +24,8 @@ enum Phase {
     Body,
     /// It is worked on.
     Work,
+    /// Its body comes while its answer goes.
+    Stream,
     /// Its answer goes, or has gone; nothing of the next request has come.
     Answer,
 }
@@ -33,12 +35,20 @@ enum Phase {
 pub(super) struct Line {
     turn: Mutex<(Phase, Instant)>,
     closing: Notify,
+    ending: watch::Sender<bool>,
 }
+
+/// A body that comes while its answer goes; dropped, the answer has gone.
+pub(super) struct Streaming(Arc<Line>);
 
 impl Line {
     /// One that was just opened.
     pub(super) fn new() -> Self {
-        Self { turn: Mutex::new((Phase::Head, Instant::now())), closing: Notify::new() }
+        Self {
+            turn: Mutex::new((Phase::Head, Instant::now())),
+            closing: Notify::new(),
+            ending: watch::Sender::new(false),
+        }
     }
 
     /// From now on a request's head is waited for.
@@ -56,9 +66,27 @@ impl Line {
         self.enter(Phase::Body);
     }
 
-    /// Its answer is ready.
+    /// Its answer is ready, or begins.
     pub(super) fn answer(&self) {
-        self.enter(Phase::Answer);
+        if self.turn().0 != Phase::Stream {
+            self.enter(Phase::Answer);
+        }
+    }
+
+    /// Its body comes while its answer goes, which keeps times of its own.
+    pub(super) fn stream(self: &Arc<Self>) -> Streaming {
+        self.enter(Phase::Stream);
+        Streaming(Arc::clone(self))
+    }
+
+    /// Asks what may go on for long to come to its end, for the listener ends.
+    pub(super) fn end(&self) {
+        self.ending.send_replace(true);
+    }
+
+    /// Returns when the listener ends.
+    pub(super) async fn ended(&self) {
+        let _ = self.ending.subscribe().wait_for(|end| *end).await;
     }
 
     /// Since when it waits for its client; none while it is the server's turn.
@@ -86,7 +114,7 @@ impl Line {
     fn received(&self) {
         match self.turn().0 {
             Phase::Answer => self.head(),
-            Phase::Body => self.enter(Phase::Body),
+            phase @ (Phase::Body | Phase::Stream) => self.enter(phase),
             Phase::Head | Phase::Work => {}
         }
     }
@@ -117,7 +145,7 @@ impl Line {
         match self.turn() {
             (Phase::Answer, since) => Some(since + limits.idle_time_max),
             (Phase::Head, since) => Some(since + limits.head_time_max),
-            (Phase::Body | Phase::Work, _) => None,
+            (Phase::Body | Phase::Work | Phase::Stream, _) => None,
         }
     }
 
@@ -127,6 +155,12 @@ impl Line {
 
     fn enter(&self, phase: Phase) {
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Answer);
     }
 }
 

@@ -12,10 +12,12 @@ mod dead_letters;
 mod gateway;
 pub mod generations;
 mod guard;
+mod gzip;
 mod kinesis;
 mod placement;
 mod records;
-mod rest;
+mod replay;
+pub(crate) mod rest;
 mod server;
 mod shadow;
 mod tls;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
@@ -72,6 +74,11 @@ struct Door {
     component_bytes_max: usize,
     /// Room for the bodies that are being worked on, in KiB.
     room: Arc<Semaphore>,
+    /// The same for records of streams that are on their way: half as much, beside it. It is waited for.
+    stream_room: Arc<Semaphore>,
+    stream_kib_max: usize,
+    /// The REST proxy's consumers.
+    consumers: rest::Consumers,
 }
 
 impl Door {
@@ -131,7 +138,11 @@ fn door(runtime: Arc<Runtime>, side: Side) -> Arc<Door> {
         Side::Gateway | Side::Kinesis => ingest.inflight_bytes_max.max(kinesis::BODY_BYTES_MAX + 1024),
     };
     let room = Arc::new(Semaphore::new((inflight_bytes_max / 1024).min(Semaphore::MAX_PERMITS)));
-    Arc::new(Door { runtime, side, ingest, component_bytes_max, room })
+    let stream_kib_max = (inflight_bytes_max / 2048).clamp(1, Semaphore::MAX_PERMITS);
+    let stream_room = Arc::new(Semaphore::new(stream_kib_max));
+    let limits = &runtime.pipeline().listen.limits;
+    let consumers = rest::Consumers::new(limits.consumers_max, limits.consumer_idle_time_max);
+    Arc::new(Door { runtime, side, ingest, component_bytes_max, room, stream_room, stream_kib_max, consumers })
 }
 
 /// The REST proxy's routes.
@@ -141,6 +152,7 @@ pub fn topics(runtime: Arc<Runtime>, guard: Arc<Guard>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn_with_state((guard, Side::Topics, metrics), guard::admit))
+        .layer(from_fn(rest::dress))
         .with_state(door(runtime, Side::Topics))
 }
 
@@ -176,6 +188,7 @@ pub fn admin(runtime: Arc<Runtime>, guard: Arc<Guard>) -> Router {
         .route("/tables/{table}/reload", post(generations::reload))
         .route("/tables/{table}/shadow", get(shadow::look).post(shadow::begin))
         .route("/tables/{table}/redrive", post(dead_letters::redrive))
+        .route("/tables/{table}/replay", post(replay::replay))
         .route("/tables/{table}/promote", post(shadow::promote))
         .route("/tables/{table}/discard", post(shadow::discard))
         .route("/tables/{table}/rollback", post(generations::rollback))

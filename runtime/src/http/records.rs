@@ -91,6 +91,16 @@ impl Records {
         }
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.outcomes.is_empty()
+    }
+
+    /// The bytes of their keys and values.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Copies a record into its partition's append; one that cannot be taken has its outcome already.
     pub(super) fn push(&mut self, record: &Incoming<'_>) {
         let index = self.outcomes.len();

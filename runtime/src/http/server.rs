@@ -166,8 +166,66 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     tokio::select! {
         _ = connection.as_mut() => {}
         () = ended(&mut end) => {
+            line.end();
             connection.as_mut().graceful_shutdown();
             let _ = tokio::time::timeout(END_TIME_MAX, connection).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use axum::routing::get;
+
+    use super::*;
+    use crate::config::plan::Listen;
+    use crate::time::Clock;
+
+    /// What a server answers to a GET; nothing where it only closes.
+    fn ask(at: SocketAddr, path: &str) -> String {
+        let mut socket = std::net::TcpStream::connect(at).unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        // A connection that is cut off is an answer too.
+        let _ = socket.read_to_string(&mut answer);
+        answer
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_route_that_panics_ends_its_connection_alone() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), "listen.topics").await.unwrap();
+        let at = listener.addr();
+        let (go, gone) = watch::channel(false);
+        let slow = move || {
+            let mut gone = gone.clone();
+            async move {
+                let _ = gone.wait_for(|gone| *gone).await;
+                "late"
+            }
+        };
+        let router = Router::new()
+            .route("/bad", get(async || -> &'static str { panic!("on purpose") }))
+            .route("/good", get(async || "well"))
+            .route("/slow", get(slow));
+        let listen = {
+            let any = ([127, 0, 0, 1], 0).into();
+            let limits = ListenLimits::default();
+            Listen { topics: any, admin: any, hosts: Vec::new(), keys: None, tls: None, limits }
+        };
+        let guard = Guard::new(&listen, Arc::new(Clock::System)).unwrap();
+        let (end, ends) = watch::channel(false);
+        let served = tokio::spawn(listener.serve(router, guard, ends));
+        let ask = |path: &'static str| tokio::task::spawn_blocking(move || ask(at, path));
+        let waiting = ask("/slow");
+        for _ in 0..20 {
+            assert_eq!(ask("/bad").await.unwrap(), "");
+            assert!(ask("/good").await.unwrap().ends_with("\r\n\r\nwell"));
+        }
+        go.send(true).unwrap();
+        assert!(waiting.await.unwrap().ends_with("\r\n\r\nlate"), "who was answered meanwhile is answered");
+        end.send(true).unwrap();
+        served.await.unwrap();
     }
 }

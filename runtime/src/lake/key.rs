@@ -5,15 +5,25 @@ use crate::commit::Segment;
 
 /// The key of the object whose first segment is `first`:
 /// `{prefix}/{table}/window=2026-11-22T21-05-00Z/{topic}+{partition}+{first offset, 10 digits}+{epoch}.parquet`,
-/// with `r{revision}` in the epoch's place where a revision adds to a window.
+/// with `r{revision}` in the epoch's place where a revision adds to a window. Where a revision's rows take the place of others, it
+/// says of which offsets: `{first}-{offset after the last}+v{revision}`.
 ///
-/// Table, topic and offset make it unique: no two rows are those of one record.
-pub fn object_key(options: &Options, topic: &str, first: &Segment) -> String {
-    let Segment { table, partition, epoch, revision, window, first_offset, .. } = first;
+/// Table, topic, offset and revision make it unique: no two rows of one are those of one record.
+pub fn object_key(options: &Options, topic: &str, first: &Segment, last: &Segment) -> String {
+    let Segment { table, partition, epoch, revision, replaces, window, first_offset, .. } = first;
     let prefix = prefix(options);
     let window = window.for_key();
     let extension = options.format.extension();
-    let writer = if *revision > 0 { format!("r{revision}") } else { epoch.to_string() };
+    let writer = match (revision, replaces) {
+        (0, _) => epoch.to_string(),
+        (_, false) => format!("r{revision}"),
+        (_, true) => {
+            let next = last.next_offset;
+            return format!(
+                "{prefix}{table}/window={window}/{topic}+{partition}+{first_offset:010}-{next:010}+v{revision}.{extension}"
+            );
+        }
+    };
     format!("{prefix}{table}/window={window}/{topic}+{partition}+{first_offset:010}+{writer}.{extension}")
 }
 
@@ -50,7 +60,11 @@ mod tests {
         let epoch = if revision > 0 { 0 } else { 17 };
         let table = "pin".to_owned();
         let first = Segment { table, partition: 3, epoch, revision, window, first_offset, ..Segment::default() };
-        assert_eq!(object_key(&options, "user.pin", &first), expected);
+        let last = Segment { next_offset: first_offset + 5, ..first.clone() };
+        assert_eq!(object_key(&options, "user.pin", &first, &last), expected);
+        let replacing = Segment { replaces: true, ..first };
+        let offsets = format!("+3+{first_offset:010}-{:010}+v{revision}.", first_offset + 5);
+        assert_eq!(object_key(&options, "user.pin", &replacing, &last).contains(&offsets), revision > 0);
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod bucket;
 mod columns;
 mod disk;
 mod encoding;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod join;
 mod json;
 mod key;

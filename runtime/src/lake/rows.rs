@@ -1,7 +1,9 @@
 //! Rows out of an object: batches of columns from Parquet, lines from JSON.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::{ArrayRef, RecordBatch, make_array};
 use arrow_schema::DataType;
@@ -9,7 +11,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::disk::COPY_BYTES;
-use crate::error::{Error, Kind, OrFail, Result};
+use crate::error::{Error, Kind, OrFail, Result, panic_text};
 use crate::schema::{Field, arrow_schema};
 
 /// Rows in memory at a time.
@@ -19,12 +21,28 @@ const ROWS: usize = 4096;
 ///
 /// Errors with `Corrupt` where the file is no Parquet, where a field is missing, or where it is of another type.
 pub fn parquet_rows(file: File, fields: &[Field]) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).or_fail(Kind::Corrupt, || "Parquet")?;
-    let names = fields.iter().map(|field| field.name.as_str());
-    let mask = ProjectionMask::columns(builder.parquet_schema(), names);
-    let reader = builder.with_projection(mask).with_batch_size(ROWS).build().or_fail(Kind::Corrupt, || "Parquet")?;
     let fields = fields.to_vec();
-    Ok(reader.map(move |batch| as_written(&batch.or_fail(Kind::Corrupt, || "Parquet")?, &fields)))
+    let mut reader = guarded(|| {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).or_fail(Kind::Corrupt, || "Parquet")?;
+        let names = fields.iter().map(|field| field.name.as_str());
+        let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+        builder.with_projection(mask).with_batch_size(ROWS).build().or_fail(Kind::Corrupt, || "Parquet")
+    })?;
+    let mut broken = false;
+    Ok(std::iter::from_fn(move || {
+        let mut next = || reader.next().map(|batch| as_written(&batch.or_fail(Kind::Corrupt, || "Parquet")?, &fields));
+        let next = if broken { None } else { guarded(|| next().transpose()).transpose() };
+        broken = next.as_ref().is_some_and(Result::is_err);
+        next
+    }))
+}
+
+/// Reads what anybody may have written: at some bytes, the crate for Parquet panics.
+fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let panicked = |panic: Box<dyn Any + Send>| {
+        Err(Error::new(Kind::Corrupt, format!("Parquet: it cannot be read: {}", panic_text(panic.as_ref()))))
+    };
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
 }
 
 /// Reads the lines of a JSON object, each without its end.

@@ -41,6 +41,9 @@ pub(super) const HEADER_BYTES: usize = 88;
 /// The largest frame.
 pub(super) const BYTES_MAX: usize = HEADER_BYTES + payload::BYTES_MAX;
 
+/// What is wrong with a whole frame of a version that is not known here.
+pub(super) const UNKNOWN: &str = "its version is not known here";
+
 const VERSION: u8 = 1;
 const FLAG_LZ4: u8 = 1;
 const FLAG_PRODUCER: u8 = 2;
@@ -151,7 +154,7 @@ pub(super) fn check(frame: &[u8], crc: u32) -> Result<(), &'static str> {
     }
     match frame.get(CHECKED_FROM) {
         Some(&VERSION) => Ok(()),
-        _ => Err("its version is not known here"),
+        _ => Err(UNKNOWN),
     }
 }
 

@@ -77,15 +77,7 @@ impl Index {
 
     /// Keeps the index of a segment's first `bytes` bytes, which are synced, beside it.
     pub(super) fn write(&self, folder: &Path, home: Home, bytes: u64) -> io::Result<()> {
-        let mut stored = start(home);
-        stored.extend_from_slice(&bytes.to_le_bytes());
-        for entry in &self.0 {
-            stored.extend_from_slice(&entry.offset.to_le_bytes());
-            stored.extend_from_slice(&entry.position.to_le_bytes());
-            stored.extend_from_slice(&entry.time.0.to_le_bytes());
-        }
-        stored.extend_from_slice(&crc32c::crc32c(&stored).to_le_bytes());
-        disk::write(path(folder, home.segment), stored)
+        disk::write(path(folder, home.segment), self.encode(home, bytes))
     }
 
     /// Reads what [`Index::write`] kept of a segment of `bytes` bytes; `None` where it is not there, not whole, or of another.
@@ -95,7 +87,24 @@ impl Index {
 
     /// Reads what [`Index::write`] kept of a segment, and of how many of its bytes that was.
     pub(super) fn read_first(folder: &Path, home: Home) -> Option<(Self, u64)> {
-        let stored = disk::read(path(folder, home.segment)).ok()?;
+        Self::decode(&disk::read(path(folder, home.segment)).ok()?, home)
+    }
+
+    /// The index of a segment's first `bytes` bytes as it is stored.
+    pub(super) fn encode(&self, home: Home, bytes: u64) -> Vec<u8> {
+        let mut stored = start(home);
+        stored.extend_from_slice(&bytes.to_le_bytes());
+        for entry in &self.0 {
+            stored.extend_from_slice(&entry.offset.to_le_bytes());
+            stored.extend_from_slice(&entry.position.to_le_bytes());
+            stored.extend_from_slice(&entry.time.0.to_le_bytes());
+        }
+        stored.extend_from_slice(&crc32c::crc32c(&stored).to_le_bytes());
+        stored
+    }
+
+    /// Reads what [`Index::encode`] made, and of how many bytes of the segment that was.
+    pub(super) fn decode(stored: &[u8], home: Home) -> Option<(Self, u64)> {
         let (body, crc) = stored.split_last_chunk::<4>()?;
         let mut fields = Fields(body.strip_prefix(start(home).as_slice())?);
         if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {

@@ -86,7 +86,7 @@ impl Meta {
         Ok(meta)
     }
 
-    fn decode(stored: &[u8], name: &str) -> Result<Self> {
+    pub(super) fn decode(stored: &[u8], name: &str) -> Result<Self> {
         let garbled = || format!("topic {name:?}: {FILE}");
         let Format { format } = serde_json::from_slice(stored).or_fail(Kind::Corrupt, garbled)?;
         if format > FORMAT {

@@ -14,6 +14,8 @@
 //! ```
 
 pub mod created;
+pub mod follow;
+pub mod groups;
 pub mod lock;
 pub mod options;
 pub mod repair;
@@ -42,6 +44,8 @@ mod segment;
 mod skips;
 mod snapshot;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -174,6 +174,8 @@ fn recover_tail(place: &Place, base: u64, known: Option<u64>) -> Result<Newest> 
                 }
             }
             Step::End => break None,
+            // Whole, and so not torn: to cut it would lose what another version acknowledged.
+            Step::Bad(frame::UNKNOWN) => return Err(of_another_version(place, offset)),
             Step::Bad(why) => break Some(why),
         }
     };
@@ -199,6 +201,12 @@ fn recover_tail(place: &Place, base: u64, known: Option<u64>) -> Result<Newest> 
     let previous = frames.previous().unwrap_or_default();
     let segment = Segment { base, end, bytes: position, time, crc: None, index };
     Ok(Newest { segment, file, tail: Tail { base, position, next: end, previous, time, marked }, found })
+}
+
+/// The error for a frame that is whole and cannot be read here.
+fn of_another_version(place: &Place, offset: u64) -> Error {
+    let what = format!("offsets from {offset} on have a format that is not known here");
+    place.error(Kind::Input, what).hint("use the newer version of tidemill that wrote it")
 }
 
 /// The error for a segment that was longer when its writer was closed, as the index that was kept then tells.

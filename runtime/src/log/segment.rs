@@ -130,7 +130,8 @@ pub(super) fn bases(folder: &Path) -> io::Result<Vec<u64>> {
     Ok(bases)
 }
 
-fn encode(home: Home, before: &Before) -> (Vec<u8>, u32) {
+/// The header as it is stored, and its crc.
+pub(super) fn encode(home: Home, before: &Before) -> (Vec<u8>, u32) {
     let mut fields = Vec::with_capacity(HEADER_BYTES as usize);
     fields.extend_from_slice(&VERSION.to_le_bytes());
     fields.extend_from_slice(&(u16::from(before.snapshot) * FLAG_SNAPSHOT).to_le_bytes());
@@ -151,7 +152,8 @@ fn encode(home: Home, before: &Before) -> (Vec<u8>, u32) {
     (header, crc)
 }
 
-fn decode(stored: &[u8]) -> Option<(u16, Home, Before, u32)> {
+/// Reads a header: its version, where it belongs, what it says of the segment before, its crc.
+pub(super) fn decode(stored: &[u8]) -> Option<(u16, Home, Before, u32)> {
     let mut from = Fields(stored);
     let magic: [u8; 4] = from.array()?;
     let crc = from.u32()?;

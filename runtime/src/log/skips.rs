@@ -35,10 +35,14 @@ impl Skip {
 
 /// Reads the skips of the partition in `folder`, in the order in which they were chosen.
 pub(super) fn read(folder: &Path) -> io::Result<Vec<Skip>> {
-    let text = match disk::read(path(folder)) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read?,
-    };
+    match disk::read(path(folder)) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => decode(&read?),
+    }
+}
+
+/// Reads lines of skips.
+pub(super) fn decode(text: &[u8]) -> io::Result<Vec<Skip>> {
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from)).collect()
 }

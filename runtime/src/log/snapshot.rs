@@ -48,12 +48,7 @@ pub(super) fn write(folder: &Path, home: Home, upto: u64, found: &Found) -> io::
 
 /// Reads what was kept beside a segment, with the offset up to which it knows the frames.
 pub(super) fn read(folder: &Path, home: Home) -> Option<(u64, Found)> {
-    let stored = disk::read(path(folder, home.segment)).ok()?;
-    let (body, crc) = stored.split_last_chunk::<4>()?;
-    if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
-        return None;
-    }
-    decode(body.strip_prefix(start(home).as_slice())?, home.partition)
+    decode(&disk::read(path(folder, home.segment)).ok()?, home)
 }
 
 /// Removes the snapshots of all but these segments.
@@ -76,7 +71,8 @@ fn start(home: Home) -> Vec<u8> {
     stored
 }
 
-fn encode(home: Home, upto: u64, found: &Found) -> Vec<u8> {
+/// What is known of producers up to an offset as it is stored.
+pub(super) fn encode(home: Home, upto: u64, found: &Found) -> Vec<u8> {
     let mut stored = start(home);
     let mut put = |bytes: &[u8]| stored.extend_from_slice(bytes);
     put(&upto.to_le_bytes());
@@ -107,8 +103,13 @@ fn encode(home: Home, upto: u64, found: &Found) -> Vec<u8> {
     stored
 }
 
-fn decode(body: &[u8], partition: u32) -> Option<(u64, Found)> {
-    let mut from = Fields(body);
+/// Reads what [`encode`] made of the same place.
+pub(super) fn decode(stored: &[u8], home: Home) -> Option<(u64, Found)> {
+    let (body, crc) = stored.split_last_chunk::<4>()?;
+    if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
+        return None;
+    }
+    let (partition, mut from) = (home.partition, Fields(body.strip_prefix(start(home).as_slice())?));
     let upto = from.u64()?;
     let forgotten = [age(&mut from)?, age(&mut from)?];
     let mut found = Found { forgotten, ..Found::default() };

@@ -14,7 +14,7 @@ use super::snapshot;
 use super::turn::Producers;
 use crate::disk::{self, File};
 use crate::error::{Error, Kind, Result};
-use crate::sabotage::{self, Fault};
+use crate::sabotage::{self, Fault, Place};
 use crate::sync;
 use crate::time::{Clock, Timestamp};
 
@@ -96,6 +96,7 @@ impl Writer {
     }
 
     fn append(&mut self, group: Vec<Waiting>, time: Timestamp) {
+        sabotage::pass(Place::Writer, &self.partition.place.topic);
         let written = self.write(&group, time);
         match self.settle(written) {
             Ok(mut first_offset) => {

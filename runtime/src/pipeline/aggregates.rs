@@ -68,6 +68,18 @@ impl Aggregates {
         Ok(())
     }
 
+    /// Takes the open groups of a table's aggregates as they are stored now; how far time has come stays.
+    pub fn reload(&mut self, table: &Table, stored: impl Fn(&str) -> Result<Vec<Group>>) -> Result<()> {
+        for declared in &table.plan.aggregates {
+            let Some(aggregate) = self.all.iter_mut().find(|aggregate| aggregate.name == declared.name) else {
+                continue;
+            };
+            let progress = aggregate.state.progress().clone();
+            aggregate.state = State::restore(declared, &table.fields, 0, &stored(&declared.name)?, progress)?;
+        }
+        Ok(())
+    }
+
     /// How far each aggregate of a table has come in a partition, in their order.
     pub fn watermarks(&self, table: &str, partition: u32) -> Vec<Timestamp> {
         let of_table = self.all.iter().filter(|aggregate| aggregate.table == table);
@@ -166,6 +178,7 @@ fn segments(aggregate: &str, closed: &[Group]) -> Vec<Segment> {
             partition: 0,
             epoch: 0,
             revision: 0,
+            replaces: false,
             window,
             first_offset: 0,
             next_offset: 0,

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 
 use super::aggregates::{Aggregates, Change};
 use super::epoch::Handover;
+use super::hold::Hold;
 use super::redrive::{Kept, Redrive};
 use super::shelf::Shelf;
 use super::table::Table;
@@ -19,7 +20,7 @@ use crate::disk;
 use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
-use crate::sabotage::{self, Fault};
+use crate::sabotage::{self, Fault, Place};
 use crate::sync;
 use crate::time::{Clock, Timestamp};
 use crate::trouble::Trouble;
@@ -57,6 +58,8 @@ pub enum Message {
     Generation(Generation),
     /// Dead letters were healed.
     Redrive(Box<Redrive>),
+    /// Another is to write the file: stand still once all before this is committed.
+    Hold(Hold),
 }
 
 /// What the committer shows of itself: how far it has come, the last error while it lasts, whether it has given up.
@@ -114,7 +117,11 @@ impl Health {
         *trouble = Some(Trouble::of("commit", error, trouble.as_ref(), now));
     }
 
+    /// A commit went well; what only a restart can help stays.
     fn mend(&self) {
+        if self.dead() {
+            return;
+        }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -155,6 +162,7 @@ pub(crate) struct Batch {
     delivered: Vec<Object>,
     generations: Vec<Generation>,
     redrives: Vec<Redriven>,
+    holds: Vec<Hold>,
     /// Up to where the lake windows of partitions have come.
     settled: Vec<(String, u32, Timestamp)>,
 }
@@ -175,7 +183,13 @@ pub fn run(mut setup: Setup, messages: &Receiver<Message>) {
     while let Ok(first) = messages.recv() {
         let gathered = setup.gather(std::iter::once(first).chain(messages.try_iter().take(HANDOVERS_MAX)));
         match gathered.and_then(|batch| setup.commit(&batch).map(|()| batch)) {
-            Ok(batch) => setup.publish(batch),
+            Ok(mut batch) => {
+                let holds = std::mem::take(&mut batch.holds);
+                setup.publish(batch);
+                if let Err(error) = holds.into_iter().try_for_each(|hold| setup.stand(hold)) {
+                    return setup.give_up(&error);
+                }
+            }
             Err(error) => return setup.give_up(&error),
         }
     }
@@ -212,6 +226,7 @@ impl Setup {
             Message::Delivered(object) => batch.delivered.push(object),
             Message::Generation(generation) => batch.generations.push(generation),
             Message::Redrive(redrive) => self.merge_redrive(*redrive, batch)?,
+            Message::Hold(hold) => batch.holds.push(hold),
         }
         Ok(())
     }
@@ -235,6 +250,22 @@ impl Setup {
         lines.iter_mut().take(1).for_each(|line| line.late.clone_from(&late));
         batch.segments.extend(segments);
         batch.redrives.push(Redriven { table, revision, healed, lines, latest, late, done });
+        Ok(())
+    }
+
+    /// Stands still while another writes the file, then goes on with what it has become.
+    fn stand(&mut self, hold: Hold) -> Result<()> {
+        let table = hold.table.clone();
+        let Some(segments) = hold.stand() else { return Ok(()) };
+        if let Some(table) = self.tables.iter().find(|of| of.plan.name == table) {
+            self.aggregates.reload(table, |name| self.store.groups(name))?;
+        }
+        // Windows of aggregates get there when they have closed.
+        let closed: Vec<_> = segments.iter().filter(|segment| segment.table != table).cloned().collect();
+        self.shelf.add(segments);
+        for Segment { table, window, .. } in closed {
+            self.shelf.close(&table, 0, window.plus(Duration::from_micros(1)));
+        }
         Ok(())
     }
 
@@ -295,6 +326,7 @@ impl Setup {
             commit.dead_letters(&batch.dead_letters)?;
         }
         commit.segments(&batch.segments)?;
+        sabotage::pass(Place::Commit, &self.pipeline);
         for (segments, object) in &batch.landed {
             commit.land(segments, object)?;
         }
@@ -316,6 +348,7 @@ impl Setup {
 
     /// Tells the rest of the house what is committed now.
     pub(crate) fn publish(&self, batch: Batch) {
+        sabotage::pass(Place::Committed, &self.pipeline);
         self.count(&batch);
         self.health.advance(batch.epochs.iter().map(|(epoch, _)| epoch));
         let mut segments = batch.segments;
@@ -377,8 +410,18 @@ impl Setup {
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        let Self { epochs, dead_letters, segments, changes, landed, delivered, generations, redrives, settled: _ } =
-            self;
+        let Self {
+            epochs,
+            dead_letters,
+            segments,
+            changes,
+            landed,
+            delivered,
+            generations,
+            redrives,
+            holds: _,
+            settled: _,
+        } = self;
         epochs.is_empty()
             && dead_letters.is_empty()
             && segments.is_empty()

@@ -2,19 +2,17 @@
 
 mod shown;
 
-use std::fs;
-
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 use tokio::runtime::Handle;
 
 pub use self::shown::{Bytes, Explained, Source, Step};
-use super::generation::{Chain, digests};
-use super::kept::kept;
+use super::generation::Chain;
+use super::kept::chain_then;
 use super::places::Places;
 use super::table::{Table, origin_fields};
 use crate::cache::query::Reader;
-use crate::commit::{Epoch, Object};
+use crate::commit::Object;
 use crate::component::Host;
 use crate::config::plan::{self, Backend, Pipeline};
 use crate::decode::Decoder;
@@ -58,11 +56,19 @@ impl Explain<'_> {
             Error::new(Kind::Missing, what).hint("`tidemill audit` says what else is wrong")
         };
         let mut line = reader.line_at(&plan.name, partition, offset)?.ok_or_else(unknown)?;
-        if object.revision > 0 {
-            // What healed the record was another than what rejected it.
-            line.digest = object.digests.first().cloned().unwrap_or_default();
+        let mut parameters = reader.parameters(&plan.name, line.generation)?.unwrap_or_default();
+        let revisions = if object.revision > 0 { reader.revisions(&plan.name, partition)? } else { Vec::new() };
+        let mut of_object = revisions.iter().filter(|of| (of.epoch, of.revision) == (line.epoch, object.revision));
+        if let Some(revision) = of_object.next() {
+            // What healed the record, or came of it again, was another than the epoch's.
+            line.digest.clone_from(&revision.digest);
+            if !revision.replaces {
+                parameters = reader.parameters_at(&plan.name, revision.committed)?.unwrap_or_default();
+            }
         }
-        let chain = self.chain(plan, &reader, &line)?;
+        let replaced_by = Some(reader.replaced(&plan.name, partition)?.by(offset));
+        let replaced_by = replaced_by.filter(|revision| *revision > object.revision);
+        let chain = chain_then(self.host, plan, &self.places.components, &line.digest, &parameters)?;
         let table = Table::new(plan, chain.outputs(), format, &self.places.spool)?;
         let written = written(fetched, format, &table, row).map_err(|error| error.within(format!("object {key:?}")))?;
         let batch = self.record(plan, partition, offset)?;
@@ -74,6 +80,7 @@ impl Explain<'_> {
         Ok(Explained {
             object: object.key,
             object_intact,
+            replaced_by,
             row,
             table: plan.name.clone(),
             partition,
@@ -113,21 +120,6 @@ impl Explain<'_> {
             };
             Error::new(Kind::Input, format!("object {:?}: {what}", object.key))
         })
-    }
-
-    /// The chain of an epoch, with the parameters that it had then.
-    fn chain(&self, plan: &plan::Table, reader: &Reader, line: &Epoch) -> Result<Chain> {
-        let parameters = reader.parameters(&plan.name, line.generation)?.unwrap_or_default();
-        let limits = plan.transforms.first().map(|transform| transform.limits.clone()).unwrap_or_default();
-        let mut chain = Vec::new();
-        for (nth, digest) in digests(&line.digest).into_iter().enumerate() {
-            let path = kept(&self.places.components, digest);
-            let bytes = fs::read(&path).or_fail(Kind::Missing, || format!("component {}", path.display()))?;
-            let limits = plan.transforms.get(nth).map_or_else(|| limits.clone(), |transform| transform.limits.clone());
-            let component = self.host.load(&bytes, &limits)?;
-            chain.push((component, parameters.get(nth).cloned().unwrap_or_else(|| "{}".to_owned())));
-        }
-        Chain::new(chain)
     }
 
     /// The record, as the only one of a batch.

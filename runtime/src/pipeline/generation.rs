@@ -130,6 +130,32 @@ impl Chain {
         self.steps.iter().map(|step| step.parameters.clone()).collect()
     }
 
+    /// The place of a transform in the chain of a table: by its number from 1, or by its name; where there is but one, it need not be said.
+    pub fn place(&self, table: &str, transform: Option<&str>) -> Result<usize> {
+        let names: Vec<&str> = self.components().map(|component| component.description().name.as_str()).collect();
+        let hint = format!("name one of {}, or its number from 1", names.join(", "));
+        let Some(transform) = transform else {
+            return match names.len() {
+                1 => Ok(0),
+                many => Err(Error::new(
+                    Kind::Input,
+                    format!("table {table:?}: it has {many} transforms, and it is not said for which this one is"),
+                )
+                .hint(hint)),
+            };
+        };
+        let numbered = transform.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let numbered = numbered.filter(|place| *place < names.len());
+        let mut named = names.iter().enumerate().filter(|(_, name)| **name == transform).map(|(place, _)| place);
+        let place = numbered.or_else(|| named.next());
+        if numbered.is_none() && named.next().is_some() {
+            let twice = format!("table {table:?}: more than one of its transforms is called {transform:?}");
+            return Err(Error::new(Kind::Input, twice).hint("say which by its number from 1"));
+        }
+        place
+            .ok_or_else(|| Error::new(Kind::Missing, format!("table {table:?}: no transform {transform:?}")).hint(hint))
+    }
+
     /// The first `count` of its components, at least one.
     pub fn first(&self, count: usize) -> Result<Self> {
         Self::new(self.steps.iter().take(count).map(|s| (s.component.clone(), s.parameters.clone())).collect())

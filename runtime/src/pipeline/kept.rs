@@ -35,6 +35,28 @@ pub fn keep(folder: &Path, digest: &str, bytes: &[u8]) -> Result<()> {
     write().or_fail(Kind::Storage, failed)
 }
 
+/// The chain of a digest with the parameters that its components had, as the ledger names them, whatever the pipeline file says now.
+///
+/// Errors with `Kind::Missing` where a component is not there any more.
+pub fn chain_then(
+    host: &Host,
+    plan: &plan::Table,
+    components: &Path,
+    digest: &str,
+    parameters: &[String],
+) -> Result<Chain> {
+    let limits = plan.transforms.first().map(|transform| transform.limits.clone()).unwrap_or_default();
+    let mut chain = Vec::new();
+    for (nth, digest) in digests(digest).into_iter().enumerate() {
+        let path = kept(components, digest);
+        let bytes = fs::read(&path).or_fail(Kind::Missing, || format!("component {}", path.display()))?;
+        let limits = plan.transforms.get(nth).map_or_else(|| limits.clone(), |transform| transform.limits.clone());
+        let component = host.load(&bytes, &limits)?;
+        chain.push((component, parameters.get(nth).cloned().unwrap_or_else(|| "{}".to_owned())));
+    }
+    Chain::new(chain)
+}
+
 /// The chain of a digest, of components that were kept.
 ///
 /// Errors with `Kind::Missing` where one is not there or not trusted any more, or where the table has more or fewer transforms by now.

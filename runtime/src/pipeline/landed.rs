@@ -42,7 +42,7 @@ pub fn rows(mut file: File, fields: &[Field], mut take: impl FnMut(&RecordBatch)
 }
 
 /// The columns of `fields`, of which those that are absent are null.
-fn completed(batch: &RecordBatch, fields: &[Field]) -> Result<RecordBatch> {
+pub(super) fn completed(batch: &RecordBatch, fields: &[Field]) -> Result<RecordBatch> {
     let rows = batch.num_rows();
     let column = |field: &Field| {
         batch.column_by_name(&field.name).cloned().unwrap_or_else(|| new_null_array(&field.kind.arrow(), rows))

@@ -12,6 +12,7 @@ use crate::commit::{Object, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::lake;
 use crate::lake::options::Options;
+use crate::sabotage::{self, Place};
 
 /// All that the lander needs.
 pub struct Setup {
@@ -39,6 +40,7 @@ pub fn run(setup: &Setup) {
 /// Joins segments that were taken from the shelf, and hands the object over; those that cannot be joined rest there a while. False
 /// when nobody listens any more.
 pub(crate) fn step(setup: &Setup, mut segments: Vec<Segment>) -> bool {
+    segments.iter().for_each(|segment| sabotage::pass(Place::Lander, &segment.table));
     match join(setup, &segments) {
         Ok((joined, object)) => {
             // What has other columns becomes an object of its own.
@@ -61,9 +63,8 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     let first = segments.first().ok_or_else(nothing)?;
     let Segment { table, partition, epoch, revision, window, first_offset, .. } = first;
     let topic = setup.topics.get(table).unwrap_or(table);
-    let key = lake::object_key(&setup.lake, topic, first);
-    let file =
-        format!("object+{table}+{partition}+{}+{first_offset}+{epoch}.{}", window.0, setup.lake.format.extension());
+    let extension = setup.lake.format.extension();
+    let file = format!("object+{table}+{partition}+{}+{first_offset}+{epoch}+{revision}.{extension}", window.0);
     let parts: Vec<PathBuf> = segments.iter().map(|segment| setup.spool.join(&segment.file)).collect();
     let joined = match one(setup, segments, &file)? {
         Some(joined) => joined,
@@ -71,6 +72,7 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     };
     let segments = segments.get(..joined.segments).unwrap_or_default();
     let last = segments.last().ok_or_else(nothing)?;
+    let key = lake::object_key(&setup.lake, topic, first, last);
     let mut digests = Vec::new();
     for segment in segments {
         if !digests.contains(&segment.digest) {

@@ -10,6 +10,8 @@ use crate::error::{Kind, OrFail, Result};
 pub struct Places {
     /// Its embedded topics.
     pub topics: PathBuf,
+    /// What consumer groups have committed.
+    pub groups: PathBuf,
     /// Segments and objects that wait.
     pub spool: PathBuf,
     /// Components by their digests.
@@ -27,6 +29,7 @@ impl Places {
     pub fn of(data: &Path) -> Self {
         Self {
             topics: data.join("topics"),
+            groups: data.join("groups"),
             spool: data.join("spool"),
             components: data.join("components"),
             compiled: data.join("compiled"),

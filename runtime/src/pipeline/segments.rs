@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::table::Table;
-use crate::commit::Segment;
+use crate::commit::{Epoch, Segment};
+use crate::disk;
 use crate::error::Result;
 use crate::lake::{Profile, SegmentWriter};
 use crate::time::Timestamp;
@@ -62,6 +63,30 @@ impl Segments {
     pub(super) fn finish(mut self, profile: &mut Profile) -> Result<Vec<Segment>> {
         self.close(profile)?;
         Ok(self.finished)
+    }
+
+    /// The same of an epoch whose rows take the place of others: together the segments cover its offsets, and there is one also where
+    /// it has no row.
+    pub(super) fn cover(mut self, to: &mut Target<'_>, epoch: &Epoch) -> Result<Vec<Segment>> {
+        let Epoch { from, next, watermark, .. } = *epoch;
+        if self.open.is_none() && self.finished.is_empty() {
+            self.open(to, watermark.floor(to.table.plan.window), from.cast_signed())?;
+        }
+        let mut segments = self.finish(to.profile)?;
+        let mut first = from;
+        for segment in &mut segments {
+            segment.first_offset = first;
+            first = segment.next_offset;
+        }
+        segments.last_mut().into_iter().for_each(|last| last.next_offset = next);
+        Ok(segments)
+    }
+
+    /// Leaves nothing of them.
+    pub(super) fn abandon(self, table: &Table) {
+        let open = self.open.iter().map(|open| &open.segment);
+        // What stays is swept with all that no transaction names.
+        self.finished.iter().chain(open).for_each(|segment| drop(disk::remove_file(table.spool.join(&segment.file))));
     }
 
     /// The open segment of a lake window; one of an earlier window is finished first.

@@ -294,12 +294,15 @@ fn bytes(segments: &[Segment]) -> u64 {
     segments.iter().map(|segment| segment.bytes).sum()
 }
 
-/// How many of the segments, from the first on, become one object.
+/// How many of the segments, from the first on, become one object. One whose rows take the place of others says by its offsets
+/// which those are, and has no gap among them.
 fn together(segments: &[Segment]) -> usize {
-    let mut sum = 0;
+    let (mut sum, mut next) = (0, None);
     let fits = |segment: &&Segment| {
         sum += segment.bytes;
-        segment.bytes < ALONE_BYTES_MIN && sum <= OBJECT_BYTES_MAX
+        let follows = !segment.replaces || next.is_none_or(|next| next == segment.first_offset);
+        next = Some(segment.next_offset);
+        segment.bytes < ALONE_BYTES_MIN && sum <= OBJECT_BYTES_MAX && follows
     };
     segments.iter().take_while(fits).count().max(1)
 }

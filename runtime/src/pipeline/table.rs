@@ -13,7 +13,7 @@ use crate::lake::options::Format;
 use crate::schema::{Field, Type, arrow_schema};
 
 /// What all workers of a table share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     /// The table as planned.
     pub plan: plan::Table,

@@ -12,7 +12,7 @@ use crate::commit::Object;
 use crate::error::Error;
 use crate::lake::{Backoff, Bucket, retry};
 use crate::metrics::Metrics;
-use crate::sabotage::{self, Fault};
+use crate::sabotage::{self, Fault, Place};
 
 /// Objects of a table, with those of its aggregates, on their way at one time.
 pub const UPLOADS_MAX: usize = 4;
@@ -48,6 +48,7 @@ pub async fn run(mut setup: Setup) {
             _ = stop.wait_for(|stop| *stop) => None,
         };
         let Some(object) = taken else { return };
+        sabotage::pass(Place::Uploader, &object.table);
         if !sabotage::is(Fault::DeliveredEarly) && !upload(&mut setup, &object).await {
             return;
         }

@@ -16,7 +16,7 @@ use super::trial::{self, Fared, Outcome, TRIAL_CHUNK_ROWS, TRIAL_QUIET};
 use crate::decode::Decoder;
 use crate::error::{Error, Kind, Result};
 use crate::record::Batch;
-use crate::sabotage::{self, Fault};
+use crate::sabotage::{self, Fault, Place};
 use crate::time::Timestamp;
 use crate::window::Accumulator;
 
@@ -240,6 +240,7 @@ impl Worker {
     }
 
     fn process_chunk(&mut self, batch: &Batch, start: usize, end: usize) -> Result<()> {
+        sabotage::pass(Place::Worker, &self.setup.name);
         let begun = Instant::now();
         let decoded = self.decoder.decode(batch, start..end)?;
         let cleaned = self.transform.apply(&decoded.rows)?;

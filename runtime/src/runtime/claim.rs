@@ -23,9 +23,14 @@ pub(super) struct Claim<'a> {
     pub(super) spool: &'a Path,
 }
 
+/// The format of the claim.
+const FORMAT: u32 = 1;
+
 /// What the object says.
 #[derive(Debug, Deserialize, Serialize)]
 struct Owner {
+    #[serde(default)]
+    format: u32,
     /// The pipeline's name.
     pipeline: String,
     /// The id of its cache's file, made when that was.
@@ -53,7 +58,7 @@ impl Claim<'_> {
     /// Writes the claim where there is none. Errors with `Kind::Conflict` where the bucket is another's. One that does not answer is
     /// looked at again at the next start: keys that another has used are found out then too, for none is ever overwritten.
     pub(super) async fn make(&self, instance: &str) -> Result<()> {
-        let owner = Owner { pipeline: self.pipeline.name.clone(), instance: instance.to_owned() };
+        let owner = Owner { format: FORMAT, pipeline: self.pipeline.name.clone(), instance: instance.to_owned() };
         let bytes = serde_json::to_vec(&owner).or_fail(Kind::Internal, || "claim to the bucket")?;
         let file = "owner.json".to_owned();
         let path = self.spool.join(&file);
@@ -78,6 +83,8 @@ impl Claim<'_> {
         disk::remove_file(&path).or_fail(Kind::Storage, || format!("spool file {path:?}"))?;
         match put {
             Err(error) if error.kind() == Kind::Conflict => match self.owner().await? {
+                // In the words of another version.
+                Some(owner) if owner.instance == instance => Ok(()),
                 Some(owner) => Err(self.foreign(&owner)),
                 None => Err(error),
             },
@@ -95,11 +102,16 @@ impl Claim<'_> {
             return Ok(None);
         }
         let broken = || format!("object {key:?}: it does not say whose bucket this is");
-        serde_json::from_slice(&bytes).map(Some).or_fail(Kind::Conflict, broken)
+        let owner: Owner = serde_json::from_slice(&bytes).or_fail(Kind::Conflict, broken)?;
+        if owner.format > FORMAT {
+            let what = format!("object {key:?}: its format is {}, and only {FORMAT} is known here", owner.format);
+            return Err(Error::new(Kind::Conflict, what).hint("use the newer version of tidemill that wrote it"));
+        }
+        Ok(Some(owner))
     }
 
     fn foreign(&self, owner: &Owner) -> Error {
-        let Owner { pipeline, instance } = owner;
+        let Owner { pipeline, instance, .. } = owner;
         let bucket = &self.pipeline.lake.bucket;
         let what = format!(
             "bucket {bucket:?}: it is that of pipeline {pipeline:?}, id {instance}, by its object {:?}",

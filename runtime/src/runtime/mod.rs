@@ -4,8 +4,11 @@ mod back;
 mod claim;
 mod first;
 mod offers;
+#[cfg(test)]
+mod panics;
 mod rebuild;
 mod redrive;
+mod replay;
 mod shadow;
 #[cfg(test)]
 mod simulation;
@@ -30,6 +33,7 @@ use crate::component::Host;
 use crate::config::plan::{self, Pipeline};
 use crate::error::{Error, Kind};
 use crate::lake;
+use crate::log::groups::Groups;
 use crate::log::lock::DataLock;
 use crate::metrics::Metrics;
 use crate::pipeline::committer::{Health, Message};
@@ -46,6 +50,7 @@ use self::topics::Topics;
 pub use self::offers::{By, Offer, Offered};
 pub use self::rebuild::{Rebuilt, rebuild};
 pub use self::redrive::Letters;
+pub use self::replay::{Replayed, apply, place, replay};
 pub use self::shadow::{Gate, SHARE};
 pub use self::start::Options;
 pub use self::status::Status;
@@ -62,6 +67,7 @@ pub struct Runtime {
     health: Arc<Health>,
     host: Host,
     topics: Topics,
+    groups: Groups,
     tables: Vec<Running>,
     shelf: Arc<Shelf>,
     components: PathBuf,
@@ -128,6 +134,11 @@ impl Runtime {
     /// The figures, for who outlives a borrow.
     pub fn shared_metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
+    }
+
+    /// What consumer groups have committed.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Where the embedded S3 endpoint listens, where there is one.

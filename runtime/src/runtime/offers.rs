@@ -101,28 +101,7 @@ impl Runtime {
     pub fn place(&self, table: &str, transform: Option<&str>) -> Result<usize> {
         let running = self.running(table)?;
         let chain = lock(&running.generation).generation.chain.clone();
-        let names: Vec<&str> = chain.components().map(|component| component.description().name.as_str()).collect();
-        let hint = format!("name one of {}, or its number from 1", names.join(", "));
-        let Some(transform) = transform else {
-            return match names.len() {
-                1 => Ok(0),
-                many => Err(Error::new(
-                    Kind::Input,
-                    format!("table {table:?}: it has {many} transforms, and it is not said for which this one is"),
-                )
-                .hint(hint)),
-            };
-        };
-        let numbered = transform.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-        let numbered = numbered.filter(|place| *place < names.len());
-        let mut named = names.iter().enumerate().filter(|(_, name)| **name == transform).map(|(place, _)| place);
-        let place = numbered.or_else(|| named.next());
-        if numbered.is_none() && named.next().is_some() {
-            let twice = format!("table {table:?}: more than one of its transforms is called {transform:?}");
-            return Err(Error::new(Kind::Input, twice).hint("say which by its number from 1"));
-        }
-        place
-            .ok_or_else(|| Error::new(Kind::Missing, format!("table {table:?}: no transform {transform:?}")).hint(hint))
+        chain.place(table, transform)
     }
 
     /// The generations of a table, oldest first, each with what it did in each partition.

@@ -1,13 +1,14 @@
 //! Rebuild: the cache's rows, aggregates and queries made anew from the lake, while the pipeline stands still.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 
 use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::start::{Options, Tables, first_generations};
-use crate::cache::{Part, Rebuild};
+use crate::cache::{Part, Rebuild, Replaced};
 use crate::commit::{Object, Segment};
 use crate::component::Host;
 use crate::config::plan::Pipeline;
@@ -64,7 +65,14 @@ pub fn rebuild(pipeline: &Pipeline, tokio: &Handle, progress: impl FnMut(u64, u6
     let bucket = BucketReader::open(&pipeline.lake, &places.lake, tokio)?;
     let rebuild =
         Rebuild::begin(&places.cache, &layout(pipeline, tables.iter().map(|generation| &*generation.table))?)?;
-    let mut run = Run { rebuild, bucket, places, destinations: destinations(&tables)?, rebuilt: Rebuilt::default() };
+    let mut run = Run {
+        rebuild,
+        bucket,
+        places,
+        destinations: destinations(&tables)?,
+        replaced: BTreeMap::new(),
+        rebuilt: Rebuilt::default(),
+    };
     run.open()?;
     run.all(progress)?;
     run.rebuild.finish()?;
@@ -91,6 +99,8 @@ struct Run<'a> {
     bucket: BucketReader,
     places: Places,
     destinations: BTreeMap<String, Destination<'a>>,
+    /// What revisions have replaced, by table and partition.
+    replaced: BTreeMap<(String, u32), Replaced>,
     rebuilt: Rebuilt,
 }
 
@@ -127,16 +137,29 @@ impl Run<'_> {
 
     fn one(&mut self, part: &Part) -> Result<()> {
         self.rebuilt.objects += 1;
-        let (Part::Object(Object { table, .. }, _) | Part::Segment(Segment { table, .. })) = part;
+        let (table, partition, window, revision) = match part {
+            Part::Object(Object { table, partition, window, revision, .. }, _)
+            | Part::Segment(Segment { table, partition, window, revision, .. }) => {
+                (table, *partition, *window, *revision)
+            }
+        };
         // What is not declared any more has no place.
         let Some(destination) = self.destinations.get(table) else { return Ok(()) };
-        let file = self.file(part)?;
         let rebuild = &self.rebuild;
+        let replaced = match destination {
+            Destination::Table(_) => match self.replaced.entry((table.clone(), partition)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(rebuild.replaced(table, partition)?),
+            },
+            Destination::Aggregate(..) if rebuild.superseded(table, window, revision)? => return Ok(()),
+            Destination::Aggregate(..) => &Replaced::default(),
+        };
+        let file = file(&self.bucket, &self.places, part)?;
         let mut rows = 0;
         let read = match destination {
             Destination::Table(fields) => landed::rows(file, fields, |batch| {
                 rows += batch.num_rows() as u64;
-                rebuild.rows(table, batch)
+                rebuild.rows(table, &replaced.in_force(batch, revision)?)
             }),
             Destination::Aggregate(_, _, fields) => landed::rows(file, fields, |batch| {
                 rows += batch.num_rows() as u64;
@@ -153,27 +176,27 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
 
-    /// The bytes of an object or segment, found to be those that were written.
-    fn file(&self, part: &Part) -> Result<File> {
-        let spooled = |file: &str| File::open(self.places.spool.join(file)).or_fail(Kind::Missing, || part.name());
-        let object = match part {
-            Part::Segment(segment) => return spooled(&segment.file),
-            Part::Object(object, false) => return spooled(&object.file),
-            Part::Object(object, true) => object,
-        };
-        let fetched = self.bucket.fetch(&object.key)?.ok_or_else(|| {
-            Error::new(Kind::Missing, format!("{}: the bucket does not have it", part.name()))
-                .hint("put it back: without it the rows of its records are lost; the cache stays as it is")
-        })?;
-        if fetched.sha256 != object.sha256 {
-            let what = format!("{}: its sha256 is {}, not {}", part.name(), fetched.sha256, object.sha256);
-            return Err(
-                Error::new(Kind::Corrupt, what).hint("put the object back that was written; the cache stays as it is")
-            );
-        }
-        Ok(fetched.file)
+/// The bytes of an object or segment, found to be those that were written.
+fn file(bucket: &BucketReader, places: &Places, part: &Part) -> Result<File> {
+    let spooled = |file: &str| File::open(places.spool.join(file)).or_fail(Kind::Missing, || part.name());
+    let object = match part {
+        Part::Segment(segment) => return spooled(&segment.file),
+        Part::Object(object, false) => return spooled(&object.file),
+        Part::Object(object, true) => object,
+    };
+    let fetched = bucket.fetch(&object.key)?.ok_or_else(|| {
+        Error::new(Kind::Missing, format!("{}: the bucket does not have it", part.name()))
+            .hint("put it back: without it the rows of its records are lost; the cache stays as it is")
+    })?;
+    if fetched.sha256 != object.sha256 {
+        let what = format!("{}: its sha256 is {}, not {}", part.name(), fetched.sha256, object.sha256);
+        return Err(
+            Error::new(Kind::Corrupt, what).hint("put the object back that was written; the cache stays as it is")
+        );
     }
+    Ok(fetched.file)
 }
 
 impl Part {

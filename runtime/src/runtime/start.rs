@@ -21,6 +21,7 @@ use crate::disk;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::options::Endpoint;
 use crate::lake::{self, Bucket, Server};
+use crate::log::groups::Groups;
 use crate::log::lock::DataLock;
 use crate::log::{Topic, created};
 use crate::metrics::Metrics;
@@ -112,6 +113,7 @@ impl Runtime {
         let runtime = Self {
             pipeline,
             topics: Topics::new(topics, created, places.topics, &clock)?,
+            groups: Groups::new(places.groups),
             clock,
             metrics,
             health,

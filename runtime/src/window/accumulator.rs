@@ -53,6 +53,13 @@ pub(super) struct PartialGroup {
     pub(super) cells: Vec<Cell>,
 }
 
+impl Partial {
+    /// Leaves out the groups of other windows than those that are wanted.
+    pub fn retain(&mut self, wanted: impl Fn(Timestamp) -> bool) {
+        self.groups.retain(|group| wanted(group.window));
+    }
+}
+
 impl Accumulator {
     /// An accumulator for rows with these `fields`, of a partition whose watermark has come to `watermark`
     /// ([`Timestamp::MIN`] at first, later what [`super::State::progress`] says).
@@ -90,6 +97,11 @@ impl Accumulator {
             return Err(Error::new(Kind::Internal, what).within(self.subject()));
         }
         self.add_checked(rows, append_times).map_err(|error| error.within(self.subject()))
+    }
+
+    /// Goes on from where the partition's watermark stood at another time.
+    pub fn resume(&mut self, watermark: Timestamp) {
+        self.cut.watermark = watermark;
     }
 
     /// Takes what has been added since the last time; the watermark stays.

@@ -24,7 +24,7 @@ pub(super) fn encode(cells: &[Cell]) -> Vec<u8> {
     to
 }
 
-/// Reads what [`encode`] wrote for the same plan; an error of kind `Corrupt` for all else.
+/// Reads what [`encode`] wrote for the same plan; an error of kind `Input` for a newer format, of kind `Corrupt` for all else.
 pub(super) fn decode(plan: &Plan, bytes: &[u8]) -> Result<Vec<Cell>> {
     let corrupt = || Error::new(Kind::Corrupt, "the stored state of a group is not what was written");
     let (body, sum) = bytes.split_last_chunk().ok_or_else(corrupt)?;
@@ -32,7 +32,12 @@ pub(super) fn decode(plan: &Plan, bytes: &[u8]) -> Result<Vec<Cell>> {
         return Err(corrupt());
     }
     let mut from = Reader(body);
-    let cells = (from.byte() == Some(VERSION)).then(|| cells(&mut from, plan)).flatten();
+    let version = from.byte().ok_or_else(corrupt)?;
+    if version != VERSION {
+        let what = format!("the stored state of a group: its format is {version}, and only {VERSION} is known here");
+        return Err(Error::new(Kind::Input, what).hint("use the newer version of tidemill that wrote it"));
+    }
+    let cells = cells(&mut from, plan);
     cells.filter(|_| from.0.is_empty()).ok_or_else(corrupt)
 }
 
@@ -134,7 +139,7 @@ fn zigzag(number: i128) -> u128 {
 }
 
 /// FNV-1a in 64 bits, folded to 32.
-fn checksum(bytes: &[u8]) -> [u8; 4] {
+pub(super) fn checksum(bytes: &[u8]) -> [u8; 4] {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in bytes {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
@@ -280,7 +285,7 @@ mod tests {
                         cell.value(measure, *input);
                     }
                 }
-                Err(error) => assert_eq!(error.kind(), Kind::Corrupt),
+                Err(error) => assert_eq!(error.kind() == Kind::Input, body[0] != VERSION, "{error}"),
             }
         }
     }

@@ -22,5 +22,7 @@ pub use cut::AHEAD_MAX;
 pub use landed::{output_fields, rows};
 pub use state::{PartitionProgress, Progress, State};
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

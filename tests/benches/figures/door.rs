@@ -22,10 +22,10 @@ const REQUESTS: u64 = 150;
 /// Clients at one time, each on a connection of its own.
 const CLIENTS: u64 = 8;
 
-/// A whole request, ready to be sent.
-fn request(to: SocketAddr, population: &Population, first: u64) -> Vec<u8> {
+/// A whole request of pins from the `first` on, ready to be sent.
+pub(crate) fn request(to: SocketAddr, population: &Population, first: u64, records: u64) -> Vec<u8> {
     let mut body = b"{\"records\":[".to_vec();
-    for index in first..first + BATCH {
+    for index in first..first + records {
         body.extend_from_slice(if index == first { b"{\"value\":" } else { b",{\"value\":" });
         population.pin(index, &mut body);
         body.push(b'}');
@@ -77,7 +77,7 @@ fn put_records(to: SocketAddr, population: &Population, first: u64) -> Vec<u8> {
 fn ingest() {
     let folder = Folder::new("bench-door");
     let daemon = Daemon::start(&pinterest(folder.path(), &[]));
-    post("durable HTTP ingest, 500 pins a request", daemon.topics, request);
+    post("durable HTTP ingest, 500 pins a request", daemon.topics, |to, pins, first| request(to, pins, first, BATCH));
 }
 
 /// The same as `PutRecords`.

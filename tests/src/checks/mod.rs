@@ -74,6 +74,14 @@ pub fn faults(place: Place<'_>, journal: &Journal) -> Vec<String> {
     faults
 }
 
+/// Whether something that is committed is not yet in the bucket, as where a window ended just before the pipeline did: the
+/// next start brings it there.
+pub fn waits(data: &Path) -> bool {
+    let sql = "SELECT (SELECT count(*) FROM tidemill_segments) +
+                      (SELECT count(*) FROM tidemill_objects WHERE delivered IS NULL) > 0";
+    Cache::open(data).rows(sql, [], |row| row.get::<_, bool>(0)) == [true]
+}
+
 /// The SQLite file of a pipeline that does not run.
 struct Cache(Connection);
 

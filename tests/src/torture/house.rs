@@ -120,6 +120,11 @@ impl<'a> House<'a> {
         fs::read_to_string(self.folder.path().join(format!("log-{life}"))).unwrap_or_default()
     }
 
+    /// Whether something of it has yet to be brought into its bucket.
+    pub fn waits(&self) -> bool {
+        checks::waits(&self.data)
+    }
+
     /// All that is wrong with it now that it has ended.
     pub fn faults(&self, journal: &Journal) -> Vec<String> {
         let place = checks::Place { data: &self.data, bucket: BUCKET, partitions: PARTITIONS, tables: &TABLES };

@@ -109,8 +109,8 @@ pub fn play(house: &House<'_>, plan: &Plan) -> Result<Story, String> {
         if life.end != End::Well && !struck {
             return Err(format!("life {nth}: it ended by itself\n{}", life.said));
         }
-        // What it could not remove before its end, the next start removes.
-        let done = life.end == End::Well && !struck && at == steps.len();
+        // What it could not remove or bring away before its end, the next start does.
+        let done = life.end == End::Well && !struck && at == steps.len() && !house.waits();
         story.lives.push(life);
         if done {
             return Ok(story);

@@ -15,6 +15,7 @@ fn segment(file: &str, first: u64, next: u64) -> Segment {
         partition: 0,
         epoch: 1,
         revision: 0,
+        replaces: false,
         window: Timestamp(0),
         first_offset: first,
         next_offset: next,

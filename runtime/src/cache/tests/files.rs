@@ -1,6 +1,7 @@
 //! Whose file it is, who else has it open, and what becomes of it.
 
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::error::Kind;
@@ -32,6 +33,19 @@ fn only_its_own_pipelines_file_is_opened() {
     assert_eq!(Reader::open(&text).err().unwrap().kind(), Kind::Conflict);
     assert_eq!(Reader::open(&folder.0.join("absent.db")).err().unwrap().kind(), Kind::Missing);
     assert!(Store::open(&folder.0.join("no/such/folder.db"), &layout()).err().unwrap().kind() == Kind::Storage);
+}
+
+/// What the format of the file stands for: all that is declared in it, but for what a pipeline adds.
+#[test]
+fn the_format_is_what_its_number_says() {
+    let folder = Folder::new();
+    drop(Store::open(&folder.file(), &layout()).unwrap());
+    let connection = Connection::open(folder.file()).unwrap();
+    let text = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    let format = text("SELECT CAST(user_version AS TEXT) FROM pragma_user_version");
+    let schema = text("SELECT group_concat(sql, ';' ORDER BY name) FROM sqlite_schema WHERE sql IS NOT NULL");
+    let sum: String = Sha256::digest(schema).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((&*format, &*sum), ("4", "b96d70cfc4cf5333"), "another schema needs a format of its own");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn bytes(bytes: &[u8]) -> String {
 }
 
 /// A text without what would move a terminal's cursor.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::cli) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -24,6 +24,8 @@ const JSON_V2: &str = "application/vnd.kafka.json.v2+json";
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long one may take that has much to do.
+const LONG_TIME_MAX: Duration = Duration::from_hours(24);
 /// How often a request is tried again after its connection failed or some of its records did.
 const RETRIES_MAX: u32 = 5;
 /// How often a request is sent again because the server asked for it.
@@ -96,6 +98,13 @@ impl Client {
         let full = reqwest::Url::parse_with_params(url, asked).or_fail(Kind::Input, || format!("server {url:?}"))?;
         let answer = self.http.post(full).body(body).send().await.map_err(|cause| unreachable(url, &cause))?;
         said(url, answer).await
+    }
+
+    /// The same where the answer may take long.
+    pub async fn send_long(&self, url: &str, asked: &[(&str, &str)], body: Vec<u8>) -> Result<String> {
+        let full = reqwest::Url::parse_with_params(url, asked).or_fail(Kind::Input, || format!("server {url:?}"))?;
+        let request = self.http.post(full).timeout(LONG_TIME_MAX).body(body);
+        said(url, request.send().await.map_err(|cause| unreachable(url, &cause))?).await
     }
 
     /// Posts a body `{"records":[{"value":..}, ..]}` as a producer's next request until all of its records are acknowledged.

@@ -69,7 +69,7 @@ pub(super) async fn get(streams: &Streams, body: &[u8], grant: &Grant) -> Result
     checks.done()?;
     let named = Named { name: get.stream_name.clone(), arn: get.stream_arn.clone() };
     let stream = streams.name(&named)?;
-    if !grant.consumes() {
+    if !grant.consumes(&stream) {
         return Err(Fault::denied("GetShardIterator", &streams.arn(&stream)));
     }
     let topic = streams.topic(&named)?;

@@ -47,7 +47,7 @@ pub(super) async fn records(streams: &Streams, body: &[u8], grant: &Grant) -> Re
     checks.within(get.limit, "limit", 1, RECORDS_MAX as i64);
     checks.done()?;
     let Iterator { stream, shard, next } = streams.unseal(get.shard_iterator.as_deref().unwrap_or_default())?;
-    if !grant.consumes() {
+    if !grant.consumes(&stream) {
         return Err(Fault::denied("GetRecords", &streams.arn(&stream)));
     }
     let topic = streams.door.runtime.topic(&stream).ok_or_else(|| Fault::no_stream(&stream))?;

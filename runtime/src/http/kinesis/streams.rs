@@ -84,7 +84,7 @@ impl Streams {
         let named = Named { name: of.stream_name.clone(), arn: of.stream_arn.clone() };
         let stream = self.name(&named)?;
         // Who produces looks at the shards first.
-        if !grant.consumes() && !grant.produces(&stream) {
+        if !grant.consumes(&stream) && !grant.produces(&stream) {
             return Err(Fault::denied(action, &self.arn(&stream)));
         }
         self.topic(&named)
@@ -150,13 +150,13 @@ pub(super) fn list(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Byte
     let mut checks = Checks::default();
     checks.within(limit, "limit", 1, LIST_MAX);
     checks.done()?;
-    if !grant.consumes() {
+    if !grant.consumes_some() {
         return Err(Fault::denied("ListStreams", &streams.arn("*")));
     }
     let start = next_token.or(exclusive_start_stream_name).unwrap_or_default();
     let limit = usize::try_from(limit.unwrap_or(LIST_USUAL)).unwrap_or(1);
     let names = streams.door.runtime.topic_names();
-    let mut names = names.iter().filter(|name| name.as_str() > &*start);
+    let mut names = names.iter().filter(|name| name.as_str() > &*start && grant.consumes(name));
     let listed: Vec<&String> = names.by_ref().take(limit).collect();
     let more = names.next().is_some();
     let summary = |name: &&String| {
@@ -221,7 +221,7 @@ pub(super) fn list_shards(streams: &Streams, body: &[u8], grant: &Grant) -> Resu
 
 /// `DescribeLimits`.
 pub(super) fn limits(streams: &Streams, grant: &Grant) -> Result<Bytes, Fault> {
-    if !grant.consumes() {
+    if !grant.consumes_some() {
         return Err(Fault::denied("DescribeLimits", "*"));
     }
     let runtime = &streams.door.runtime;

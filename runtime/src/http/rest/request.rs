@@ -9,16 +9,17 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::http::answer::{Embedded, Refusal};
-use crate::http::compact::compact;
+use super::negotiation::Format;
+use super::parse::{self, bad};
+use crate::http::answer::Refusal;
+use crate::http::compact;
 
-/// The records of a request, each borrowed from its body.
+/// A request as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Request<'a> {
-    /// The records, in order.
+struct Request<'a> {
     #[serde(borrow, default)]
-    pub(super) records: Option<Vec<Entry<'a>>>,
+    records: Option<Vec<Entry<'a>>>,
     #[serde(borrow, default)]
     key_schema: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -80,26 +81,13 @@ impl<'de> Visitor<'de> for EntryVisitor {
 }
 
 /// Reads a request's body and checks its form; what its records hold is read by [`bytes`].
-pub(super) fn read(body: &[u8], records_max: usize) -> Result<Vec<Entry<'_>>, Refusal> {
+pub(super) fn read(body: &[u8], records_max: usize, format: Format) -> Result<Vec<Entry<'_>>, Refusal> {
     let unprocessable = |message: String| Refusal::plain(StatusCode::UNPROCESSABLE_ENTITY, message);
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(unprocessable("Payload error. Request body is empty. Data is required.".to_owned()));
     }
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Refusal::plain(StatusCode::BAD_REQUEST, "Bad Request: invalid type: the body is not an object"));
-    }
-    let request: Request<'_> = serde_json::from_slice(body).map_err(|cause| {
-        let cause = cause.to_string();
-        match cause.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
-            Some((field, _)) => unprocessable(format!("Unrecognized field: {field}")),
-            None => Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: {cause}")),
-        }
-    })?;
+    let request: Request<'_> = parse::body(body)?;
     let Request { records, key_schema, key_schema_id, value_schema, value_schema_id } = request;
-    if [key_schema, key_schema_id, value_schema, value_schema_id].iter().any(Option::is_some) {
-        let message = "Payload error. Schema Registry must be configured when using schemas.";
-        return Err(Refusal::coded(StatusCode::UNPROCESSABLE_ENTITY, 42206, message));
-    }
     let records = records.filter(|records| !records.is_empty());
     let records =
         records.ok_or_else(|| unprocessable("records may not be empty (was null or an empty list)".to_owned()))?;
@@ -107,25 +95,46 @@ pub(super) fn read(body: &[u8], records_max: usize) -> Result<Vec<Entry<'_>>, Re
         let message = format!("records: {} are over the limit of {records_max} in one request", records.len());
         return Err(Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
+    let (of_keys, of_values) = (key_schema.or(key_schema_id).is_some(), value_schema.or(value_schema_id).is_some());
+    without_schemas(&records, format, of_keys, of_values)?;
     Ok(records)
 }
 
-/// The bytes that a key or value stands for; none for null.
-pub(super) fn bytes<'a>(raw: Option<&'a RawValue>, embedded: Embedded) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-    let Some(raw) = raw else { return Ok(None) };
-    match embedded {
-        Embedded::Json => compact(raw.get())
-            .map(Some)
-            .map_err(|cause| Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: {cause}"))),
-        Embedded::Binary => {
-            let wrong = |cause: String| {
-                Refusal::plain(StatusCode::BAD_REQUEST, format!("Bad Request: data={}: {cause}", raw.get()))
-            };
-            let text: Cow<'_, str> = serde_json::from_str(raw.get()).map_err(|cause| wrong(cause.to_string()))?;
-            let decoded = base64::engine::general_purpose::STANDARD.decode(text.as_bytes());
-            decoded.map(|bytes| Some(Cow::Owned(bytes))).map_err(|cause| wrong(cause.to_string()))
+/// There is no registry, so what needs a schema or names one is refused, as the REST proxy does.
+fn without_schemas(records: &[Entry<'_>], format: Format, of_keys: bool, of_values: bool) -> Result<(), Refusal> {
+    let refuse = |code, message: &str| Err(Refusal::coded(StatusCode::UNPROCESSABLE_ENTITY, code, message));
+    match format {
+        Format::WithSchema if !of_keys && records.iter().any(|record| record.key.is_some()) => {
+            refuse(42201, "Keys must have a key schema: key_schema or key_schema_id.")
         }
+        Format::WithSchema if !of_values && records.iter().any(|record| record.value.is_some()) => {
+            refuse(42202, "Values must have a value schema: value_schema or value_schema_id.")
+        }
+        Format::Json | Format::Binary if !of_keys && !of_values => Ok(()),
+        _ => refuse(42206, "Payload error. Schema Registry must be configured when using schemas."),
     }
+}
+
+/// The bytes that a key or value stands for; none for null.
+pub(super) fn bytes<'a>(raw: Option<&'a RawValue>, format: Format) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    match format {
+        Format::Json | Format::WithSchema => compact(raw.get()).map(Some),
+        Format::Binary => base64(raw.get()).map(Some),
+    }
+}
+
+/// The bytes that a JSON text stands for, which is base64.
+pub(super) fn base64<'a>(raw: &str) -> Result<Cow<'a, [u8]>, Refusal> {
+    let wrong = |cause: String| bad(format!("data={raw}: {cause}"));
+    let text: Cow<'_, str> = serde_json::from_str(raw).map_err(|cause| wrong(cause.to_string()))?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(text.as_bytes());
+    decoded.map(Cow::Owned).map_err(|cause| wrong(cause.to_string()))
+}
+
+/// A JSON text without white space between its parts.
+pub(super) fn compact(raw: &str) -> Result<Cow<'_, [u8]>, Refusal> {
+    compact::compact(raw).map_err(bad)
 }
 
 #[cfg(test)]
@@ -151,7 +160,7 @@ mod tests {
             (r#"{"records":[{"value":1}],"value_schema_id":3}"#, 422, 42206, "Schema Registry"),
             (r#"{"records":[{},{},{}]}"#, 413, 413, "limit of 2"),
         ] {
-            let refusal = read(body.as_bytes(), 2).unwrap_err();
+            let refusal = read(body.as_bytes(), 2, Format::Json).unwrap_err();
             assert_eq!((refusal.status.as_u16(), refusal.code), (status, code), "{body}: {}", refusal.message);
             assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
         }
@@ -160,11 +169,11 @@ mod tests {
     #[test]
     fn binary_is_base64() {
         let raw = |text: &'static str| -> &'static RawValue { serde_json::from_str(text).unwrap() };
-        assert_eq!(bytes(Some(raw(r#""AQI=""#)), Embedded::Binary).unwrap().as_deref(), Some(&[1, 2][..]));
-        assert_eq!(bytes(Some(raw(r#""""#)), Embedded::Binary).unwrap().as_deref(), Some(&[][..]));
-        assert!(bytes(None, Embedded::Binary).unwrap().is_none());
+        assert_eq!(bytes(Some(raw(r#""AQI=""#)), Format::Binary).unwrap().as_deref(), Some(&[1, 2][..]));
+        assert_eq!(bytes(Some(raw(r#""""#)), Format::Binary).unwrap().as_deref(), Some(&[][..]));
+        assert!(bytes(None, Format::Binary).unwrap().is_none());
         for bad in ["1", r#""?""#] {
-            assert!(bytes(Some(raw(bad)), Embedded::Binary).unwrap_err().message.starts_with("Bad Request: data="));
+            assert!(bytes(Some(raw(bad)), Format::Binary).unwrap_err().message.starts_with("Bad Request: data="));
         }
     }
 }

@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{Builder, Credentials as Keys, Region};
@@ -36,7 +40,10 @@ pub(super) async fn settings(options: &Options, embedded: Option<SocketAddr>) ->
             }
             Builder::from(&loader.load().await)
         }
-        Endpoint::Url(url) => Builder::from(&aws_config::from_env().region(here()).load().await).endpoint_url(url),
+        Endpoint::Url(url) => {
+            let loader = aws_config::from_env().region(here()).credentials_provider(given());
+            Builder::from(&loader.load().await).endpoint_url(url)
+        }
     };
     let request = options.patience.request;
     Ok(builder
@@ -44,6 +51,14 @@ pub(super) async fn settings(options: &Options, embedded: Option<SocketAddr>) ->
         .force_path_style(options.endpoint != Endpoint::Aws)
         .retry_config(RetryConfig::standard())
         .timeout_config(timeouts(request, request * OPERATION_REQUESTS)))
+}
+
+/// Keys that somebody gave: in the environment, a profile, or a token. A machine's own, which its cloud gives out at an address of
+/// the network, are for AWS alone.
+fn given() -> CredentialsProviderChain {
+    CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
+        .or_else("profile", ProfileFileCredentialsProvider::builder().build())
+        .or_else("token", WebIdentityTokenCredentialsProvider::builder().build())
 }
 
 /// What sending a body changes: it may take longer, and is not tried again by the client, since the outbox does that.

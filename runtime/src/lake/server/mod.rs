@@ -6,7 +6,7 @@ mod dock;
 mod listing;
 mod look;
 mod operations;
-mod path;
+pub(in crate::lake) mod path;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ const EMPTY_LEAF: &str = "%%";
 ///
 /// Components are the key's, with each byte that is not plain as `%XX` (a dot in front, too: no `..`, nothing hidden).
 /// An empty component is `%`, or `%%` at the end (a key that ends with `/`). One longer than [`NAME_BYTES_MAX`] is cut, and each cut ends with `%`.
-pub(super) fn of_key(key: &str) -> PathBuf {
+pub(in crate::lake) fn of_key(key: &str) -> PathBuf {
     let mut path = PathBuf::new();
     let (folders, leaf) = key.rsplit_once('/').map_or((None, key), |(folders, leaf)| (Some(folders), leaf));
     for component in folders.into_iter().flat_map(|folders| folders.split('/')) {
@@ -48,7 +48,7 @@ fn push_character(name: &mut String, character: char, first: bool) {
 }
 
 /// What the name of a folder or file adds to the key of the folder that it is in; `None` when no key leads there.
-pub(super) fn key_part(name: &str, is_folder: bool) -> Option<String> {
+pub(in crate::lake) fn key_part(name: &str, is_folder: bool) -> Option<String> {
     match name {
         EMPTY_FOLDER if is_folder => return Some("/".to_owned()),
         EMPTY_LEAF if !is_folder => return Some(String::new()),

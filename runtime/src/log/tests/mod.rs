@@ -2,6 +2,8 @@
 
 mod append;
 mod created;
+mod follow;
+mod formats;
 mod memory;
 mod producers;
 mod random;

@@ -1,6 +1,6 @@
 //! The ledger's cuts held against objects and spool: each is in exactly one, and each object has the rows of its cuts.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::fs;
 
 use super::Audit;
@@ -8,12 +8,11 @@ use super::cached::Cached;
 use super::origins::{Follow, Piece, rows};
 use super::report::{Fault, Report, What};
 use crate::cache::query::Reader;
-use crate::cache::{Holding, Lines};
+use crate::cache::{Holding, Lines, Replaced};
 use crate::commit::{Cut, Epoch, Object};
 use crate::error::{Kind, Result};
 use crate::lake::{BucketReader, Fetched};
 use crate::pipeline::table::origin_fields;
-use crate::time::Timestamp;
 
 /// Follows the cuts of every partition through what holds them; where contents are read, the cache is compared with them too.
 /// Objects whose key is `faulty` have been told of already.
@@ -38,9 +37,9 @@ pub(super) fn check(
     cached.compare(report)
 }
 
-struct Walk<'a> {
-    audit: &'a Audit<'a>,
-    reader: &'a Reader,
+pub(super) struct Walk<'a> {
+    pub(super) audit: &'a Audit<'a>,
+    pub(super) reader: &'a Reader,
     bucket: &'a BucketReader,
     faulty: &'a HashSet<String>,
     total: u64,
@@ -49,7 +48,7 @@ struct Walk<'a> {
 
 /// The records of an epoch that have rows in the objects seen so far.
 #[derive(Default)]
-struct Outs {
+pub(super) struct Outs {
     epoch: u64,
     found: u64,
     /// Whether all its objects could be read.
@@ -59,6 +58,7 @@ struct Outs {
 impl Walk<'_> {
     fn partition(&mut self, table: &str, partition: u32, cached: &mut Cached<'_>, report: &mut Report) -> Result<()> {
         let mut pieces = Pieces { lines: self.reader.lines(table, partition), open: VecDeque::new() };
+        let replaced = self.reader.replaced(table, partition)?;
         let mut covered: Option<(u64, String)> = None;
         let mut outs = Outs::default();
         let reader = self.reader;
@@ -88,7 +88,7 @@ impl Walk<'_> {
             let read = self.read(&holding, report)?;
             match read {
                 Some(fetched) => {
-                    let records = self.contents(fetched, object, &mine, cached, report)?;
+                    let records = self.contents(fetched, object, (&mine, &replaced), cached, report)?;
                     outs.count(table, partition, &mine, records.as_deref(), report);
                 }
                 None => {
@@ -101,57 +101,31 @@ impl Walk<'_> {
         while let Some(piece) = pieces.next_before(u64::MAX)? {
             report.fault(nowhere(table, partition, &piece));
         }
-        self.revised(table, partition, cached, report)
-    }
-
-    /// What revisions have added: together the rows that their lines say, each object those of its letters.
-    fn revised(&mut self, table: &str, partition: u32, cached: &mut Cached<'_>, report: &mut Report) -> Result<()> {
-        let size = self.audit.pipeline.tables.iter().find(|plan| plan.name == table).map(|plan| plan.window);
-        let mut missing: BTreeMap<u64, i64> = BTreeMap::new();
-        for line in self.reader.revisions(table, partition)? {
-            *missing.entry(line.revision).or_default() += line.rows;
-        }
-        let reader = self.reader;
-        reader.each_holding(table, partition, true, |holding| {
-            self.tick();
-            let object = &holding.object;
-            *missing.entry(object.revision).or_default() -= object.rows.cast_signed();
-            let records =
-                reader.healed_in(object, size.map_or(Timestamp(i64::MAX), |size| object.window.plus(size)))?;
-            let Object { window, first_offset, next_offset, rows, .. } = *object;
-            let cut = Cut { window, first_offset, next_offset, rows };
-            let digest = object.digests.first().cloned().unwrap_or_default();
-            let piece = [Piece { epoch: 0, digest, out: records, cut, is_last: true }];
-            if let Some(of) = report.of(table, partition) {
-                of.objects += u64::from(!object.key.is_empty());
-                of.rows_waiting += if holding.delivered.is_none() { rows } else { 0 };
-            }
-            let Some(fetched) = self.read(&holding, report)? else { return cached.absent(object) };
-            if let Some(found) = self.contents(fetched, object, &piece, cached, report)?
-                && found.first() != Some(&records)
-            {
-                let said = format!("{records} letters of its revision became rows, and it has {found:?}");
-                let fault = Fault::new(What::Sum, said).of(table, partition).key(name(&holding));
-                report.fault(fault.offsets(first_offset, next_offset));
-            }
-            Ok(())
-        })?;
-        for (revision, rows) in missing.into_iter().filter(|(_, rows)| *rows != 0) {
-            let said = format!("revision {revision} says {rows} rows more than its objects have");
-            report.fault(Fault::new(What::Gap, said).of(table, partition));
-        }
-        Ok(())
+        self.revised(table, partition, &replaced, cached, report)
     }
 
     fn aggregate(&mut self, aggregate: &str, cached: &mut Cached<'_>, report: &mut Report) -> Result<()> {
         let reader = self.reader;
-        reader.each_holding(aggregate, 0, false, |holding| {
+        let mut holdings = Vec::new();
+        for revised in [false, true] {
+            reader.each_holding(aggregate, 0, revised, |holding| {
+                holdings.push(holding);
+                Ok(())
+            })?;
+        }
+        holdings.into_iter().try_for_each(|holding| {
             self.tick();
             let object = &holding.object;
             if let Some(of) = report.aggregates.get_mut(aggregate) {
                 of.objects += u64::from(!object.key.is_empty());
             }
-            let Some(fetched) = self.read(&holding, report)? else {
+            let superseded = reader.superseded(object)?;
+            let fetched = self.read(&holding, report)?;
+            // A window that was revised is what its last revision says.
+            if superseded {
+                return Ok(());
+            }
+            let Some(fetched) = fetched else {
                 return cached.absent_window(aggregate, object.window);
             };
             match cached.groups(aggregate, fetched, self.audit.pipeline.lake.format) {
@@ -178,13 +152,13 @@ impl Walk<'_> {
         })
     }
 
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         self.done += 1;
         (self.audit.progress)(if self.audit.quick { "cuts" } else { "objects" }, self.done, self.total);
     }
 
     /// The bytes of an object that are to be looked at; none where it waits, is known to be faulty, or is found so now.
-    fn read(&self, holding: &Holding, report: &mut Report) -> Result<Option<Fetched>> {
+    pub(super) fn read(&self, holding: &Holding, report: &mut Report) -> Result<Option<Fetched>> {
         let object = &holding.object;
         if holding.delivered.is_none() {
             report.waiting += 1;
@@ -232,11 +206,11 @@ impl Walk<'_> {
     }
 
     /// Follows the rows of an object; gives the records that have rows in it by cut, where it could be read.
-    fn contents(
+    pub(super) fn contents(
         &self,
         fetched: Fetched,
         object: &Object,
-        pieces: &[Piece],
+        (pieces, replaced): (&[Piece], &Replaced),
         cached: &mut Cached<'_>,
         report: &mut Report,
     ) -> Result<Option<Vec<u64>>> {
@@ -245,7 +219,7 @@ impl Walk<'_> {
         let fields = if is_cached { cached.fields(&object.table) } else { origin_fields().to_vec() };
         let done = rows(fetched, self.audit.pipeline.lake.format, &fields, |batch| {
             follow.take(batch)?;
-            if is_cached { cached.rows(&object.table, batch) } else { Ok(()) }
+            if is_cached { cached.rows(&object.table, &replaced.in_force(batch, object.revision)?) } else { Ok(()) }
         });
         match done {
             Ok(()) => follow.finish(),
@@ -270,18 +244,18 @@ impl Walk<'_> {
 }
 
 /// What names it: an object's key, a segment's file.
-fn name(holding: &Holding) -> &str {
+pub(super) fn name(holding: &Holding) -> &str {
     if holding.object.key.is_empty() { &holding.object.file } else { &holding.object.key }
 }
 
-fn nowhere(table: &str, partition: u32, piece: &Piece) -> Fault {
+pub(super) fn nowhere(table: &str, partition: u32, piece: &Piece) -> Fault {
     let said = format!("no object has its {} rows", piece.cut.rows);
     let fault = Fault::new(What::Gap, said).of(table, partition).epoch(piece.epoch);
     fault.offsets(piece.cut.first_offset, piece.cut.next_offset)
 }
 
 /// An object has to be what its cuts are together.
-fn agree(holding: &Holding, pieces: &[Piece], report: &mut Report) {
+pub(super) fn agree(holding: &Holding, pieces: &[Piece], report: &mut Report) {
     let object = &holding.object;
     let mut fault = |what, said: String| {
         let fault = Fault::new(what, said).of(&object.table, object.partition).key(name(holding));
@@ -314,7 +288,14 @@ fn agree(holding: &Holding, pieces: &[Piece], report: &mut Report) {
 
 impl Outs {
     /// Counts the records of an object's cuts, and compares where an epoch's last cut was.
-    fn count(&mut self, table: &str, partition: u32, pieces: &[Piece], records: Option<&[u64]>, report: &mut Report) {
+    pub(super) fn count(
+        &mut self,
+        table: &str,
+        partition: u32,
+        pieces: &[Piece],
+        records: Option<&[u64]>,
+        report: &mut Report,
+    ) {
         for (nth, piece) in pieces.iter().enumerate() {
             if self.epoch != piece.epoch {
                 *self = Self { epoch: piece.epoch, found: 0, whole: true };
@@ -349,7 +330,7 @@ impl Pieces<'_> {
     }
 }
 
-fn of_line(line: &Epoch) -> VecDeque<Piece> {
+pub(super) fn of_line(line: &Epoch) -> VecDeque<Piece> {
     let count = line.cuts.len();
     let piece = |(nth, cut): (usize, &Cut)| Piece {
         epoch: line.epoch,

@@ -33,9 +33,15 @@ pub(super) fn check(audit: &Audit<'_>, reader: &Reader, report: &mut Report) -> 
             done += 1;
             (audit.progress)("ledger", done, epochs);
         }
-        for line in reader.revisions(&table, partition)? {
-            healed(reader, &line, report)?;
-            sums.revise(&line);
+        let revisions = reader.revisions(&table, partition)?;
+        for of_epoch in revisions.chunk_by(|one, next| one.epoch == next.epoch) {
+            match of_epoch.iter().any(|line| line.replaces) {
+                true => replayed(reader, of_epoch, report)?,
+                false => of_epoch.iter().try_for_each(|line| healed(reader, line, report))?,
+            }
+        }
+        for line in &revisions {
+            sums.revise(line);
             for (aggregate, rows) in &line.late {
                 *late.entry(aggregate.clone()).or_default() += rows;
             }
@@ -114,6 +120,35 @@ fn healed(reader: &Reader, line: &Revision, report: &mut Report) -> Result<()> {
             line.revision, line.out, line.dropped
         );
         report.fault(Fault::new(What::Sum, said).of(&line.table, line.partition).epoch(line.epoch));
+    }
+    Ok(())
+}
+
+/// Of an epoch that was replayed as many letters have to wait as its lines say that records are rejected; and each of its replays has
+/// cut the rows that came out by then.
+fn replayed(reader: &Reader, lines: &[Revision], report: &mut Report) -> Result<()> {
+    let Some(first) = lines.first() else { return Ok(()) };
+    let (table, partition) = (first.table.as_str(), first.partition);
+    let fault = |said: String| Fault::new(What::Sum, said).of(table, partition).epoch(first.epoch);
+    let from = lines.iter().find_map(|line| line.cuts.first()).map_or(0, |cut| cut.first_offset);
+    let Some(epoch) = reader.line_at(table, partition, from)?.filter(|line| line.epoch == first.epoch) else {
+        report.fault(fault("it was replayed, and the ledger has no line of it at those offsets".to_owned()));
+        return Ok(());
+    };
+    let (mut rejected, mut rows) = (epoch.rejected, epoch.rows);
+    for line in lines {
+        rejected = rejected.saturating_add_signed(line.rejected);
+        rows = rows.saturating_add_signed(line.rows);
+        let cut: u64 = line.cuts.iter().map(|cut| cut.rows).sum();
+        if line.replaces && cut != rows {
+            let said = format!("after revision {} it has {rows} rows, but {cut} in its cuts", line.revision);
+            report.fault(fault(said).offsets(epoch.from, epoch.next));
+        }
+    }
+    let waiting = reader.waiting(&epoch)?;
+    if waiting != rejected {
+        let said = format!("with its revisions {rejected} records are rejected, and {waiting} dead letters wait");
+        report.fault(fault(said).offsets(epoch.from, epoch.next));
     }
     Ok(())
 }

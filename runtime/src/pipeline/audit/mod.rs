@@ -9,6 +9,7 @@ mod cuts;
 mod ledger;
 mod origins;
 mod report;
+mod revised;
 mod topics;
 
 use std::fs;

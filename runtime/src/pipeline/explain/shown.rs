@@ -15,6 +15,8 @@ pub struct Explained {
     pub object: String,
     /// Whether the object's bytes are those that the outbox sent.
     pub object_intact: bool,
+    /// The later revision whose rows stand in the place of this one, where there is one.
+    pub replaced_by: Option<u64>,
     /// The row, counted from 1.
     pub row: u64,
     /// The table.

@@ -10,6 +10,7 @@ fn segment(table: &str, window: i64, bytes: u64) -> Segment {
         partition: 0,
         epoch: 1,
         revision: 0,
+        replaces: false,
         window: Timestamp(window),
         first_offset: 0,
         next_offset: 1,
@@ -136,4 +137,22 @@ fn segments_that_cannot_be_joined_hold_up_no_others() {
     assert!(shelf.holds("geo") && !shelf.holds("pin"));
     assert_eq!(shelf.take_due().unwrap()[0].table, "pin");
     assert_eq!(shelf.take_due().unwrap()[0].table, "geo", "it is tried again after a rest");
+}
+
+#[test]
+fn what_stands_in_the_place_of_others_has_no_gap_in_an_object() {
+    let check = |offsets: &[(u64, u64)], expected: usize| {
+        let replacing = |&(first_offset, next_offset): &(u64, u64)| Segment {
+            revision: 2,
+            replaces: true,
+            first_offset,
+            next_offset,
+            ..segment("pin", 0, 5)
+        };
+        let segments: Vec<Segment> = offsets.iter().map(replacing).collect();
+        assert_eq!(together(&segments), expected, "{offsets:?}");
+    };
+    check(&[(0, 4), (4, 9), (9, 10)], 3);
+    check(&[(0, 4), (5, 9)], 1);
+    check(&[(3, 4), (4, 9), (10, 11)], 2);
 }

@@ -5,7 +5,7 @@
 
 mod bucket;
 mod check;
-mod plan;
+pub(super) mod plan;
 mod process;
 mod world;
 

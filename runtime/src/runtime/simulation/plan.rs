@@ -50,7 +50,7 @@ pub(super) fn folder() -> PathBuf {
     root.join(format!("tidemill-simulation-{}", std::process::id()))
 }
 
-fn guest() -> Guest {
+pub(in crate::runtime) fn guest() -> Guest {
     let fields = [("id", Type::Text), ("class", Type::Text), ("n", Type::Int64)];
     let fields = fields.map(|(name, kind)| field(name, kind, true));
     Guest { inputs: fields.to_vec(), outputs: fields.to_vec(), ..Guest::honest() }

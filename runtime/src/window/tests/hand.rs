@@ -229,6 +229,22 @@ fn stored_groups_that_are_not_what_was_written_are_refused() {
         State::restore(&many, &fields(), 1, &[group], Progress::new(1)).map(|state| state.open())
     };
     assert_eq!(restore(group.state.clone()).unwrap(), 1);
+    let sum = group.state.last_chunk::<4>().unwrap();
+    assert_eq!(
+        (group.state[0], *sum),
+        (1, [177, 136, 94, 50]),
+        "a change of what is stored needs a version of its own"
+    );
+    let mut newer = group.state.clone();
+    newer[0] += 1;
+    let end = newer.len() - 4;
+    let sum = crate::window::encode::checksum(&newer[..end]);
+    newer[end..].copy_from_slice(&sum);
+    let error = restore(newer).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.next_step()),
+        (Kind::Input, Some("use the newer version of tidemill that wrote it"))
+    );
     for length in 0..group.state.len() {
         assert_eq!(restore(group.state[..length].to_vec()).unwrap_err().kind(), Kind::Corrupt, "cut to {length}");
         let mut rotten = group.state.clone();

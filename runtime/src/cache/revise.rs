@@ -1,0 +1,143 @@
+//! A revision of history under way: one transaction, so that a crash leaves all of it or nothing.
+
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use rusqlite::{Connection, params};
+
+use super::commit::put;
+use super::fault::During;
+use super::file::{self, Found};
+use super::group::Statements;
+use super::latest::Latest;
+use super::layout::{AggregateLayout, TableLayout, quote};
+use super::letters;
+use super::row::{self, int, run, select, whole};
+use super::store::owner;
+use crate::commit::{Became, DeadLetter, Group, Revision, Segment};
+use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
+
+/// A revision of a table, by the only writer of the file. Dropped before [`Revise::finish`], it leaves nothing.
+pub struct Revise {
+    connection: Connection,
+    table: String,
+    /// The cached table, with the statement that puts a row in, or in place of one that is no later.
+    cached: Option<(TableLayout, String)>,
+}
+
+/// The cache's rows that came of records which are revised.
+const REVISED: &str = "c._offset < (SELECT next FROM temp.tidemill_revised r WHERE r.partition = c._partition \
+     AND r.first <= c._offset ORDER BY r.first DESC LIMIT 1)";
+
+impl Revise {
+    /// Begins a revision of a table of this pipeline.
+    ///
+    /// Errors with [`Kind::Conflict`] where the file is another pipeline's, or has the table with other columns.
+    pub fn begin(path: &Path, pipeline: &str, table: &str, cached: Option<&TableLayout>) -> Result<Self> {
+        file::identity(path)?;
+        let (connection, found) = file::open_to_write(path)?;
+        if found == Found::Empty {
+            return Err(Error::new(Kind::Missing, format!("cache {path:?}: it is empty")));
+        }
+        owner(&connection, path, pipeline)?;
+        let temporary = "CREATE TEMP TABLE tidemill_revised (partition INTEGER, first INTEGER, next INTEGER, \
+             PRIMARY KEY (partition, first)) WITHOUT ROWID; BEGIN IMMEDIATE";
+        connection.execute_batch(temporary).during("begin a revision")?;
+        if let Some(layout) = cached {
+            same(&connection, &layout.name, &layout.create())?;
+        }
+        let cached = cached.map(|layout| (layout.clone(), layout.upsert_where(">=")));
+        Ok(Self { connection, table: table.to_owned(), cached })
+    }
+
+    /// Writes what becomes of an epoch: the line beside the ledger's, the segments of its rows, the letters that are healed or wait
+    /// from now on.
+    pub fn epoch(
+        &mut self,
+        line: &Revision,
+        segments: &[Segment],
+        healed: &[(u64, Became)],
+        dead: &[DeadLetter],
+    ) -> Result<()> {
+        let Revision { partition, revision, committed, cuts, .. } = line;
+        let from = cuts.first().map_or(0, |cut| cut.first_offset);
+        let next = cuts.last().map_or(0, |cut| cut.next_offset);
+        row::write_revision(&self.connection, line)?;
+        segments.iter().try_for_each(|segment| row::write_segment(&self.connection, segment))?;
+        for (offset, became) in healed {
+            letters::become_now(&self.connection, &self.table, (*partition, *offset), *became, *revision, *committed)?;
+        }
+        dead.iter().try_for_each(|letter| letters::reject(&self.connection, letter, *revision))?;
+        let sql = "INSERT INTO temp.tidemill_revised VALUES (?, ?, ?)";
+        run(&self.connection, "note what is revised", sql, params![partition, int(from), int(next)]).map(drop)
+    }
+
+    /// Takes the rows of all these epochs out of the cache; those that came of their records and are the latest of their keys no more
+    /// are told by [`Revise::lost`].
+    pub fn take_out(&self) -> Result<()> {
+        let Some((layout, _)) = &self.cached else { return Ok(()) };
+        let (name, keys) = (quote(&layout.name), super::layout::list(&layout.key));
+        let sql = format!(
+            "CREATE TEMP TABLE tidemill_lost AS SELECT {keys}, _time AS lost_time, _partition AS lost_partition, \
+             _offset AS lost_offset FROM main.{name} c WHERE {REVISED}; DELETE FROM main.{name} AS c WHERE {REVISED}"
+        );
+        self.connection.execute_batch(&sql).during("take out what is revised")
+    }
+
+    /// Adds rows as a rebuild would: the latest of each key stays. They have the columns that [`Latest::prepare`] asks for.
+    pub fn rows(&self, rows: &RecordBatch) -> Result<()> {
+        let Some((layout, sql)) = &self.cached else { return Ok(()) };
+        put(&self.connection, layout, sql, &Latest::prepare(layout, std::slice::from_ref(rows))?).map(drop)
+    }
+
+    /// Of how many keys the row that was taken out has no row of the same place or a later one in its stead, so that an older one
+    /// of the lake is the latest now.
+    pub fn lost(&self) -> Result<u64> {
+        let Some((layout, _)) = &self.cached else { return Ok(0) };
+        let name = quote(&layout.name);
+        let same: Vec<String> = layout.key.iter().map(|key| format!("c.{0} = l.{0}", quote(key))).collect();
+        let sql = format!(
+            "SELECT count(*) FROM temp.tidemill_lost l WHERE NOT EXISTS (SELECT 1 FROM main.{name} c WHERE {} \
+             AND (c._time, c._partition, c._offset) >= (l.lost_time, l.lost_partition, l.lost_offset))",
+            same.join(" AND ")
+        );
+        Ok(select(&self.connection, &sql, [], |row| whole(row, 0))?.first().copied().unwrap_or(0))
+    }
+
+    /// Puts the groups of a window of an aggregate in the place of those that it shows; a closed window's keep no state.
+    pub fn window(
+        &self,
+        layout: &AggregateLayout,
+        window: Timestamp,
+        groups: &[Group],
+        closed: Option<&Segment>,
+    ) -> Result<()> {
+        let text = super::cell::TimeText::of(window);
+        let text = String::from_utf8_lossy(text.bytes());
+        let what = "revise a window";
+        run(&self.connection, what, &format!("DELETE FROM {} WHERE window_start = ?", quote(&layout.name)), [text])?;
+        let sql = "DELETE FROM tidemill_groups WHERE aggregate = ? AND window_start = ?";
+        run(&self.connection, what, sql, params![layout.name, window.0])?;
+        let statements = Statements::of(layout);
+        for group in groups {
+            statements.write(&self.connection, &layout.name, group, closed.is_some())?;
+        }
+        closed.map_or(Ok(()), |segment| row::write_segment(&self.connection, segment))
+    }
+
+    /// Makes it all lasting: once this returns, a power cut takes nothing of it.
+    pub fn finish(self) -> Result<()> {
+        self.connection.execute_batch("COMMIT").during("commit a revision")
+    }
+}
+
+fn same(connection: &Connection, name: &str, definition: &str) -> Result<()> {
+    let sql = "SELECT definition FROM tidemill_layout WHERE name = ?";
+    let found: Vec<String> = select(connection, sql, [name], |row| row.get(0))?;
+    if found.first().is_some_and(|found| found == definition) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Conflict, format!("table {name:?}: it is declared otherwise than when the pipeline last ran"))
+        .hint("run the pipeline once, so that the cache has its columns"))
+}

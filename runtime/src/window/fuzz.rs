@@ -1,0 +1,58 @@
+//! The stored state of groups under bytes that nobody meant.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a body may panic: that is how it fails")]
+
+use std::time::Duration;
+
+use super::cell::Cell;
+use super::encode;
+use super::plan::Plan;
+use super::spec::{self, Aggregate, Kind, Time, Window};
+use crate::schema::{Field, Type};
+
+/// Cells: what is read is what is written again. What follows an even byte gets its right sum first.
+pub(crate) fn groups(bytes: &[u8]) {
+    let Some((switch, stored)) = bytes.split_first() else { return };
+    let mut stored = stored.to_vec();
+    if switch % 2 == 0
+        && let Some((body, sum)) = stored.split_last_chunk_mut::<4>()
+    {
+        *sum = encode::checksum(body);
+    }
+    let plan = plan();
+    if let Ok(cells) = encode::decode(&plan, &stored) {
+        let again = encode::encode(&cells);
+        let read = encode::decode(&plan, &again).unwrap();
+        assert_eq!(encode::encode(&read), again);
+    }
+}
+
+/// What the target begins with.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let plan = plan();
+    let cells: Vec<Cell> = plan.measures.iter().map(|(measure, input)| Cell::empty(measure, *input)).collect();
+    let mut with_more = encode::encode(&cells);
+    // A sum over far more than a word, a tally of two.
+    with_more.splice(1..2, [0, 200, 1]);
+    vec![[&[0], encode::encode(&cells).as_slice()].concat(), [&[0], with_more.as_slice()].concat()]
+}
+
+/// A plan with a measure for each kind of cell.
+fn plan() -> Plan {
+    let measures =
+        ["count()", "sum(code)", "sum(price)", "min(name)", "max(code)", "median(name)", "count_distinct(code)"];
+    let aggregate = Aggregate {
+        name: "a".into(),
+        by: Vec::new(),
+        window: Window {
+            kind: Kind::Tumbling { size: Duration::from_secs(10) },
+            time: Time::Append,
+            lateness: Duration::ZERO,
+            idle: Duration::from_secs(60),
+        },
+        measures: measures.iter().map(|text| ((*text).to_owned(), spec::parse(text).unwrap())).collect(),
+    };
+    let fields = [("name", Type::Text), ("code", Type::Int64), ("price", Type::Float64)];
+    let fields = fields.map(|(name, kind)| Field { name: name.into(), aliases: vec![], kind, nullable: true });
+    Plan::new(&aggregate, &fields).unwrap()
+}
