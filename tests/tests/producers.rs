@@ -101,7 +101,9 @@ fn each_once(pipeline: &Path, sent: &[(String, u32)]) {
 /// What a metric of the topic pin has come to.
 fn metric(daemon: &Daemon, name: &str) -> u64 {
     let text = http::get(daemon.admin, "/metrics").body;
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}{{door=\"rest\",topic=\"pin\"}} "))?.parse().ok());
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}{{door=\"rest\",topic=\"pin\"}} "))?.parse().ok());
     line.unwrap_or(0)
 }
 

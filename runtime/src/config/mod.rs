@@ -1,8 +1,10 @@
 //! Pipeline files: read, checked with all their faults at once, shown as a plan.
 
 mod check;
+mod connector;
 mod fault;
 pub mod keys;
+mod landing;
 mod listen;
 mod names;
 mod parameters;
@@ -25,6 +27,7 @@ use std::collections::HashMap;
 use crate::schema::Field;
 
 pub use check::{check, unfit};
+pub use connector::import as import_connector;
 pub use fault::{Fault, Place, Places};
 pub use listen::exposed;
 pub use names::table as check_name;

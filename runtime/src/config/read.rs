@@ -13,7 +13,7 @@ use super::Declared;
 use super::fault::{Fault, Faults, Place, fault_at, join, wrong};
 use super::plan::{EpochBounds, Ingest, Pipeline, Query, Table, Topic};
 use super::section::Section;
-use super::{listen, names, paths, table, topic, trust};
+use super::{landing, listen, names, paths, table, topic, trust};
 
 /// Bounds on a request's body.
 const BODY_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
@@ -87,13 +87,14 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let lake_section = root.section("lake");
     let lake = lake(&lake_section);
     listen::ports_apart(&lake_section, &lake.endpoint, &listen);
-    let topics = topics(&root.section("topics"));
+    let topics = topics(&root.section("topics"), folder);
     let tables = tables(&root.section("tables"), folder, &topics);
+    let landings = landing::read_all(&root.section("landings"), &topics, &tables);
     let queries = queries(&root.section("queries"), folder);
     let trust = trust::read(&root.section("trust"), folder);
     root.finish();
     share_names(root, &tables, &queries);
-    Pipeline { name, file: file.clone(), data, listen, ingest, epoch, lake, topics, tables, queries, trust }
+    Pipeline { name, file: file.clone(), data, listen, ingest, epoch, lake, topics, tables, landings, queries, trust }
 }
 
 fn ingest(section: &Section<'_>) -> Ingest {
@@ -181,8 +182,9 @@ fn endpoint(section: &Section<'_>) -> Endpoint {
     }
 }
 
-fn topics(section: &Section<'_>) -> Vec<Topic> {
-    let mut topics: Vec<Topic> = section.children().iter().map(|(name, section)| topic::read(name, section)).collect();
+fn topics(section: &Section<'_>, folder: &Path) -> Vec<Topic> {
+    let read = |(name, section): &(String, Section<'_>)| topic::read(name, section, folder);
+    let mut topics: Vec<Topic> = section.children().iter().map(read).collect();
     topics.sort_by(|one, other| one.name.cmp(&other.name));
     topics
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod faults;
+mod landing;
 mod parameters;
 mod trust;
 

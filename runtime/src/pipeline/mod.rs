@@ -11,6 +11,7 @@ pub mod generation;
 pub mod kept;
 pub mod landed;
 pub mod lander;
+pub mod landing;
 pub mod layout;
 pub mod places;
 pub mod redrive;

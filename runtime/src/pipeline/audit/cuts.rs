@@ -10,6 +10,7 @@ use super::report::{Fault, Report, What};
 use crate::cache::query::Reader;
 use crate::cache::{Holding, Lines};
 use crate::commit::{Cut, Epoch, Object};
+use crate::config::plan::is_landing;
 use crate::error::{Kind, Result};
 use crate::lake::{BucketReader, Fetched};
 use crate::pipeline::table::origin_fields;
@@ -29,6 +30,10 @@ pub(super) fn check(
     let tables = if audit.quick { Vec::new() } else { audit.tables(reader, report)? };
     let mut cached = Cached::begin(audit, reader, &tables, report)?;
     for (table, partition) in reader.partitions()? {
+        if is_landing(&table) {
+            walk.landing(&table, partition, report)?;
+            continue;
+        }
         walk.partition(&table, partition, &mut cached, report)?;
     }
     let aggregates: Vec<String> = report.aggregates.keys().cloned().collect();
@@ -38,9 +43,9 @@ pub(super) fn check(
     cached.compare(report)
 }
 
-struct Walk<'a> {
-    audit: &'a Audit<'a>,
-    reader: &'a Reader,
+pub(super) struct Walk<'a> {
+    pub(super) audit: &'a Audit<'a>,
+    pub(super) reader: &'a Reader,
     bucket: &'a BucketReader,
     faulty: &'a HashSet<String>,
     total: u64,
@@ -178,13 +183,13 @@ impl Walk<'_> {
         })
     }
 
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         self.done += 1;
         (self.audit.progress)(if self.audit.quick { "cuts" } else { "objects" }, self.done, self.total);
     }
 
     /// The bytes of an object that are to be looked at; none where it waits, is known to be faulty, or is found so now.
-    fn read(&self, holding: &Holding, report: &mut Report) -> Result<Option<Fetched>> {
+    pub(super) fn read(&self, holding: &Holding, report: &mut Report) -> Result<Option<Fetched>> {
         let object = &holding.object;
         if holding.delivered.is_none() {
             report.waiting += 1;

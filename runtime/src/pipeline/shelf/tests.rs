@@ -64,6 +64,7 @@ fn object(table: &str, key: &str, bytes: u64) -> Object {
     Object {
         key: key.into(),
         file: key.into(),
+        start: 0,
         table: table.into(),
         partition: 0,
         revision: 0,
@@ -119,11 +120,11 @@ fn a_conflict_holds_its_table_until_the_object_arrives() {
 async fn a_table_whose_objects_are_not_taken_holds_up_no_other() {
     let shelf = shelf(u64::MAX);
     shelf.add_objects([object("pin", "a", 1), object("pins_per_category", "b", 1), object("geo", "c", 1)]);
-    assert_eq!(shelf.take_object("geo").await.map(|object| object.key).as_deref(), Some("c"));
-    assert_eq!(shelf.take_object("pin").await.map(|object| object.key).as_deref(), Some("a"));
+    assert_eq!(keys(&shelf, "geo").await, ["c"]);
+    assert_eq!(keys(&shelf, "pin").await, ["a"]);
     shelf.end();
-    assert_eq!(shelf.take_object("pin").await.map(|object| object.key).as_deref(), Some("b"), "an end waits for it");
-    assert!(shelf.take_object("pin").await.is_none() && shelf.take_object("geo").await.is_none());
+    assert_eq!(keys(&shelf, "pin").await, ["b"], "an end waits for it");
+    assert!(shelf.take_objects("pin").await.is_none() && shelf.take_objects("geo").await.is_none());
 }
 
 #[test]
@@ -136,4 +137,23 @@ fn segments_that_cannot_be_joined_hold_up_no_others() {
     assert!(shelf.holds("geo") && !shelf.holds("pin"));
     assert_eq!(shelf.take_due().unwrap()[0].table, "pin");
     assert_eq!(shelf.take_due().unwrap()[0].table, "geo", "it is tried again after a rest");
+}
+
+async fn keys(shelf: &Shelf, table: &str) -> Vec<String> {
+    shelf.take_objects(table).await.unwrap_or_default().into_iter().map(|object| object.key).collect()
+}
+
+#[tokio::test]
+async fn objects_of_one_file_go_together_and_the_last_gives_it_up() {
+    let shelf = shelf(u64::MAX);
+    let of = |file: &str, key: &str| Object { file: file.into(), ..object("raw.pin", key, 1) };
+    shelf.add_objects([of("f", "a"), of("f", "b"), of("g", "c"), of("f", "d")]);
+    assert_eq!(keys(&shelf, "raw.pin").await, ["a", "b"]);
+    assert_eq!(keys(&shelf, "raw.pin").await, ["c"]);
+    assert_eq!(keys(&shelf, "raw.pin").await, ["d"]);
+    for (file, key, last) in [("f", "b", false), ("g", "c", true), ("f", "a", false), ("f", "d", true)] {
+        assert_eq!(shelf.is_last_of_file(&of(file, key)), last, "{key}");
+        shelf.delivered(&of(file, key));
+    }
+    assert_eq!(shelf.stock(), Stock::default());
 }
