@@ -45,7 +45,9 @@ fn unknown_and_missing_keys() {
     swap(
         "[pipeline]",
         "[colour]\n[pipeline]",
-        &["1:2: colour: unknown key; known are pipeline, listen, ingest, epoch, lake, topics, tables, queries, trust"],
+        &[
+            "1:2: colour: unknown key; known are pipeline, listen, ingest, epoch, lake, topics, tables, landings, queries, trust",
+        ],
     );
     swap("size = \"1m\", ", "", &[r#"31:1: tables.orders.aggregates[0].window: "size" is missing; write size = "1m""#]);
     swap(
