@@ -15,7 +15,7 @@ use tidemill_tests::place::{Folder, component};
 
 /// Files of the folder, and lines of each.
 const FILES: u64 = 12;
-const LINES: u64 = 1_500;
+const LINES: u64 = 20_000;
 /// Kills that have to come before all is read.
 const KILLS: u32 = 15;
 
@@ -56,7 +56,7 @@ fn landed(folder: &Path) -> Vec<String> {
 #[test]
 fn a_folder_is_read_once_through_kills() {
     let folder = Folder::in_memory("files-kills");
-    let sections = "[landings.raw]\ntopics = [\"old\"]\nflush = 10\n";
+    let sections = "[landings.raw]\ntopics = [\"old\"]\nflush = 1000\n";
     let file = pipeline(folder.path(), "path = \"in\"", sections);
     let mut expected = Vec::new();
     for nth in 0..FILES {
@@ -74,7 +74,7 @@ fn a_folder_is_read_once_through_kills() {
     let (mut landed_in, mut lives) = (0, 0);
     while landed_in < KILLS && lives < 10 * KILLS {
         let daemon = Daemon::start(&file);
-        std::thread::park_timeout(Duration::from_millis(random.random_range(0..40)));
+        std::thread::park_timeout(Duration::from_millis(random.random_range(0..30)));
         daemon.kill();
         lives += 1;
         let next: u64 =

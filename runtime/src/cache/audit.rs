@@ -8,7 +8,7 @@ use super::fault::During;
 use super::group;
 use super::ledger::{self, EPOCH};
 use super::query::Reader;
-use super::row::{self, OBJECT, int, json, select, whole};
+use super::row::{self, OBJECT, OBJECT_COLUMNS, int, json, select, whole};
 use crate::commit::{Epoch, Group, Object, Revision};
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -259,7 +259,7 @@ impl Reader {
         let mut statement = self.connection.prepare(sql).during(what)?;
         let mut rows = statement.query(of).during(what)?;
         while let Some(row) = rows.next().during(what)? {
-            let delivered = row.get::<_, Option<i64>>(13).during(what)?.map(Timestamp);
+            let delivered = row.get::<_, Option<i64>>(OBJECT_COLUMNS).during(what)?.map(Timestamp);
             visit(Holding { object: row::object(row).during(what)?, delivered })?;
         }
         Ok(())

@@ -139,6 +139,9 @@ pub(super) fn write_segment(connection: &Connection, segment: &Segment) -> Resul
 pub(super) const OBJECT: &str = "key, file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, sha256, digests, \
      revision, start";
 
+/// How many columns those are.
+pub(super) const OBJECT_COLUMNS: usize = 13;
+
 pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
     Ok(Object {
         key: row.get(0)?,

@@ -51,8 +51,9 @@ pub(super) fn read_all(section: &Section<'_>, topics: &[Topic], tables: &[Table]
     let mut folders: HashMap<String, String> = HashMap::new();
     for (name, section) in section.children() {
         section.judge_name(names::table(&name));
+        let named = topics_of(&section, topics);
         let options = options(&section);
-        for topic in topics_of(&section, topics) {
+        for topic in named {
             let landing = Landing { name: format!("{name}.{topic}"), options: options.clone(), topic };
             let folder = landing.options.folder(&landing.topic);
             if let Some(other) = folders.insert(folder.clone(), landing.name.clone()) {

@@ -203,6 +203,10 @@ fn number(digits: &str, out: &mut Vec<u8>) {
 /// point, with an exponent below 0.001 and from ten million on.
 fn java_double(double: f64) -> String {
     let shortest = format!("{double:e}");
+    // Where one digit would do, Java takes of those with two the nearest.
+    let two = format!("{double:.1e}");
+    let one_digit = !shortest.contains('.') && two.parse() == Ok(double);
+    let shortest = if one_digit { two } else { shortest };
     let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if double != 0.0 && !(-3..7).contains(&exponent) {

@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread::Thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -219,7 +220,7 @@ impl FilesOptions {
 fn stamp(path: &Path) -> Result<Option<Stamp>> {
     let failed = |cause: std::io::Error| Error::new(Kind::Storage, format!("file {}: {cause}", path.display()));
     let found = match fs::metadata(path) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
         found => found.map_err(failed)?,
     };
     let modified = found.modified().map_err(failed)?.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -240,9 +241,8 @@ fn unchanged(path: &Path, taken: &Stamp) -> Result<()> {
 
 fn broken(path: &Path, cause: &std::io::Error) -> Error {
     let kind = match cause.kind() {
-        std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidInput => {
-            Kind::Corrupt
-        }
+        // As zstd says that it is none.
+        ErrorKind::Other | ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => Kind::Corrupt,
         _ => Kind::Storage,
     };
     Error::new(kind, format!("file {}: {cause}", path.display()))
