@@ -1,7 +1,6 @@
 //! Decode: raw records into columns, only the fields that the transform declares.
 
 mod column;
-mod json;
 
 #[cfg(test)]
 mod tests;
@@ -15,8 +14,8 @@ use base64::Engine as _;
 use hashbrown::HashMap;
 
 use self::column::{Column, Misfit};
-use self::json::{Scanner, Wrong};
 use crate::error::{Error, Kind, OrFail, Result};
+use crate::json::{self, Scanner, Wrong};
 use crate::record::{self, Batch, Record};
 use crate::schema::{Field, INPUTS, arrow_schema};
 

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::http::answer::Refusal;
@@ -103,8 +104,8 @@ impl IntoResponse for Denial {
 }
 
 /// A body of JSON.
-pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    identified((status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
+    identified((status, [(header::CONTENT_TYPE, "application/json")], body.into()).into_response())
 }
 
 /// Gives an answer the identities of its request.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Number;
 
@@ -53,7 +54,7 @@ enum From {
 }
 
 /// `GetShardIterator`.
-pub(super) async fn get(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) async fn get(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let get: Get<'_> = input(body)?;
     let mut checks = Checks::default();
     if get.shard_id.is_none() {
@@ -92,7 +93,7 @@ pub(super) async fn get(streams: &Streams, body: &[u8], grant: &Grant) -> Result
         return Err(unfit(&number, shard, &stream, "it is larger than that of the last record"));
     }
     let text = streams.seal(&Iterator { stream, shard, next }, now);
-    Ok(serde_json::json!({ "ShardIterator": text }).to_string().into_bytes())
+    Ok(serde_json::json!({ "ShardIterator": text }).to_string().into())
 }
 
 fn end(streams: &Streams, named: &Named<'_>, shard: Shard) -> Result<u64, Fault> {

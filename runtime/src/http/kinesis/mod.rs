@@ -5,6 +5,7 @@ mod iterator;
 mod put;
 mod rates;
 mod read;
+mod refused;
 mod shard;
 mod signed;
 mod streams;
@@ -17,7 +18,9 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 pub(super) use self::fault::Fault;
 use self::fault::{ACCOUNT, Checks};
@@ -40,6 +43,8 @@ const VERSION: &str = "Kinesis_20131202.";
 const JSON: &str = "application/x-amz-json-1.1";
 /// The largest body: 10 MiB of data and keys, in base64 and JSON.
 pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
+/// Reads that are put together at one time, each of which holds records and their JSON in memory.
+const READS_MAX: usize = 4;
 /// Characters of a stream's name.
 const NAME_MAX: usize = 128;
 
@@ -51,6 +56,8 @@ pub(super) struct Streams {
     region: String,
     seal: Arc<Seal>,
     rates: Option<Arc<Rates>>,
+    /// Reads that are put together at one time.
+    reads: Semaphore,
 }
 
 /// The stream that a request names, in one of two ways.
@@ -71,11 +78,11 @@ impl Streams {
     /// Those of a door.
     pub(super) fn new(door: Arc<Door>, region: &str, wired: &Wired) -> Self {
         let Wired { clock, seal, rates, .. } = wired.clone();
-        Self { door, clock, region: region.to_owned(), seal, rates }
+        Self { door, clock, region: region.to_owned(), seal, rates, reads: Semaphore::new(READS_MAX) }
     }
 
     /// Does what an action says; the answer's body.
-    pub(super) async fn answer(&self, action: &str, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+    pub(super) async fn answer(&self, action: &str, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
         match action {
             "PutRecord" => put::one(self, body, grant).await,
             "PutRecords" => put::many(self, body, grant).await,
@@ -89,7 +96,7 @@ impl Streams {
             "CreateStream" => streams::create(self, body, grant).await,
             "DeleteStream" => streams::delete(self, body, grant).await,
             "ListTagsForStream" => streams::tags(self, body, grant),
-            other => Err(streams::not_offered(other)),
+            other => Err(refused::not_offered(other)),
         }
     }
 
@@ -162,7 +169,7 @@ pub(super) async fn route(shared: Arc<Shared>, request: Request) -> Response {
     response
 }
 
-async fn answer(shared: &Shared, head: &Parts, body: Body) -> Result<Vec<u8>, Fault> {
+async fn answer(shared: &Shared, head: &Parts, body: Body) -> Result<Bytes, Fault> {
     let refused = |refused| Fault::of_listener(&refused);
     shared.guard.looks_right(head).map_err(refused)?;
     let peer = head.extensions.get::<Peer>().ok_or_else(|| refused(refusal(StatusCode::BAD_REQUEST)))?;

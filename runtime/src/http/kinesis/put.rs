@@ -6,6 +6,7 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -76,7 +77,7 @@ struct Many<'a> {
 }
 
 /// `PutRecord`.
-pub(super) async fn one(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) async fn one(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let One { stream_name, stream_arn, data, partition_key, explicit_hash_key, sequence_number_for_ordering } =
         input(body)?;
     if let Some(after) = sequence_number_for_ordering
@@ -89,7 +90,7 @@ pub(super) async fn one(streams: &Streams, body: &[u8], grant: &Grant) -> Result
 }
 
 /// `PutRecords`.
-pub(super) async fn many(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) async fn many(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let Many { stream_name, stream_arn, records } = input(body)?;
     let named = Named { name: stream_name, arn: stream_arn };
     streams.put_many(&named, records, grant).await
@@ -102,13 +103,13 @@ impl Streams {
         named: &Named<'_>,
         entry: Entry<'_>,
         grant: &Grant,
-    ) -> Result<Vec<u8>, Fault> {
+    ) -> Result<Bytes, Fault> {
         let (stream, outcomes) = self.put("PutRecord", named, &[entry], |_| String::new(), grant).await?;
         match outcomes.into_iter().next() {
             Some(Ok(placed)) => {
                 let mut body = Vec::with_capacity(RECEIPT_BYTES);
                 write_placed(&mut body, placed.partition, placed.offset);
-                Ok(body)
+                Ok(body.into())
             }
             Some(Err(error)) => Err(Fault::of(&error, &stream)),
             None => Err(Fault::argument("There is no record.")),
@@ -121,7 +122,7 @@ impl Streams {
         named: &Named<'_>,
         entries: Option<Vec<Entry<'_>>>,
         grant: &Grant,
-    ) -> Result<Vec<u8>, Fault> {
+    ) -> Result<Bytes, Fault> {
         let mut checks = Checks::default();
         match entries.as_ref().map(Vec::len) {
             None => checks.missing("records"),
@@ -134,7 +135,7 @@ impl Streams {
         checks.done()?;
         let at = |nth: usize| format!("records.{}.member.", nth + 1);
         let (stream, outcomes) = self.put("PutRecords", named, &entries.unwrap_or_default(), at, grant).await?;
-        Ok(receipts(&outcomes, &stream))
+        Ok(receipts(&outcomes, &stream).into())
     }
 
     async fn put(

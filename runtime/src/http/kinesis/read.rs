@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::fault::{Checks, Fault};
 use super::iterator::{Iterator, no_shard};
@@ -14,7 +16,7 @@ use super::shard::{Sequence, Shard};
 use super::{Rates, Streams, input};
 use crate::access::Grant;
 use crate::error::Result;
-use crate::http::in_background;
+use crate::http::{Door, in_background};
 use crate::log::Topic;
 use crate::record::{Batch, Record, Source as _};
 
@@ -35,7 +37,7 @@ struct Get<'a> {
 }
 
 /// `GetRecords`.
-pub(super) async fn records(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) async fn records(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let get: Get<'_> = input(body)?;
     let mut checks = Checks::default();
     match get.shard_iterator.as_deref() {
@@ -65,6 +67,7 @@ pub(super) async fn records(streams: &Streams, body: &[u8], grant: &Grant) -> Re
     }
     let limit = get.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(RECORDS_MAX);
     let read = Arc::clone(&topic);
+    let reading = streams.reads.acquire().await.map_err(|_| Fault::throughput(&stream))?;
     let found = in_background(&streams.door, move |_| Found::read(&read, shard, next, limit)).await;
     let found = found.map_err(|error| Fault::of(&error, &stream))?;
     let now = streams.clock.now();
@@ -78,7 +81,29 @@ pub(super) async fn records(streams: &Streams, body: &[u8], grant: &Grant) -> Re
     drop(write!(answer, "{{\"MillisBehindLatest\":{behind},\"NextShardIterator\":\"{following}\",\"Records\":["));
     answer.extend_from_slice(&found.json);
     answer.extend_from_slice(b"]}");
-    Ok(answer)
+    drop((reading, found));
+    Held::answer(&streams.door, answer).ok_or_else(|| Fault::throughput(topic.name()))
+}
+
+/// An answer with its room among the bodies that are under way, until its client has taken it.
+struct Held {
+    answer: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Held {
+    /// An answer's bytes; none where there is no room.
+    fn answer(door: &Door, answer: Vec<u8>) -> Option<Bytes> {
+        let kib = u32::try_from(answer.len().div_ceil(1024)).ok()?;
+        let room = Arc::clone(&door.room).try_acquire_many_owned(kib).ok()?;
+        Some(Bytes::from_owner(Self { answer, _room: room }))
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.answer
+    }
 }
 
 /// Records that were read, as JSON with commas between them.

@@ -165,3 +165,45 @@ fn moment(text: &str) -> Option<Timestamp> {
     let (hour, minute, second) = (time.get(..2)?, time.get(2..4)?, time.get(4..)?);
     Timestamp::parse(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_read_again_when_their_file_changes_and_stay_where_it_cannot_be_used() {
+        let file = std::env::temp_dir().join(format!("tidemill-signers-{}", std::process::id()));
+        let put = |ids: &[&str]| {
+            let key = |id: &&str| format!("[[keys]]\nid = {id:?}\nsecret = \"0123456789abcdef\"\nscopes = []\n");
+            fs::write(&file, ids.iter().map(key).collect::<String>()).unwrap();
+            fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        };
+        put(&["one"]);
+        let signers = Signers::new(Some(file.clone()), Arc::new(Clock::System)).unwrap();
+        let known = |id| signers.keys.read().unwrap().get(id, Timestamp(0)).is_some();
+        assert!(known("one") && !known("two"));
+        put(&["two", "three"]);
+        signers.refresh(false);
+        assert!(!known("one") && known("two"));
+        fs::write(&file, "[[keys]]\nid = 1\n").unwrap();
+        signers.refresh(true);
+        assert!(known("two"), "the old ones stay");
+        fs::remove_file(&file).unwrap();
+        signers.refresh(false);
+        assert!(known("two"));
+        assert!(!Signers::new(None, Arc::new(Clock::System)).unwrap().has_file());
+    }
+
+    #[test]
+    fn times_of_requests() {
+        assert_eq!(moment("20261126T204512Z"), Timestamp::parse("2026-11-26T20:45:12Z").ok());
+        for wrong in
+            ["", "20261126T204512", "2026-11-26T20:45:12Z", "20261326T204512Z", "20261126T2045é", "20261126 204512Z"]
+        {
+            assert_eq!(moment(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,47 +26,6 @@ const RETENTION_HOURS_MAX: u64 = 8_760;
 const LIST_MAX: i64 = 10_000;
 const LIST_USUAL: i64 = 100;
 const SHARDS_LIST_USUAL: i64 = 1_000;
-
-/// Actions that Kinesis has and this does not, and what to do instead.
-const NOT_OFFERED: [(&[&str], &str); 6] = [
-    (
-        &["IncreaseStreamRetentionPeriod", "DecreaseStreamRetentionPeriod"],
-        "how long records are kept is the topic's retention in the pipeline file",
-    ),
-    (
-        &["SplitShard", "MergeShards", "UpdateShardCount", "UpdateStreamMode"],
-        "a topic can be given more partitions in the pipeline file, and never fewer",
-    ),
-    (
-        &[
-            "RegisterStreamConsumer",
-            "DeregisterStreamConsumer",
-            "DescribeStreamConsumer",
-            "ListStreamConsumers",
-            "SubscribeToShard",
-        ],
-        "enhanced fan-out is not offered, read with GetRecords",
-    ),
-    (&["StartStreamEncryption", "StopStreamEncryption"], "encrypt the disk that holds the data folder"),
-    (&["EnableEnhancedMonitoring", "DisableEnhancedMonitoring"], "the figures are at /metrics of the admin listener"),
-    (
-        &[
-            "AddTagsToStream",
-            "RemoveTagsFromStream",
-            "TagResource",
-            "UntagResource",
-            "ListTagsForResource",
-            "PutResourcePolicy",
-            "GetResourcePolicy",
-            "DeleteResourcePolicy",
-            "UpdateMaxRecordSize",
-            "UpdateStreamWarmThroughput",
-            "DescribeAccountSettings",
-            "UpdateAccountSettings",
-        ],
-        "a topic is set up in the pipeline file, and access in the file of access keys",
-    ),
-];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -157,7 +117,7 @@ impl Streams {
 }
 
 /// `DescribeStream`.
-pub(super) fn describe(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) fn describe(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let of: OfStream<'_> = input(body)?;
     let mut checks = Checks::default();
     checks.within(of.limit, "limit", 1, LIST_MAX);
@@ -170,22 +130,22 @@ pub(super) fn describe(streams: &Streams, body: &[u8], grant: &Grant) -> Result<
         facts.insert("Shards".to_owned(), shards.into());
         facts.insert("HasMoreShards".to_owned(), more.is_some().into());
     }
-    Ok(json!({ "StreamDescription": facts }).to_string().into_bytes())
+    Ok(json!({ "StreamDescription": facts }).to_string().into())
 }
 
 /// `DescribeStreamSummary`.
-pub(super) fn summary(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) fn summary(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let topic = streams.asked("DescribeStreamSummary", &input(body)?, grant)?;
     let mut facts = streams.facts(&topic);
     if let Some(facts) = facts.as_object_mut() {
         facts.insert("OpenShardCount".to_owned(), topic.partitions().into());
         facts.insert("ConsumerCount".to_owned(), 0.into());
     }
-    Ok(json!({ "StreamDescriptionSummary": facts }).to_string().into_bytes())
+    Ok(json!({ "StreamDescriptionSummary": facts }).to_string().into())
 }
 
 /// `ListStreams`.
-pub(super) fn list(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) fn list(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let List { limit, exclusive_start_stream_name, next_token } = input(body)?;
     let mut checks = Checks::default();
     checks.within(limit, "limit", 1, LIST_MAX);
@@ -213,11 +173,11 @@ pub(super) fn list(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<
     if let (true, Some(last), Some(answer)) = (more, listed.last(), answer.as_object_mut()) {
         answer.insert("NextToken".to_owned(), last.as_str().into());
     }
-    Ok(answer.to_string().into_bytes())
+    Ok(answer.to_string().into())
 }
 
 /// `ListShards`.
-pub(super) fn list_shards(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) fn list_shards(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let ListShards { stream_name, stream_arn, max_results, exclusive_start_shard_id, next_token, shard_filter } =
         input(body)?;
     let mut checks = Checks::default();
@@ -256,11 +216,11 @@ pub(super) fn list_shards(streams: &Streams, body: &[u8], grant: &Grant) -> Resu
     if let (Some(last), Some(answer)) = (more, answer.as_object_mut()) {
         answer.insert("NextToken".to_owned(), format!("{}/{last}", topic.name()).into());
     }
-    Ok(answer.to_string().into_bytes())
+    Ok(answer.to_string().into())
 }
 
 /// `DescribeLimits`.
-pub(super) fn limits(streams: &Streams, grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) fn limits(streams: &Streams, grant: &Grant) -> Result<Bytes, Fault> {
     if !grant.consumes_some() {
         return Err(Fault::denied("DescribeLimits", "*"));
     }
@@ -273,17 +233,17 @@ pub(super) fn limits(streams: &Streams, grant: &Grant) -> Result<Vec<u8>, Fault>
         "OnDemandStreamCount": 0,
         "OnDemandStreamCountLimit": 0,
     });
-    Ok(limits.to_string().into_bytes())
+    Ok(limits.to_string().into())
 }
 
 /// `ListTagsForStream`: there are none.
-pub(super) fn tags(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) fn tags(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     streams.asked("ListTagsForStream", &input(body)?, grant)?;
-    Ok(json!({ "Tags": [], "HasMoreTags": false }).to_string().into_bytes())
+    Ok(json!({ "Tags": [], "HasMoreTags": false }).to_string().into())
 }
 
 /// `CreateStream`: a topic, which is active at once.
-pub(super) async fn create(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) async fn create(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let Create { stream_name, shard_count, stream_mode_details } = input(body)?;
     let mut checks = Checks::default();
     if stream_name.is_none() {
@@ -313,7 +273,7 @@ pub(super) async fn create(streams: &Streams, body: &[u8], grant: &Grant) -> Res
     }
     let (made, partitions) = (name.clone(), u32::try_from(count).unwrap_or(1));
     let created = in_background(&streams.door, move |runtime| runtime.create_topic(&made, partitions)).await;
-    created.map(|_| Vec::new()).map_err(|error| match error.kind() {
+    created.map(|_| Bytes::new()).map_err(|error| match error.kind() {
         crate::error::Kind::Conflict => {
             let what = format!("Stream {name} under account {} already exists.", super::ACCOUNT);
             Fault::new("ResourceInUseException", what)
@@ -323,7 +283,7 @@ pub(super) async fn create(streams: &Streams, body: &[u8], grant: &Grant) -> Res
 }
 
 /// `DeleteStream`.
-pub(super) async fn delete(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Vec<u8>, Fault> {
+pub(super) async fn delete(streams: &Streams, body: &[u8], grant: &Grant) -> Result<Bytes, Fault> {
     let of: OfStream<'_> = input(body)?;
     let name = streams.name(&Named { name: of.stream_name, arn: of.stream_arn })?;
     if !grant.administers() {
@@ -331,17 +291,7 @@ pub(super) async fn delete(streams: &Streams, body: &[u8], grant: &Grant) -> Res
     }
     let deleted = name.clone();
     let deleted = in_background(&streams.door, move |runtime| runtime.delete_topic(&deleted)).await;
-    deleted.map(|_| Vec::new()).map_err(|error| Fault::of(&error, &name))
-}
-
-/// What Kinesis has and this does not, or nobody has.
-pub(super) fn not_offered(action: &str) -> Fault {
-    match NOT_OFFERED.iter().find(|(actions, _)| actions.contains(&action)) {
-        Some((_, instead)) => {
-            Fault::new("UnsupportedOperationException", format!("{action} is not offered: {instead}."))
-        }
-        None => Fault::new("UnknownOperationException", format!("{action} is no action of Kinesis_20131202.")),
-    }
+    deleted.map(|_| Bytes::new()).map_err(|error| Fault::of(&error, &name))
 }
 
 /// The first shard after one.
