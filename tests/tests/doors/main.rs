@@ -4,6 +4,7 @@ mod hostile;
 mod kept;
 mod keyed;
 mod late;
+mod told;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
