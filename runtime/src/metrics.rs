@@ -1,5 +1,8 @@
 //! Counters and gauges of everything that runs, kept in one place and written in Prometheus' text form.
 
+use std::collections::BTreeMap;
+
+use prometheus::core::Collector as _;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::error::{Kind, OrFail, Result};
@@ -14,7 +17,7 @@ pub struct Metrics {
     pub repeated: IntCounterVec,
     /// Bytes of the keys and values accepted over HTTP, by door and topic.
     pub accepted_bytes: IntCounterVec,
-    /// Requests refused over HTTP, by door and reason: the code in the answer.
+    /// Requests refused over HTTP, by door and reason: the code in the answer, or the name of Kinesis's error.
     pub refused: IntCounterVec,
     /// Records refused over HTTP in requests that were not, by door, topic and the kind of the reason.
     pub refused_records: IntCounterVec,
@@ -48,6 +51,28 @@ pub struct Metrics {
     pub lake_stopped: IntGaugeVec,
     /// Seconds that a commit's transaction took.
     pub commit_seconds: HistogramVec,
+}
+
+/// What came in at a door since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Records that were appended.
+    pub records: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+    /// Records that were sent again, and were there.
+    pub repeats: u64,
+}
+
+/// What a door has taken and refused since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoorCounts {
+    /// What came in, by topic.
+    pub taken: BTreeMap<String, Taken>,
+    /// Requests that were refused, by reason.
+    pub refused_requests: BTreeMap<String, u64>,
+    /// Records that were refused in requests that were not, by topic, then by the kind of the reason.
+    pub refused_records: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 impl Metrics {
@@ -103,4 +128,44 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut into).or_fail(Kind::Internal, || "metrics")?;
         String::from_utf8(into).or_fail(Kind::Internal, || "metrics")
     }
+
+    /// What a door has taken and refused.
+    pub fn of_door(&self, door: &str) -> DoorCounts {
+        type Figure = fn(&mut Taken) -> &mut u64;
+        let mut counts = DoorCounts::default();
+        let figures: [(_, Figure); 3] = [
+            (&self.accepted, |taken| &mut taken.records),
+            (&self.accepted_bytes, |taken| &mut taken.bytes),
+            (&self.repeated, |taken| &mut taken.repeats),
+        ];
+        for (family, figure) in figures {
+            for ([topic], count) in counted(family, door, ["topic"]) {
+                *figure(counts.taken.entry(topic).or_default()) = count;
+            }
+        }
+        for ([reason], count) in counted(&self.refused, door, ["reason"]) {
+            counts.refused_requests.insert(reason, count);
+        }
+        for ([topic, reason], count) in counted(&self.refused_records, door, ["topic", "reason"]) {
+            counts.refused_records.entry(topic).or_default().insert(reason, count);
+        }
+        counts
+    }
+}
+
+/// The counts of a family at a door, each with the values of some labels.
+fn counted<const N: usize>(family: &IntCounterVec, door: &str, labels: [&str; N]) -> Vec<([String; N], u64)> {
+    let mut counted = Vec::new();
+    for family in family.collect() {
+        for metric in family.get_metric() {
+            let label = |name: &str| {
+                let found = metric.get_label().iter().find(|label| label.name() == name);
+                found.map_or_else(String::new, |label| label.value().to_owned())
+            };
+            if label("door") == door {
+                counted.push((labels.map(label), metric.get_counter().get_value() as u64));
+            }
+        }
+    }
+    counted
 }

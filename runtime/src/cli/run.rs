@@ -15,7 +15,7 @@ use crate::access::Seal;
 use crate::config;
 use crate::config::plan::{Listen, Pipeline};
 use crate::error::{Error, Kind, OrFail, Result};
-use crate::http::{self, Guard, Listener, Rates, Signers, Usage, Wired};
+use crate::http::{self, Addresses, Guard, Listener, Rates, Signers, Usage, Wired};
 use crate::lake::options::Endpoint;
 use crate::process;
 use crate::reload::Watch;
@@ -170,6 +170,7 @@ impl Running {
         let serve = |listener: Listener, router, guard: &Arc<Guard>| {
             tokio::spawn(listener.serve(router, Arc::clone(guard), ends.clone()))
         };
+        let at = Addresses { topics: topics_at, gateway: gateway_at, kinesis: kinesis_at };
         let limited = kinesis.as_ref().is_some_and(|kinesis| kinesis.shard_limits);
         let rates = limited.then(|| Arc::new(Rates::default()));
         let wired = Wired {
@@ -186,7 +187,7 @@ impl Running {
             kinesis: kinesis_at,
             listeners: vec![
                 serve(topics, http::topics(Arc::clone(&runtime), Arc::clone(&guard)), &guard),
-                serve(admin, http::admin(Arc::clone(&runtime), Arc::clone(&guard)), &guard),
+                serve(admin, http::admin(Arc::clone(&runtime), Arc::clone(&guard), at), &guard),
             ],
             guards: vec![guard],
             signers: None,

@@ -144,6 +144,9 @@ fn draw_table(pipeline: &Pipeline, table: &Table, described: Option<&Vec<Describ
     let mut lines = vec![format!("table {}", table.name)];
     let described = described.map_or(&[][..], Vec::as_slice);
     let mut facts = vec![row(["topic", &table.topic])];
+    if !table.unwrap.is_empty() {
+        facts.push(row(["unwrapped", &table.unwrap.steps().join(", ")]));
+    }
     for (index, transform) in table.transforms.iter().enumerate() {
         let head = if index == 0 { "transform" } else { "then" };
         facts.push(row([head, &made_of(pipeline, transform, described.get(index))]));

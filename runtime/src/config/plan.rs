@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::component::Trust;
 use crate::component::limits::Limits;
+use crate::decode::Unwrap;
 use crate::lake;
 use crate::landing;
 use crate::log;
@@ -209,6 +210,8 @@ pub struct Topic {
     pub name: String,
     /// Its backend.
     pub backend: Backend,
+    /// What is taken off its values before they are decoded.
+    pub unwrap: Unwrap,
 }
 
 /// Where a topic lives.
@@ -272,6 +275,8 @@ pub struct Table {
     pub name: String,
     /// The topic that it reads.
     pub topic: String,
+    /// What is taken off that topic's values before they are decoded.
+    pub unwrap: Unwrap,
     /// Its transforms, at least one, in the order in which its records pass them.
     pub transforms: Vec<Transform>,
     /// The columns whose values tell rows apart; none where the cache keeps no rows.

@@ -37,7 +37,8 @@ pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, topics: &[T
     }
     let aggregates = section.items("aggregates").iter().map(aggregate).collect();
     section.finish();
-    Table { name: name.to_owned(), topic, transforms, key, cache, cases, window, aggregates }
+    let unwrap = topics.iter().find(|known| known.name == topic).map(|known| known.unwrap.clone()).unwrap_or_default();
+    Table { name: name.to_owned(), topic, unwrap, transforms, key, cache, cases, window, aggregates }
 }
 
 fn topic(section: &Section<'_>, topics: &[Topic]) -> String {

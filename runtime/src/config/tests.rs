@@ -232,6 +232,16 @@ fn columns_are_held_against_what_transforms_write() {
 }
 
 #[test]
+fn what_a_topic_unwraps_its_tables_do() {
+    let text = GOOD.replacen("partitions = 3", "partitions = 3\nunwrap = [\"base64\", \"field:value\"]", 1);
+    let declared = Folder::new().declare(&text).unwrap();
+    assert_eq!(declared.pipeline.tables[0].unwrap.steps(), ["base64", "field:value"]);
+    let shown = picture(&declared.pipeline, &described(&OUTPUTS));
+    let line = shown.lines().find(|line| line.trim_start().starts_with("unwrapped")).unwrap();
+    assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["unwrapped", "base64,", "field:value"]);
+}
+
+#[test]
 fn a_picture_shows_the_plan() {
     let (folder, declared) = good();
     let root = folder.0.canonicalize().unwrap();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::decode::Unwrap;
 use crate::log::options::{Compression, Options};
 use crate::source::options::FilesOptions;
 
@@ -37,11 +38,23 @@ pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path) -> Topic {
         Some(Kind::Files) => Backend::Files(files(section, folder)),
         _ => Backend::Embedded(embedded(section)),
     };
+    let unwrap = unwrap(section);
     // Which keys belong to a backend that is not known cannot be said.
     if kind.is_some() || !section.has("backend") {
         section.finish();
     }
-    Topic { name: name.to_owned(), backend }
+    Topic { name: name.to_owned(), backend, unwrap }
+}
+
+/// What is taken off its values.
+fn unwrap(section: &Section<'_>) -> Unwrap {
+    let mut unwrap = Unwrap::default();
+    for (index, step) in section.texts("unwrap").iter().enumerate() {
+        if let Err(fault) = unwrap.push(step) {
+            section.wrong_at(&format!("{}[{index}]", section.path_of("unwrap")), &fault);
+        }
+    }
+    unwrap
 }
 
 fn embedded(section: &Section<'_>) -> Options {

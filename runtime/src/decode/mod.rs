@@ -1,6 +1,7 @@
 //! Decode: raw records into columns, only the fields that the transform declares.
 
 mod column;
+mod unwrap;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use base64::Engine as _;
 use hashbrown::HashMap;
 
 use self::column::{Column, Misfit};
+pub use self::unwrap::Unwrap;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::json::{self, Scanner, Wrong};
 use crate::record::{self, Batch, Record};
@@ -24,6 +26,8 @@ const SHAPE_KEYS_MAX: usize = 256;
 
 /// Decodes the records of one partition for one transform.
 pub struct Decoder {
+    /// What is taken off each value first.
+    unwrap: Unwrap,
     schema: SchemaRef,
     partition: u32,
     columns: Vec<Column>,
@@ -73,6 +77,7 @@ impl Decoder {
             }
         }
         Ok(Self {
+            unwrap: Unwrap::default(),
             schema: arrow_schema(fields),
             partition,
             reads_value: fields.iter().any(|field| !is_input(&field.name)),
@@ -83,13 +88,18 @@ impl Decoder {
         })
     }
 
+    /// The same, of values from which something is taken off first; `@value` is what is left.
+    pub fn unwrapping(self, unwrap: &Unwrap) -> Self {
+        Self { unwrap: unwrap.clone(), ..self }
+    }
+
     /// Decodes the records `indexes` of `batch`.
     pub fn decode(&mut self, batch: &Batch, indexes: Range<usize>) -> Result<Decoded> {
         let mut sources = Vec::with_capacity(indexes.len());
         let mut rejected = Vec::new();
         for (index, record) in indexes.clone().zip(batch.range(indexes)) {
             let rows = sources.len();
-            match self.push(&record, rows) {
+            match if self.unwrap.is_empty() { self.push(&record, rows) } else { self.push_unwrapped(&record, rows) } {
                 Ok(()) => sources.push(index as u32),
                 Err(reason) => {
                     self.columns.iter_mut().for_each(|column| column.truncate(rows));
@@ -102,6 +112,15 @@ impl Decoder {
         let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .or_fail(Kind::Internal, || "decoded batch")?;
         Ok(Decoded { rows, sources, rejected })
+    }
+
+    /// Adds a row of what a record's value wraps.
+    fn push_unwrapped(&mut self, record: &Record<'_>, row: usize) -> Result<(), String> {
+        let unwrapped = match record.value {
+            Some(value) => Some(self.unwrap.apply(value)?),
+            None => None,
+        };
+        self.push(&Record { value: unwrapped.as_deref(), ..*record }, row)
     }
 
     /// Adds a row to each column, or says why there is none.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::answer::Refusal;
+use super::doors::{Addresses, Shown, doors};
 use super::{Door, in_background};
 use crate::error::{Error, Kind};
+use crate::runtime;
 
 /// `GET /health`: the process answers.
 pub(super) async fn health() -> Response {
@@ -34,9 +36,18 @@ pub(super) async fn metrics(State(door): State<Arc<Door>>) -> Response {
     }
 }
 
-/// `GET /status`: topics, tables, lake, as JSON.
-pub(super) async fn status(State(door): State<Arc<Door>>) -> Response {
-    axum::Json(door.runtime.status()).into_response()
+/// `GET /status`: doors, topics, tables, lake, as JSON.
+pub(super) async fn status(State(door): State<Arc<Door>>, at: Addresses) -> Response {
+    let status = Status { inside: door.runtime.status(), doors: doors(&door.runtime, &at) };
+    axum::Json(status).into_response()
+}
+
+/// The state of a pipeline, with the doors that lead to it.
+#[derive(Serialize)]
+struct Status {
+    #[serde(flatten)]
+    inside: runtime::Status,
+    doors: Vec<Shown>,
 }
 
 /// What a tap may ask for.

@@ -9,6 +9,7 @@ mod connection;
 mod credentials;
 mod crowd;
 mod dead_letters;
+mod doors;
 mod gateway;
 pub mod generations;
 mod guard;
@@ -33,6 +34,7 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use self::answer::Refusal;
+pub use self::doors::Addresses;
 pub use self::gateway::Usage;
 pub use self::guard::Guard;
 use self::guard::Side;
@@ -111,9 +113,12 @@ impl Door {
 
     /// The answer of a refusal, which is counted.
     fn refused(&self, refusal: Refusal) -> Response {
-        let labels = [self.side.name(), &refusal.code.to_string()];
-        self.runtime.metrics().refused.with_label_values(&labels).inc();
+        self.count_refused(&refusal.code.to_string());
         refusal.into_response()
+    }
+
+    fn count_refused(&self, reason: &str) {
+        self.runtime.metrics().refused.with_label_values(&[self.side.name(), reason]).inc();
     }
 }
 
@@ -176,14 +181,14 @@ pub fn kinesis(region: &str, wired: Wired, signers: Arc<Signers>) -> Router {
     Router::new().fallback(move |request: Request| kinesis::route(Arc::clone(&shared), request))
 }
 
-/// The operator's routes.
-pub fn admin(runtime: Arc<Runtime>, guard: Arc<Guard>) -> Router {
+/// The operator's routes; `at` is where the doors listen.
+pub fn admin(runtime: Arc<Runtime>, guard: Arc<Guard>, at: Addresses) -> Router {
     let metrics = runtime.shared_metrics();
     Router::new()
         .route("/health", get(admin::health))
         .route("/ready", get(admin::ready))
         .route("/metrics", get(admin::metrics))
-        .route("/status", get(admin::status))
+        .route("/status", get(move |state| admin::status(state, at)))
         .route("/tables/{table}/generations", get(generations::generations))
         .route("/tables/{table}/reload", post(generations::reload))
         .route("/tables/{table}/shadow", get(shadow::look).post(shadow::begin))

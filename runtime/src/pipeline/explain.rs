@@ -15,7 +15,6 @@ use crate::cache::query::Reader;
 use crate::commit::Object;
 use crate::component::Host;
 use crate::config::plan::{self, Backend, Pipeline};
-use crate::decode::Decoder;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::options::Format;
 use crate::lake::{self, BucketReader, Fetched};
@@ -158,7 +157,7 @@ impl Again {
         let count = chain.components().count();
         for (place, component) in (1..).zip(chain.components()) {
             let part = chain.first(place)?;
-            let decoded = Decoder::new(part.inputs(), partition)?.decode(batch, 0..1)?;
+            let decoded = part.decoder(partition)?.decode(batch, 0..1)?;
             if place == 1 && decoded.rejected.is_empty() {
                 again.decoded = Some(lake::json_lines(&decoded.rows)?.trim_end().to_owned());
             }

@@ -7,11 +7,18 @@ use super::table::Table;
 use super::transform::Transform;
 use crate::component::{Component, Host};
 use crate::config::plan;
+use crate::decode::{Decoder, Unwrap};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{self, Field, Link};
 
 /// Between the digests of a chain's components, and between their names.
 const BETWEEN: &str = "+";
+/// Before the steps of unwrapping, which lead the digests of a chain that has some.
+const UNWRAP: &str = "unwrap:";
+/// Between those steps.
+const BETWEEN_STEPS: &str = ",";
+/// What stands in a digest for marks of its own in the name of a field; the mark of the others is put in first, and taken out last.
+const ESCAPES: [(&str, &str); 3] = [("+", "%2B"), (",", "%2C"), ("%", "%25")];
 
 /// A chain in service for one table.
 #[derive(Clone)]
@@ -26,9 +33,11 @@ pub struct Generation {
     pub pinned: bool,
 }
 
-/// Components that records pass one after another, each with its parameters, each reading what the one before it writes.
+/// Components that records pass one after another, each with its parameters, each reading what the one before it writes; before them,
+/// what is taken off the records' values.
 #[derive(Clone, Debug)]
 pub struct Chain {
+    unwrap: Unwrap,
     steps: Vec<Step>,
     inputs: Vec<Field>,
     digest: String,
@@ -83,8 +92,16 @@ impl Chain {
             };
             steps.push(Step { component, parameters, columns });
         }
-        let digest = chain_digest(&steps.iter().map(|step| step.component.digest()).collect::<Vec<_>>());
-        Ok(Self { steps, inputs, digest })
+        let digest = chain_digest("", &steps.iter().map(|step| step.component.digest()).collect::<Vec<_>>());
+        Ok(Self { unwrap: Unwrap::default(), steps, inputs, digest })
+    }
+
+    /// The same, of values from which something is taken off first; the digest tells it apart.
+    pub fn unwrapping(mut self, unwrap: &Unwrap) -> Self {
+        let digests: Vec<&str> = digests(&self.digest);
+        self.digest = chain_digest(&head(unwrap), &digests);
+        self.unwrap = unwrap.clone();
+        self
     }
 
     /// The chain of the components that a table's files hold now.
@@ -94,6 +111,7 @@ impl Chain {
             Ok((component, transform.parameters.clone()))
         };
         let chain = plan.transforms.iter().map(read).collect::<Result<_>>().and_then(Self::new);
+        let chain = chain.map(|chain| chain.unwrapping(&plan.unwrap));
         chain.map_err(|error| error.within(format!("table {:?}", plan.name)))
     }
 
@@ -105,7 +123,7 @@ impl Chain {
                 there.0 = component;
             }
         }
-        Self::new(components)
+        Ok(Self::new(components)?.unwrapping(&self.unwrap))
     }
 
     /// Fresh instances of all of them.
@@ -115,12 +133,23 @@ impl Chain {
         Transform::start(&self.steps)
     }
 
+    /// What decodes the records of a partition for them: whoever runs records through a chain decodes them with this.
+    pub fn decoder(&self, partition: u32) -> Result<Decoder> {
+        Ok(Decoder::new(&self.inputs, partition)?.unwrapping(&self.unwrap))
+    }
+
+    /// What is taken off the records' values first.
+    pub fn unwrap(&self) -> &Unwrap {
+        &self.unwrap
+    }
+
     /// The components in their order.
     pub fn components(&self) -> impl Iterator<Item = &Component> {
         self.steps.iter().map(|step| &step.component)
     }
 
-    /// The sha256 of the component in hexadecimal; of several components all of them in their order, with `+` between.
+    /// The sha256 of the component in hexadecimal; of several components all of them in their order, with `+` between. Where
+    /// something is taken off values, its steps come first: `unwrap:json-text,base64+9f2c..`.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -158,7 +187,8 @@ impl Chain {
 
     /// The first `count` of its components, at least one.
     pub fn first(&self, count: usize) -> Result<Self> {
-        Self::new(self.steps.iter().take(count).map(|s| (s.component.clone(), s.parameters.clone())).collect())
+        let first = self.steps.iter().take(count).map(|s| (s.component.clone(), s.parameters.clone())).collect();
+        Ok(Self::new(first)?.unwrapping(&self.unwrap))
     }
 
     /// The fields that are decoded: what the first component reads, then the parts of the record that only others read.
@@ -183,12 +213,39 @@ impl Chain {
 
 /// The digests of a chain's components, out of the chain's.
 pub fn digests(of_chain: &str) -> Vec<&str> {
-    of_chain.split(BETWEEN).collect()
+    let (_, components) = halves(of_chain);
+    components.split(BETWEEN).collect()
 }
 
-/// A chain's digest, out of its components'.
-pub fn chain_digest(digests: &[&str]) -> String {
-    digests.join(BETWEEN)
+/// What a chain takes off values first, out of its digest.
+pub fn unwrap(of_chain: &str) -> Result<Unwrap> {
+    let mut unwrap = Unwrap::default();
+    let (head, _) = halves(of_chain);
+    for step in head.strip_prefix(UNWRAP).into_iter().flat_map(|steps| steps.split(BETWEEN_STEPS)) {
+        unwrap.push(&ESCAPES.iter().fold(step.to_owned(), |step, (mark, escape)| step.replace(escape, mark)))?;
+    }
+    Ok(unwrap)
+}
+
+/// The digest of a chain as `of_chain` is, of other components.
+pub fn with_digests(of_chain: &str, digests: &[&str]) -> String {
+    chain_digest(halves(of_chain).0, digests)
+}
+
+/// What stands in a digest before those of components, which may be nothing, and those.
+fn halves(of_chain: &str) -> (&str, &str) {
+    of_chain.split_once(BETWEEN).filter(|(head, _)| head.starts_with(UNWRAP)).unwrap_or(("", of_chain))
+}
+
+fn head(unwrap: &Unwrap) -> String {
+    let escaped = |step: String| ESCAPES.iter().rev().fold(step, |step, (mark, escape)| step.replace(mark, escape));
+    let steps: Vec<String> = unwrap.steps().into_iter().map(escaped).collect();
+    if steps.is_empty() { String::new() } else { format!("{UNWRAP}{}", steps.join(BETWEEN_STEPS)) }
+}
+
+fn chain_digest(head: &str, digests: &[&str]) -> String {
+    let components = digests.join(BETWEEN);
+    if head.is_empty() { components } else { format!("{head}{BETWEEN}{components}") }
 }
 
 /// Where the inputs of `after` come from; the parts of the record that it reads are among `inputs` afterwards.
@@ -213,4 +270,25 @@ fn columns(before: &Component, after: &Component, inputs: &mut Vec<Field>) -> Re
         });
     }
     Ok(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_tells_what_is_taken_off() {
+        let check = |steps: &[&str], expected: &str| {
+            let mut given = Unwrap::default();
+            steps.iter().for_each(|step| given.push(step).unwrap());
+            let digest = chain_digest(&head(&given), &["aa", "bb"]);
+            assert_eq!(digest, expected, "{steps:?}");
+            assert_eq!((unwrap(&digest).unwrap(), digests(&digest)), (given, vec!["aa", "bb"]), "{steps:?}");
+            assert_eq!(with_digests(&digest, &["cc", "bb"]), expected.replace("aa", "cc"), "{steps:?}");
+        };
+        check(&[], "aa+bb");
+        check(&["base64"], "unwrap:base64+aa+bb");
+        check(&["json-text", "base64", "field:value"], "unwrap:json-text,base64,field:value+aa+bb");
+        check(&["field:a+b,c%2B", "field::"], "unwrap:field:a%2Bb%2Cc%252B,field::+aa+bb");
+    }
 }

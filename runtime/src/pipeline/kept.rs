@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::generation::{Chain, digests, load_component};
+use super::generation::{Chain, digests, load_component, unwrap};
 use crate::component::Host;
 use crate::config::plan;
 use crate::error::{Error, Kind, OrFail, Result};
@@ -35,7 +35,8 @@ pub fn keep(folder: &Path, digest: &str, bytes: &[u8]) -> Result<()> {
     write().or_fail(Kind::Storage, failed)
 }
 
-/// The chain of a digest with the parameters that its components had, as the ledger names them, whatever the pipeline file says now.
+/// The chain of a digest with the parameters that its components had and what was taken off values then, as the ledger names them,
+/// whatever the pipeline file says now.
 ///
 /// Errors with `Kind::Missing` where a component is not there any more.
 pub fn chain_then(
@@ -46,7 +47,7 @@ pub fn chain_then(
     parameters: &[String],
 ) -> Result<Chain> {
     let limits = plan.transforms.first().map(|transform| transform.limits.clone()).unwrap_or_default();
-    let mut chain = Vec::new();
+    let (mut chain, unwrap) = (Vec::new(), unwrap(digest)?);
     for (nth, digest) in digests(digest).into_iter().enumerate() {
         let path = kept(components, digest);
         let bytes = fs::read(&path).or_fail(Kind::Missing, || format!("component {}", path.display()))?;
@@ -54,10 +55,10 @@ pub fn chain_then(
         let component = host.load(&bytes, &limits)?;
         chain.push((component, parameters.get(nth).cloned().unwrap_or_else(|| "{}".to_owned())));
     }
-    Chain::new(chain)
+    Ok(Chain::new(chain)?.unwrapping(&unwrap))
 }
 
-/// The chain of a digest, of components that were kept.
+/// The chain of a digest, of components that were kept, with the parameters and the unwrapping of the pipeline file.
 ///
 /// Errors with `Kind::Missing` where one is not there or not trusted any more, or where the table has more or fewer transforms by now.
 pub fn kept_chain(host: &Host, plan: &plan::Table, components: &Path, digest: &str) -> Result<Chain> {
@@ -73,5 +74,5 @@ pub fn kept_chain(host: &Host, plan: &plan::Table, components: &Path, digest: &s
         host.trust().check(&bytes).map_err(|reason| Error::new(Kind::Missing, reason.message()))?;
         chain.push((load_component(host, transform, &bytes)?, transform.parameters.clone()));
     }
-    Chain::new(chain)
+    Ok(Chain::new(chain)?.unwrapping(&plan.unwrap))
 }

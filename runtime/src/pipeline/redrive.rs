@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
 
     fn partition(&mut self, letters: &[DeadLetter]) -> Result<()> {
         let Some(DeadLetter { table, partition, .. }) = letters.first() else { return Ok(()) };
-        let mut decoder = Decoder::new(self.generation.chain.inputs(), *partition)?;
+        let mut decoder = self.generation.chain.decoder(*partition)?;
         let revision = self.revision.unwrap_or(0);
         let mut segments = Segments::new(Segment {
             file: format!("{table}+{partition}+r{revision}"),

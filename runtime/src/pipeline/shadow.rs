@@ -161,7 +161,7 @@ impl Shadow {
         let begun = Instant::now();
         let decoder = match self.decoders.entry(sample.partition) {
             hashbrown::hash_map::Entry::Occupied(known) => known.into_mut(),
-            hashbrown::hash_map::Entry::Vacant(new) => new.insert(Decoder::new(self.chain.inputs(), sample.partition)?),
+            hashbrown::hash_map::Entry::Vacant(new) => new.insert(self.chain.decoder(sample.partition)?),
         };
         let decoded = decoder.decode(&sample.records, 0..sample.records.len())?;
         let cleaned = self.transform.apply(&decoded.rows)?;

@@ -122,7 +122,7 @@ impl Worker {
         if setup.trial.is_some() {
             setup.fared = Fared::default();
         }
-        let decoder = Decoder::new(generation.chain.inputs(), setup.position.partition)?;
+        let decoder = generation.chain.decoder(setup.position.partition)?;
         let mut transform = generation.chain.start()?;
         transform.on_trial(setup.trial.is_some());
         let accumulators = table.plan.aggregates.iter().zip(&setup.watermarks);

@@ -7,7 +7,7 @@ use super::{Offer, Running, Runtime, lock, spawn};
 use crate::cache::query::Reader;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::change::changes;
-use crate::pipeline::generation::Generation;
+use crate::pipeline::generation::{Generation, digests};
 use crate::pipeline::kept::kept_chain;
 use crate::pipeline::places::Places;
 use crate::pipeline::trial::{Outcome, Verdict};
@@ -44,7 +44,10 @@ impl Runtime {
         let history = Reader::open(&Places::of(&self.pipeline.data).cache)?.history(&plan.name)?;
         let earlier = history.iter().rev().map(|(generation, _)| generation);
         let earlier = earlier.filter(|generation| generation.number < current.number && !generation.withdrawn);
-        let digest = earlier.map(|g| &g.digest).find(|digest| *digest != current.chain.digest()).ok_or_else(none)?;
+        let digest = earlier
+            .map(|g| &g.digest)
+            .find(|digest| digests(digest) != digests(current.chain.digest()))
+            .ok_or_else(none)?;
         let chain = kept_chain(&self.host, plan, &self.components, digest)?;
         let table = Arc::new(current.table.with_fields(chain.outputs())?);
         Ok(Generation { chain, table, number: 0, pinned: false })

@@ -65,6 +65,6 @@ impl First<'_> {
             kept::keep(self.components, component.digest(), &bytes)?;
             components.push((component, transform.parameters.clone()));
         }
-        Chain::new(components)
+        Ok(Chain::new(components)?.unwrapping(&self.plan.unwrap))
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::pipeline::cases::{self, Case};
 use crate::pipeline::change::changes;
 use crate::pipeline::committer::Message;
-use crate::pipeline::generation::{Chain, Generation, chain_digest, digests, load_component, read_component};
+use crate::pipeline::generation::{Chain, Generation, digests, load_component, read_component, with_digests};
 use crate::pipeline::kept;
 use crate::pipeline::places::Places;
 use crate::pipeline::trial::{Outcome, Trial};
@@ -260,7 +260,7 @@ pub(super) fn would_be(current: &str, offered: &[Offered<'_>]) -> String {
     for Offered { place, bytes } in offered {
         digests.get_mut(*place).into_iter().for_each(|digest| *digest = component::digest(bytes));
     }
-    chain_digest(&digests.iter().map(String::as_str).collect::<Vec<_>>())
+    with_digests(current, &digests.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Plays the table's test cases with a chain that is offered; the first that does not pass refuses it.

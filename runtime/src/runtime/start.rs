@@ -27,7 +27,7 @@ use crate::log::{Topic, created};
 use crate::metrics::Metrics;
 use crate::pipeline::aggregates::Aggregates;
 use crate::pipeline::committer::{self, HANDOVERS_MAX, Health};
-use crate::pipeline::generation::Generation;
+use crate::pipeline::generation::{Generation, digests};
 use crate::pipeline::layout::layout;
 use crate::pipeline::places::Places;
 use crate::pipeline::shelf::Shelf;
@@ -200,7 +200,8 @@ pub(super) fn first_generations(pipeline: &Pipeline, options: Options, places: &
             Some(before) if before.digest == chain.digest() && before.parameters == chain.parameters() => {
                 (before.number, before.pinned)
             }
-            Some(before) if before.digest == chain.digest() => (before.number + 1, before.pinned),
+            // The same components, with other parameters or another unwrapping.
+            Some(before) if digests(&before.digest) == digests(chain.digest()) => (before.number + 1, before.pinned),
             Some(before) => (before.number + 1, false),
             None => (1, false),
         };

@@ -4,6 +4,8 @@ mod hostile;
 mod kept;
 mod keyed;
 mod late;
+mod told;
+mod wrapped;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

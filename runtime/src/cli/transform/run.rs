@@ -34,7 +34,7 @@ impl Run {
         super::super::log_to_stderr("warn");
         let (component, _) = load(&host()?, &self.file)?;
         let chain = Chain::new(vec![(component, self.parameters)])?;
-        let (decoder, transform) = (Decoder::new(chain.inputs(), 0)?, chain.start()?);
+        let (decoder, transform) = (chain.decoder(0)?, chain.start()?);
         if io::stdin().is_terminal() {
             eprintln!("type records, each a JSON object on a line; ctrl-d ends them");
         }

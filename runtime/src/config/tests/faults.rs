@@ -58,6 +58,24 @@ fn unknown_and_missing_keys() {
 }
 
 #[test]
+fn wrong_unwrapping() {
+    let unwrap = |list: &str, expected: &[&str]| {
+        swap("partitions = 3", &format!("partitions = 3\nunwrap = {list}"), expected);
+    };
+    unwrap(r#"["json-text", "base64", "field:a b", "json-text"]"#, &[]);
+    unwrap(
+        r#"["json", "base64", "field:"]"#,
+        &[
+            r#"12:11: topics.orders.unwrap[0]: "json" is not known; known are json-text, base64, field:NAME"#,
+            r#"12:29: topics.orders.unwrap[2]: the field has no name; write "field:NAME" with the field that holds the value"#,
+        ],
+    );
+    unwrap("\"base64\"", &["12:1: topics.orders.unwrap: it is a text, not a list of texts"]);
+    unwrap("[7]", &["12:11: topics.orders.unwrap[0]: it is a whole number, not a text"]);
+    swap("partitions = 3", "unwarp = []", &[r#"11:1: topics.orders.unwarp: unknown key; did you mean "unwrap"?"#]);
+}
+
+#[test]
 fn wrong_types() {
     swap(
         "[topics.orders]",

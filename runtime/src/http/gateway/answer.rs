@@ -14,7 +14,7 @@ const GATEWAY_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
 /// What kind of error it is.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 /// The largest body that AWS's gateway takes.
-pub(super) const BODY_BYTES_MAX: usize = 10_485_760;
+pub(in crate::http) const BODY_BYTES_MAX: usize = 10_485_760;
 
 /// Why the gateway itself does not pass a request on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -91,7 +91,10 @@ pub(super) async fn call(
     };
     Ok(match answered {
         Ok(body) => answer(StatusCode::OK, body),
-        Err(fault) => answer(status(stage, call.action, &fault), fault.body()),
+        Err(fault) => {
+            streams.door.count_refused(fault.kind);
+            answer(status(stage, call.action, &fault), fault.body())
+        }
     })
 }
 

@@ -16,8 +16,8 @@ use axum::response::{IntoResponse as _, Response};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
-pub(super) use self::answer::request_id;
-use self::answer::{BODY_BYTES_MAX, Denial, identified};
+pub(super) use self::answer::{BODY_BYTES_MAX, request_id};
+use self::answer::{Denial, identified};
 use self::route::{Route, Target};
 pub use self::usage::Usage;
 use super::answer::Refusal;
@@ -52,8 +52,7 @@ pub(super) async fn route(shared: Arc<Shared>, request: Request) -> Response {
         Ok(response) => return identified(response),
         Err(denial) => denial,
     };
-    let labels = [shared.door.side.name(), &denial.reason()];
-    shared.door.runtime.metrics().refused.with_label_values(&labels).inc();
+    shared.door.count_refused(&denial.reason());
     denial.into_response()
 }
 

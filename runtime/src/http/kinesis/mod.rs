@@ -24,8 +24,9 @@ use tokio::sync::Semaphore;
 
 pub(super) use self::fault::Fault;
 use self::fault::{ACCOUNT, Checks};
-pub(super) use self::put::{Data, Entry};
+pub(super) use self::put::{Data, Entry, RECORD_BYTES_MAX, RECORDS_MAX, REQUEST_BYTES_MAX};
 pub use self::rates::Rates;
+pub(super) use self::rates::{READS, WRITE_KIB, WRITE_RECORDS};
 pub use self::signed::Signers;
 use super::gateway::request_id;
 use super::guard::{Guard, refusal};
@@ -155,8 +156,7 @@ pub(super) async fn route(shared: Arc<Shared>, request: Request) -> Response {
     let mut response = match answered {
         Ok(body) => (StatusCode::OK, body).into_response(),
         Err(fault) => {
-            let labels = [shared.streams.door.side.name(), fault.kind];
-            shared.streams.door.runtime.metrics().refused.with_label_values(&labels).inc();
+            shared.streams.door.count_refused(fault.kind);
             let error_type = (HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(fault.kind));
             (fault.status, [error_type], fault.body()).into_response()
         }

@@ -18,11 +18,11 @@ use crate::error::{Error, Kind};
 use crate::http::records::{Incoming, Outcome, Records};
 
 /// Records of a request.
-const RECORDS_MAX: usize = 500;
+pub(in crate::http) const RECORDS_MAX: usize = 500;
 /// Bytes of data and keys in a request.
-const REQUEST_BYTES_MAX: usize = 10 << 20;
+pub(in crate::http) const REQUEST_BYTES_MAX: usize = 10 << 20;
 /// Bytes of data and key of a record, where the topic takes so many.
-const RECORD_BYTES_MAX: usize = 10 << 20;
+pub(in crate::http) const RECORD_BYTES_MAX: usize = 10 << 20;
 /// Characters of a partition key.
 const KEY_MAX: usize = 256;
 /// About how many bytes the answer for a record has.

@@ -10,11 +10,11 @@ use crate::http::bucket::Bucket;
 use crate::time::Timestamp;
 
 /// Records that a shard takes in a second.
-const WRITE_RECORDS: u64 = 1_000;
+pub(in crate::http) const WRITE_RECORDS: u64 = 1_000;
 /// KiB of data and keys that it takes, each record's counted up.
-const WRITE_KIB: u64 = 1_024;
+pub(in crate::http) const WRITE_KIB: u64 = 1_024;
 /// Reads that it answers.
-const READS: u64 = 5;
+pub(in crate::http) const READS: u64 = 5;
 /// Shards of which it is known; those that have rested are forgotten for others.
 const SHARDS_MAX: usize = 100_000;
 /// How long a bucket takes to be full again.

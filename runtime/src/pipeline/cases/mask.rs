@@ -3,6 +3,8 @@
 use hashbrown::HashMap;
 use serde_json::{Map, Value as Json};
 
+use crate::decode::Unwrap;
+
 /// The fields that are replaced, and what was put in the place of which value.
 pub(super) struct Masks {
     fields: Vec<String>,
@@ -20,12 +22,15 @@ impl Masks {
         self.fields.iter().any(|name| name == field)
     }
 
-    /// A record's value with its fields replaced. Where fields are to be, but it is no object, nothing of it stays.
-    pub(super) fn value(&mut self, value: &[u8]) -> Vec<u8> {
+    /// A record's value with its fields replaced, which are those inside of what wraps it. Where fields are to be, but it is no
+    /// object, nothing of it stays.
+    pub(super) fn value(&mut self, value: &[u8], unwrap: &Unwrap) -> Vec<u8> {
         if self.fields.is_empty() {
             return value.to_vec();
         }
-        let Ok(mut object) = serde_json::from_slice::<Map<String, Json>>(value) else {
+        let unwrapped = unwrap.apply(value).ok();
+        let object = unwrapped.and_then(|value| serde_json::from_slice::<Map<String, Json>>(&value).ok());
+        let Some(mut object) = object else {
             return format!("masked: {} bytes that are no JSON object", value.len()).into_bytes();
         };
         for (name, value) in object.iter_mut().filter(|(name, _)| self.fields.contains(name)) {
@@ -65,7 +70,10 @@ mod tests {
     use super::*;
 
     fn check(masks: &mut Masks, value: &str, expected: &str) {
-        assert_eq!(String::from_utf8(masks.value(value.as_bytes())).unwrap(), expected, "{value}");
+        let mut unwrap = Unwrap::default();
+        unwrap.push("field:value").unwrap();
+        let masked = masks.value(value.as_bytes(), &unwrap);
+        assert_eq!(String::from_utf8(masked).unwrap(), expected, "{value}");
     }
 
     #[test]
@@ -84,6 +92,7 @@ mod tests {
     #[test]
     fn nothing_slips_through() {
         check(&mut Masks::new(&[]), "{\"a\": 1.10}", "{\"a\": 1.10}");
+        check(&mut Masks::new(&["a".to_owned()]), "{\"value\": {\"a\": \"x\"}}", "{\"a\":\"a 1\"}");
         check(&mut Masks::new(&["a".to_owned()]), "{\"a\": 1,", "masked: 8 bytes that are no JSON object");
         let mut masks = Masks::new(&["@key".to_owned()]);
         assert_eq!(

@@ -124,7 +124,7 @@ impl Run {
         aggregates.add(table, 1, |_| Ok((Vec::new(), None)))?;
         Ok(Self {
             table: Arc::clone(table),
-            decoder: Decoder::new(chain.inputs(), 0)?,
+            decoder: chain.decoder(0)?,
             transform: chain.start()?,
             accumulators,
             aggregates,

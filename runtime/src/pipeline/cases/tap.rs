@@ -14,6 +14,7 @@ use super::input;
 use super::mask::Masks;
 use super::play::once;
 use crate::config::plan;
+use crate::decode::Unwrap;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};
 use crate::pipeline::generation::Chain;
 use crate::record::{self, Batch, Record};
@@ -53,7 +54,8 @@ pub fn tap(
     records.sort_by_key(|(partition, record)| (record.time, *partition, record.offset));
     records.drain(..records.len().saturating_sub(records_max));
     let mut masks = Masks::new(masks);
-    let lines = records.iter().map(|(_, record)| line(record, &mut masks)).collect::<Result<Vec<_>>>()?;
+    let lines =
+        records.iter().map(|(_, record)| line(record, &mut masks, chain.unwrap())).collect::<Result<Vec<_>>>()?;
     // Played is what is shown and saved, not the records themselves.
     let mut files = once(plan, chain, &input::parse(lines.join("\n").as_bytes())?)?;
     let (rows, rejected) = (files.remove(ROWS).unwrap_or_default(), files.remove(REJECTED).unwrap_or_default());
@@ -102,7 +104,7 @@ fn raw(text: String) -> Result<Box<RawValue>> {
 }
 
 /// A record as a line of a case's input.
-fn line(record: &Record<'_>, masks: &mut Masks) -> Result<String> {
+fn line(record: &Record<'_>, masks: &mut Masks, unwrap: &Unwrap) -> Result<String> {
     let mut marks = Map::new();
     marks.insert("@time".to_owned(), record.time.to_string().into());
     if let Some(key) = record.key {
@@ -115,7 +117,7 @@ fn line(record: &Record<'_>, masks: &mut Masks) -> Result<String> {
     if !headers.is_empty() && !masks.names("@headers") {
         marks.insert("@headers".to_owned(), headers.into());
     }
-    let value = record.value.map(|value| masks.value(value));
+    let value = record.value.map(|value| masks.value(value, unwrap));
     let json = value.as_deref().map_or(Some("null"), as_json);
     if let (None, Some(value)) = (json, &value) {
         marks.insert("@bytes".to_owned(), STANDARD.encode(value).into());

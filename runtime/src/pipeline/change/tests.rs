@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
+use crate::decode::Unwrap;
 use crate::schema::Type;
 use crate::window::spec::{Aggregate, Kind as WindowKind, Measure, Time, Window};
 
@@ -32,6 +33,7 @@ fn table() -> plan::Table {
     plan::Table {
         name: "orders".to_owned(),
         topic: "orders".to_owned(),
+        unwrap: Unwrap::default(),
         transforms: Vec::new(),
         key: vec!["id".to_owned()],
         cache: vec!["id".to_owned(), "price".to_owned()],

@@ -53,7 +53,7 @@ impl Again {
             digest: chain.digest().to_owned(),
             parameters: chain.parameters(),
             partition,
-            decoder: Decoder::new(chain.inputs(), partition)?,
+            decoder: chain.decoder(partition)?,
             transform: chain.start()?,
         })
     }
