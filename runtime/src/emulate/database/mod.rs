@@ -48,7 +48,6 @@ pub struct Database {
 struct Table(String);
 
 /// A connection.
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 enum Link {
     Mysql(Mysql),
     Postgres(Postgres),

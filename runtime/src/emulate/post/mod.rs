@@ -73,7 +73,6 @@ pub enum Order {
 }
 
 /// Where the rows come from.
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum Rows {
     /// They are generated.
     Population(Population),

@@ -8,7 +8,7 @@ use axum::routing;
 use hashbrown::HashMap;
 use serde_json::Value;
 
-use super::schedule::Turn;
+use super::schedule::{Group, Turn};
 use super::*;
 
 fn plan(posts: u64) -> Plan {
