@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use super::progress::Progress;
 use super::{Ended, operator};
@@ -87,6 +88,9 @@ pub(super) struct Emulate {
     /// Requests under way at a time; 8 by default, one in the original order.
     #[arg(long)]
     lanes: Option<usize>,
+    /// Print what was done as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -122,6 +126,11 @@ impl Emulate {
             let client = Client::new(operator::key()?.as_ref(), None)?;
             send(&client, &plan, &self.source().await?).await
         })?;
+        if self.json {
+            let Sent { posts, records, retries, seconds } = sent;
+            println!("{}", json!({ "posts": posts, "records": records, "retries": retries, "seconds": seconds }));
+            return Ok(Ended::Well);
+        }
         println!(
             "{} posts, {} records acknowledged in {:.1} s ({:.0} records a second), {} requests tried again",
             sent.posts,
@@ -139,7 +148,12 @@ impl Emulate {
         let progress = Progress::new("rows", 3 * population.rows());
         let rows = database::load(&address, &self.tables, self.replace, &population, |done| progress.at(done)).await;
         progress.end();
-        println!("{} rows in {} of {address}", rows?, self.tables.join(", "));
+        let rows = rows?;
+        if self.json {
+            println!("{}", json!({ "rows": rows, "tables": self.tables, "database": address.to_string() }));
+        } else {
+            println!("{rows} rows in {} of {address}", self.tables.join(", "));
+        }
         Ok(Ended::Well)
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Address, Link, Table, named};
+use super::{Address, Dates, Link, Table, named};
 use crate::emulate::population::Population;
 use crate::emulate::rows::TABLES;
 use crate::error::{Error, Kind, OrFail as _, Result};
@@ -53,7 +53,7 @@ enum Of {
 }
 
 /// Fills the tables of pin, geo and user, which it makes where they are not there, and calls `progress` with the rows so
-/// far; gives how many there are. What fails leaves no row behind.
+/// far; gives how many there are. What fails leaves none of its rows behind.
 ///
 /// Errors: `Conflict` where a table has rows, unless it is told to `replace` the tables; `Unavailable` at the first outage.
 pub async fn load(
@@ -150,5 +150,7 @@ impl Load<'_> {
 fn row(population: &Population, table: usize, index: u64) -> Result<Map<String, Value>> {
     let mut text = Vec::new();
     population.row(table, index, &mut text);
+    // The form that all databases know; SQLite keeps times as they are written.
+    Dates::Blank.part(&mut text);
     serde_json::from_slice(&text).or_fail(Kind::Internal, || format!("row {index} of the population"))
 }

@@ -50,8 +50,10 @@ impl Dates {
         let value = match (cell.of, cell.text) {
             (_, None) => Value::Null,
             (Type::Number, Some(text)) => number(text),
-            (Type::Float, Some(text)) if text.contains(['.', 'e', 'E']) => number(text),
-            (Type::Float, Some(text)) => number(text + ".0"),
+            (Type::Float, Some(text)) if text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) => {
+                number(text + ".0")
+            }
+            (Type::Float, Some(text)) => number(text),
             (Type::Boolean, Some(text)) => Value::Bool(text == "t"),
             (Type::Time, Some(text)) => self.parted(text).into(),
             (Type::Text, Some(text)) => text.into(),
@@ -101,7 +103,7 @@ mod tests {
             (Type::Number, "00042", "\"00042\""),
             (Type::Float, "-89.9787", "-89.9787"),
             (Type::Float, "10", "10.0"),
-            (Type::Float, "NaN", "\"NaN.0\""),
+            (Type::Float, "NaN", "\"NaN\""),
             (Type::Boolean, "t", "true"),
             (Type::Boolean, "f", "false"),
             (Type::Text, "5 \"é\"\n", "\"5 \\\"é\\\"\\n\""),
