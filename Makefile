@@ -13,14 +13,14 @@ LANGUAGES := target/languages
 EXAMPLES = $(shell test -d $(LANGUAGES)/node_modules && echo transforms/examples/geo-js) \
 	$(shell test -d $(LANGUAGES)/venv && echo transforms/examples/geo-python)
 
-.PHONY: demo test golden torture-short torture torment fuzz mutants disks bench deny sbom setup components clients languages lint clean
+.PHONY: demo test golden torture-short torture torment fuzz mutants disks databases bench deny sbom setup components clients languages lint clean
 
 demo: setup ## the whole pipeline on emulated posts, from the first request to the ten answers
 	cargo build --release --package tidemill
 	target/release/tidemill transform build $(CRATES)
 	target/release/tidemill demo
 
-test: setup disks clients languages ## everything: lints, unit tests, whole-system tests
+test: setup disks databases clients languages ## everything: lints, unit tests, whole-system tests
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path transforms/Cargo.toml
 	cargo clippy --workspace --all-targets -- --deny warnings
@@ -73,6 +73,9 @@ mutants: setup ## changes to log, window and commit code that no unit test would
 
 disks: ## what makes file systems, for the tests that cut their power
 	@tests/setup.sh disks
+
+databases: ## MariaDB and PostgreSQL, for the tests of the emulator
+	@tests/setup.sh databases
 
 bench: setup languages ## figures of each stage and of the whole path
 	cargo build --release --package tidemill

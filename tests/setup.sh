@@ -59,6 +59,19 @@ if [ "${1:-}" = disks ]; then
     exit 0
 fi
 
+# The servers that the emulator reads; tests that lack one say so.
+if [ "${1:-}" = databases ]; then
+    PATH=$PATH:/usr/sbin
+    packages=
+    command -v mariadbd >/dev/null || packages=mariadb-server
+    command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages="$packages postgresql"
+    [ -z "$packages" ] && exit 0
+    can_install || left_out "database servers, as they are not there (Debian: apt-get install $packages)"
+    # shellcheck disable=SC2086
+    install --no-install-recommends $packages || left_out "database servers, as apt-get cannot install $packages"
+    exit 0
+fi
+
 command -v cargo >/dev/null || missing "Rust" "install it with rustup, then run this again"
 
 if ! command -v cc >/dev/null || ! command -v cmake >/dev/null; then

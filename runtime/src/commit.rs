@@ -195,13 +195,15 @@ pub struct Object {
     pub key: String,
     /// The file in the spool that holds its bytes until it is delivered.
     pub file: String,
-    /// The table or aggregate.
+    /// Where they begin in it; other objects may lie before and behind them.
+    pub start: u64,
+    /// The table, aggregate or landing.
     pub table: String,
     /// The partition.
     pub partition: u32,
     /// The number of the revision that it belongs to; 0 where epochs wrote it.
     pub revision: u64,
-    /// The start of its window.
+    /// The start of its window; of a landing's, the time of its first record.
     #[serde(serialize_with = "crate::time::as_text")]
     pub window: Timestamp,
     /// The offset of the first record in it.

@@ -131,15 +131,18 @@ impl Metrics {
 
     /// What a door has taken and refused.
     pub fn of_door(&self, door: &str) -> DoorCounts {
+        type Figure = fn(&mut Taken) -> &mut u64;
         let mut counts = DoorCounts::default();
-        let mut taken = |family, figure: fn(&mut Taken, u64)| {
+        let figures: [(_, Figure); 3] = [
+            (&self.accepted, |taken| &mut taken.records),
+            (&self.accepted_bytes, |taken| &mut taken.bytes),
+            (&self.repeated, |taken| &mut taken.repeats),
+        ];
+        for (family, figure) in figures {
             for ([topic], count) in counted(family, door, ["topic"]) {
-                figure(counts.taken.entry(topic).or_default(), count);
+                *figure(counts.taken.entry(topic).or_default()) = count;
             }
-        };
-        taken(&self.accepted, |taken, count| taken.records = count);
-        taken(&self.accepted_bytes, |taken, count| taken.bytes = count);
-        taken(&self.repeated, |taken, count| taken.repeats = count);
+        }
         for ([reason], count) in counted(&self.refused, door, ["reason"]) {
             counts.refused_requests.insert(reason, count);
         }

@@ -1,9 +1,12 @@
 //! Points in time as microseconds since 1970 in UTC, read from text, written as text, asked of a clock.
 
+mod zone;
+
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+pub use self::zone::{Local, Zone};
 use crate::error::{Error, Kind, Result};
 
 /// Microseconds since 1970-01-01T00:00:00Z; negative before.

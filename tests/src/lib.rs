@@ -3,6 +3,7 @@
 pub mod checks;
 pub mod cli;
 pub mod daemon;
+pub mod database;
 pub mod exchange;
 pub mod fill;
 pub mod fluvio;

@@ -136,7 +136,7 @@ fn wrong_types_and_places() {
     );
     for schemas in ["avro", "protobuf", "jsonschema"] {
         let answer = narrow.post(&format!("application/vnd.kafka.{schemas}.v2+json"), GOOD);
-        narrow.refused(&answer, 422, 42206, "Schema Registry must be configured");
+        narrow.refused(&answer, 422, 42202, "Values must have a value schema");
     }
     for accept in ["text/plain", "application/xml, text/html;q=0.5"] {
         let headers = [("content-type", JSON), ("accept", accept)];

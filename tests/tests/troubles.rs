@@ -91,6 +91,7 @@ fn rot_in_what_was_acknowledged_stops_one_partition_at_the_start() {
         http::post(daemon.topics, "bad", &body.to_string()).json()["offsets"][0].clone()
     };
     assert_eq!((&posted(0)["offset"], &posted(1)["error_code"]), (&json!(end), &json!(50002)));
+    daemon.wait("the last record is read", |status| next(status, "0") == end + 1);
     daemon.stop();
     assert_eq!(query(&pair.pipeline, "SELECT count(*), max(ind) FROM bad")[1], format!("{},1000000", end + 1));
 }

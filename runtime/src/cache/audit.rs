@@ -8,7 +8,7 @@ use super::fault::During;
 use super::group;
 use super::ledger::{self, EPOCH};
 use super::query::Reader;
-use super::row::{self, OBJECT, int, json, select, whole};
+use super::row::{self, OBJECT, OBJECT_COLUMNS, int, json, select, whole};
 use crate::commit::{Epoch, Group, Object, Revision};
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -143,7 +143,8 @@ impl Reader {
 
     /// The digests of all chains that the ledger names.
     pub fn digests(&self) -> Result<Vec<String>> {
-        select(&self.connection, "SELECT DISTINCT digest FROM tidemill_ledger ORDER BY 1", [], |row| row.get(0))
+        let sql = "SELECT DISTINCT digest FROM tidemill_ledger WHERE digest <> '' ORDER BY 1";
+        select(&self.connection, sql, [], |row| row.get(0))
     }
 
     /// How many epochs, objects and segments there are.
@@ -221,7 +222,7 @@ impl Reader {
             "SELECT {OBJECT}, delivered FROM tidemill_objects WHERE table_name = ?1 AND partition = ?2 \
              AND (revision > 0) = ?3 UNION ALL \
              SELECT '', file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, '', \
-             json_array(digest), revision, NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
+             json_array(digest), revision, 0, NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
              AND (revision > 0) = ?3 ORDER BY first_offset, window_start"
         );
         self.each(&sql, (table, partition, revised), visit)
@@ -258,7 +259,7 @@ impl Reader {
         let mut statement = self.connection.prepare(sql).during(what)?;
         let mut rows = statement.query(of).during(what)?;
         while let Some(row) = rows.next().during(what)? {
-            let delivered = row.get::<_, Option<i64>>(12).during(what)?.map(Timestamp);
+            let delivered = row.get::<_, Option<i64>>(OBJECT_COLUMNS).during(what)?.map(Timestamp);
             visit(Holding { object: row::object(row).during(what)?, delivered })?;
         }
         Ok(())
@@ -269,6 +270,13 @@ impl Reader {
         select(&self.connection, "SELECT aggregate, late FROM tidemill_aggregates ORDER BY 1", [], |row| {
             Ok((row.get(0)?, whole(row, 1)?))
         })
+    }
+
+    /// What the keys of a landing's objects begin with, up to the first place where its topic's name stands.
+    pub fn folders_upto(&self, landing: &str, topic: &str) -> Result<Vec<String>> {
+        let sql = "SELECT DISTINCT substr(key, 1, instr(key, ?2) + length(?2) - 1) FROM tidemill_objects \
+             WHERE table_name = ?1 ORDER BY 1";
+        select(&self.connection, sql, [landing, topic], |row| row.get(0))
     }
 
     /// The names under which objects are kept: tables and aggregates, also such as are no longer declared.

@@ -106,6 +106,11 @@ impl<'a> Commit<'a> {
         row::write_object(&self.store.connection, object)
     }
 
+    /// Puts objects in the outbox that are made of no segments.
+    pub fn objects(&mut self, objects: &[Object]) -> Result<()> {
+        objects.iter().try_for_each(|object| row::write_object(&self.store.connection, object))
+    }
+
     /// Notes that the bucket has an object; once is enough, twice changes nothing.
     pub fn delivered(&mut self, key: &str, at: Timestamp) -> Result<()> {
         let sql = "UPDATE tidemill_objects SET delivered = coalesce(delivered, ?) WHERE key = ?";

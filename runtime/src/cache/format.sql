@@ -118,11 +118,12 @@ CREATE TABLE tidemill_segments (
 );
 
 -- The outbox; `delivered` is when the bucket had the object, null until then. `digests` is a JSON list. `revision` is 0 where
--- the rows are those of epochs.
+-- the rows are those of epochs. `start` is where its bytes begin in the file, which others may share.
 CREATE TABLE tidemill_objects (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL UNIQUE,
   file TEXT NOT NULL,
+  start INTEGER NOT NULL,
   table_name TEXT NOT NULL,
   partition INTEGER NOT NULL,
   window_start INTEGER NOT NULL,

@@ -14,7 +14,7 @@ use super::fault::{During, kind, message};
 use super::file;
 use super::layout::{is_name, quote};
 use super::ledger::{self, EPOCH, EPOCH_COLUMNS};
-use super::row::{self, Generation, OBJECT, select, whole};
+use super::row::{self, Generation, OBJECT, OBJECT_COLUMNS, select, whole};
 use crate::commit::{Epoch, Object};
 use crate::error::{Error, Kind, Result};
 use crate::value::Value;
@@ -214,7 +214,7 @@ impl Reader {
     /// The last objects, the latest first, each with whether it was delivered.
     pub fn objects(&self, limit: usize) -> Result<Vec<(Object, bool)>> {
         let sql = format!("SELECT {OBJECT}, delivered IS NOT NULL FROM tidemill_objects ORDER BY id DESC LIMIT ?");
-        select(&self.connection, &sql, [limit as i64], |row| Ok((row::object(row)?, row.get(12)?)))
+        select(&self.connection, &sql, [limit as i64], |row| Ok((row::object(row)?, row.get(OBJECT_COLUMNS)?)))
     }
 
     /// The generation in service of each table.

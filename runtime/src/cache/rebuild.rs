@@ -14,7 +14,7 @@ use super::file::{self, Found};
 use super::group;
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, list, quote};
-use super::row::{self, OBJECT, select, whole};
+use super::row::{self, OBJECT, OBJECT_COLUMNS, select, whole};
 use super::store::owner;
 use super::written::{self, Replaced};
 use crate::commit::{Group, Object, Segment};
@@ -82,7 +82,9 @@ impl Rebuild {
         let sql = format!(
             "SELECT {OBJECT}, delivered IS NOT NULL, id FROM tidemill_objects WHERE id > ? ORDER BY id LIMIT ?"
         );
-        let read = |row: &Row<'_>| Ok((row.get(13)?, Part::Object(row::object(row)?, row.get(12)?)));
+        let read = |row: &Row<'_>| {
+            Ok((row.get(OBJECT_COLUMNS + 1)?, Part::Object(row::object(row)?, row.get(OBJECT_COLUMNS)?)))
+        };
         select(&self.connection, &sql, (after, limit as i64), read)
     }
 

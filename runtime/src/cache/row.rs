@@ -137,7 +137,10 @@ pub(super) fn write_segment(connection: &Connection, segment: &Segment) -> Resul
 
 /// The columns that [`object`] reads.
 pub(super) const OBJECT: &str = "key, file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, sha256, digests, \
-     revision";
+     revision, start";
+
+/// How many columns those are.
+pub(super) const OBJECT_COLUMNS: usize = 13;
 
 pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
     Ok(Object {
@@ -153,17 +156,19 @@ pub(super) fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
         sha256: row.get(9)?,
         digests: json(row, 10)?,
         revision: whole(row, 11)?,
+        start: whole(row, 12)?,
     })
 }
 
 pub(super) fn write_object(connection: &Connection, object: &Object) -> Result<()> {
     let Object { key, file, table, partition, revision, window, first_offset, next_offset, rows, bytes, .. } = object;
-    let Object { sha256, digests, .. } = object;
+    let Object { sha256, digests, start, .. } = object;
     let digests = serde_json::to_string(digests).or_fail(Kind::Internal, || "digests of an object")?;
     let (first, next, rows, bytes) = (int(*first_offset), int(*next_offset), int(*rows), int(*bytes));
-    let revision = int(*revision);
-    let values = params![key, file, table, partition, window.0, first, next, rows, bytes, sha256, digests, revision];
-    let sql = "INSERT INTO tidemill_objects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)";
+    let (revision, start) = (int(*revision), int(*start));
+    let values =
+        params![key, file, start, table, partition, window.0, first, next, rows, bytes, sha256, digests, revision];
+    let sql = "INSERT INTO tidemill_objects VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)";
     run(connection, "put an object in the outbox", sql, values).map(drop)
 }
 

@@ -11,8 +11,9 @@ use super::{Ended, emulate, table};
 use crate::cache::query::Reader;
 use crate::config::plan::{Listen, Pipeline};
 use crate::emulate::client::Client;
+use crate::emulate::database::Dates;
 use crate::emulate::population::Population;
-use crate::emulate::post::{Order, Plan, Rows};
+use crate::emulate::post::{Order, Plan, Rows, Via};
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::pipeline::places::Places;
 use crate::process;
@@ -79,12 +80,14 @@ impl Demo {
         let rows = Rows::Population(Population::new(11_154, 100));
         let plan = Plan {
             to: format!("http://{}", running.topics),
+            via: Via::Rest,
             topics: ["pin", "geo", "user"].map(str::to_owned).to_vec(),
             posts: self.posts,
             rate: None,
             seed: 100,
             order: Order::Shuffled,
             resend: 0.02,
+            dates: Dates::T,
             batch: 1,
             lanes: 16,
         };

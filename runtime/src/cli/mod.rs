@@ -9,6 +9,7 @@ mod demo;
 mod emulate;
 mod explain;
 mod generations;
+mod import_connector;
 mod key;
 mod log;
 mod operator;
@@ -66,6 +67,10 @@ enum Command {
     /// `expected.jsonl` the rows, `rejected.jsonl` the lines that become none and why. Each case is played in batches of
     /// one record, of seven and of all. The exit code is 1 where something is not as expected.
     Test(test::Test),
+    /// Print the pipeline file that lands what a Kafka Connect S3 sink's configuration says.
+    ///
+    /// A comment tells of each key that means nothing here; what would make other objects is an error, all of them at once.
+    ImportConnector(import_connector::ImportConnector),
     /// Post generated or given rows to a pipeline, as the original emulators did.
     Emulate(emulate::Emulate),
     /// Ask the cache: a query's name or a SELECT.
@@ -127,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Audit(audit) => audit.run(),
         Command::Explain(explain) => explain.run(),
         Command::Test(test) => test.run(),
+        Command::ImportConnector(import) => import.run(),
         Command::Emulate(emulate) => emulate.run(),
         Command::Query(query) => query.run(),
         Command::Status(status) => status.run(),

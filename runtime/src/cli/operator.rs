@@ -14,15 +14,20 @@ const KEY_FILE: &str = "TIDEMILL_KEY_FILE";
 
 /// The key that requests carry, where the environment has one. No argument has it: other users see those.
 pub(super) fn key() -> Result<Option<Secret>> {
+    secret("key", KEY, KEY_FILE)
+}
+
+/// A secret in one variable of the environment, or in the file that another names.
+pub(super) fn secret(what: &str, variable: &str, file_variable: &str) -> Result<Option<Secret>> {
     let read = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(key) = read(KEY) {
-        let key = key.into_string();
-        let key = key.map_err(|_| Error::new(Kind::Input, format!("key in {KEY}: it is not a text")))?;
-        return Ok(Some(Secret::new(key.trim().to_owned())));
+    if let Some(secret) = read(variable) {
+        let secret = secret.into_string();
+        let secret = secret.map_err(|_| Error::new(Kind::Input, format!("{what} in {variable}: it is not a text")))?;
+        return Ok(Some(Secret::new(secret.trim().to_owned())));
     }
-    let Some(file) = read(KEY_FILE) else { return Ok(None) };
-    let text =
-        fs::read_to_string(&file).or_fail(Kind::Missing, || format!("key file {file:?}, which {KEY_FILE} names"))?;
+    let Some(file) = read(file_variable) else { return Ok(None) };
+    let text = fs::read_to_string(&file)
+        .or_fail(Kind::Missing, || format!("{what} file {file:?}, which {file_variable} names"))?;
     Ok(Some(Secret::new(text.trim().to_owned())))
 }
 

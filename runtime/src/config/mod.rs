@@ -2,10 +2,12 @@
 
 pub mod access_keys;
 mod check;
+mod connector;
 mod fault;
 mod gateway;
 pub mod keys;
 mod kinesis;
+mod landing;
 mod listen;
 mod names;
 mod parameters;
@@ -28,6 +30,7 @@ use std::collections::HashMap;
 use crate::schema::Field;
 
 pub use check::{check, unfit};
+pub use connector::import as import_connector;
 pub use fault::{Fault, Place, Places};
 pub use listen::exposed;
 pub use names::table as check_name;

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::lake::options::Endpoint;
+use crate::landing::options::Options;
+use crate::landing::partitioner::Partitioner;
 use crate::schema::Field;
 use crate::window::spec::{Aggregate, Kind, Time};
 
-use super::plan::{Backend, Pipeline, Query, Table, Topic, Transform};
+use super::plan::{Backend, Landing, Pipeline, Query, Table, Topic, Transform};
 use super::units::{show_duration, show_size};
 use super::{Described, Descriptions};
 
@@ -26,6 +28,11 @@ pub fn picture(pipeline: &Pipeline, described: &Descriptions) -> String {
     for table in &pipeline.tables {
         lines.push(String::new());
         lines.extend(draw_table(pipeline, table, described.get(&table.name)));
+    }
+    if !pipeline.landings.is_empty() {
+        lines.push(String::new());
+        lines.push("landings".to_owned());
+        lines.extend(aligned("  ", &pipeline.landings.iter().map(draw_landing).collect::<Vec<_>>()));
     }
     if !pipeline.queries.is_empty() {
         lines.push(String::new());
@@ -118,6 +125,15 @@ fn draw_topic(topic: &Topic) -> Vec<String> {
             let record = format!("records up to {}", show_size(options.record_bytes_max as u64));
             row([&topic.name, "embedded", &partitions, &format!("{kept}, {record}")])
         }
+        Backend::Files(options) => {
+            let looked = if options.watch { "watched" } else { "read once a start" };
+            row([
+                &topic.name,
+                "files",
+                &partitions,
+                &format!("{} in {}, {looked}", options.names, options.path.display()),
+            ])
+        }
         Backend::Fluvio { address, topic: there, .. } => {
             row([&topic.name, "fluvio", &partitions, &format!("topic {there} at {address}")])
         }
@@ -154,6 +170,20 @@ fn draw_table(pipeline: &Pipeline, table: &Table, described: Option<&Vec<Describ
         lines.extend(aligned("    ", &draw_aggregate(aggregate)));
     }
     lines
+}
+
+fn draw_landing(landing: &Landing) -> Vec<String> {
+    let Options { bounds, .. } = &landing.options;
+    let mut ends = vec![format!("{} records", bounds.records), show_size(bounds.bytes)];
+    ends.extend(bounds.interval.map(|interval| format!("{} of records", show_duration(interval))));
+    ends.extend(bounds.schedule.map(|schedule| format!("each {} of the clock", show_duration(schedule))));
+    let folder = match landing.options.partitioner {
+        Partitioner::Default => "partition=0",
+        Partitioner::Field(_) => "folders by field",
+        Partitioner::Time(_) => "folders by time",
+    };
+    let first = landing.options.key(&landing.topic, folder, 0, 0);
+    row([&landing.name, &first, &format!("an object ends after {}", ends.join(" or "))])
 }
 
 fn made_of(pipeline: &Pipeline, transform: &Transform, described: Option<&Described>) -> String {

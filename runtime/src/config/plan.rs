@@ -10,7 +10,9 @@ use crate::component::Trust;
 use crate::component::limits::Limits;
 use crate::decode::Unwrap;
 use crate::lake;
+use crate::landing;
 use crate::log;
+use crate::source::options::FilesOptions;
 use crate::window::spec::Aggregate;
 
 pub use self::doors::{Gateway, Kinesis, Period, Quota, Quoting, Stage, StatusMapping, Throttle, UsagePlan};
@@ -40,10 +42,27 @@ pub struct Pipeline {
     pub topics: Vec<Topic>,
     /// The tables, in the file's order.
     pub tables: Vec<Table>,
+    /// The topics that are landed as they came, in the file's order.
+    pub landings: Vec<Landing>,
     /// The named queries, in the file's order.
     pub queries: Vec<Query>,
     /// Whose signature components must carry.
     pub trust: Trust,
+}
+
+impl Pipeline {
+    /// The names of the tables and landings that read a topic.
+    pub fn readers<'a>(&'a self, topic: &str) -> impl Iterator<Item = &'a str> {
+        let tables = self.tables.iter().map(|table| (&table.name, &table.topic));
+        let all = tables.chain(self.landings.iter().map(|landing| (&landing.name, &landing.topic)));
+        all.filter(move |(_, of)| *of == topic).map(|(name, _)| name.as_str())
+    }
+
+    /// The names of all tables and landings, each of which has a lane of its own on the way to the lake.
+    pub fn lanes(&self) -> impl Iterator<Item = &str> {
+        let tables = self.tables.iter().map(|table| table.name.as_str());
+        tables.chain(self.landings.iter().map(|landing| landing.name.as_str()))
+    }
 }
 
 /// Where a pipeline listens, and whom it lets in.
@@ -209,6 +228,8 @@ pub enum Backend {
         /// How many partitions it has.
         partitions: u32,
     },
+    /// In files, which are one partition.
+    Files(FilesOptions),
 }
 
 impl Backend {
@@ -217,6 +238,7 @@ impl Backend {
         match self {
             Self::Embedded(options) => options.partitions,
             Self::Fluvio { partitions, .. } => *partitions,
+            Self::Files(_) => 1,
         }
     }
 }
@@ -267,6 +289,22 @@ pub struct Table {
     pub window: Duration,
     /// Its aggregates, in the file's order.
     pub aggregates: Vec<Aggregate>,
+}
+
+/// A topic whose records are landed as they came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing {
+    /// The landing's name in the file, a dot, and the topic's: no table has a dot in its name.
+    pub name: String,
+    /// The topic that it reads.
+    pub topic: String,
+    /// How its objects are made.
+    pub options: landing::options::Options,
+}
+
+/// Whether a name of the ledger is a landing's, and not a table's or an aggregate's.
+pub fn is_landing(name: &str) -> bool {
+    name.contains('.')
 }
 
 /// A named query.

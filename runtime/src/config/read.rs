@@ -13,7 +13,7 @@ use super::Declared;
 use super::fault::{Fault, Faults, Place, fault_at, join, wrong};
 use super::plan::{EpochBounds, Ingest, Pipeline, Query, Table, Topic};
 use super::section::Section;
-use super::{gateway, kinesis, listen, names, paths, table, topic, trust};
+use super::{gateway, kinesis, landing, listen, names, paths, table, topic, trust};
 
 /// Bounds on a request's body.
 const BODY_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
@@ -91,8 +91,9 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let kinesis = root.has("kinesis").then(|| kinesis::read(&kinesis_section, folder));
     let (at_gateway, at_kinesis) = ((&gateway_section, gateway.as_ref()), (&kinesis_section, kinesis.as_ref()));
     listen::ports_apart((&lake_section, &lake.endpoint), &listen, at_gateway, at_kinesis);
-    let topics = topics(&root.section("topics"));
+    let topics = topics(&root.section("topics"), folder);
     let tables = tables(&root.section("tables"), folder, &topics);
+    let landings = landing::read_all(&root.section("landings"), &topics, &tables);
     let queries = queries(&root.section("queries"), folder);
     let trust = trust::read(&root.section("trust"), folder);
     root.finish();
@@ -109,6 +110,7 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
         lake,
         topics,
         tables,
+        landings,
         queries,
         trust,
     }
@@ -199,8 +201,9 @@ fn endpoint(section: &Section<'_>) -> Endpoint {
     }
 }
 
-fn topics(section: &Section<'_>) -> Vec<Topic> {
-    let mut topics: Vec<Topic> = section.children().iter().map(|(name, section)| topic::read(name, section)).collect();
+fn topics(section: &Section<'_>, folder: &Path) -> Vec<Topic> {
+    let read = |(name, section): &(String, Section<'_>)| topic::read(name, section, folder);
+    let mut topics: Vec<Topic> = section.children().iter().map(read).collect();
     topics.sort_by(|one, other| one.name.cmp(&other.name));
     topics
 }

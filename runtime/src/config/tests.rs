@@ -3,6 +3,7 @@
 mod chain;
 mod doors;
 mod faults;
+mod landing;
 mod parameters;
 mod trust;
 

@@ -10,8 +10,8 @@ use arrow_buffer::{Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBu
 use arrow_schema::DataType;
 use base64::Engine as _;
 
-use super::json::{Kind, Scanner, Wrong};
 use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::json::{Kind, Scanner, Wrong};
 use crate::schema::{Field, Type};
 use crate::text::TextBuilder;
 use crate::time::Timestamp;

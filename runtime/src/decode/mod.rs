@@ -1,7 +1,6 @@
 //! Decode: raw records into columns, only the fields that the transform declares.
 
 mod column;
-mod json;
 mod unwrap;
 
 #[cfg(test)]
@@ -16,9 +15,9 @@ use base64::Engine as _;
 use hashbrown::HashMap;
 
 use self::column::{Column, Misfit};
-use self::json::{Scanner, Wrong};
 pub use self::unwrap::Unwrap;
 use crate::error::{Error, Kind, OrFail, Result};
+use crate::json::{self, Scanner, Wrong};
 use crate::record::{self, Batch, Record};
 use crate::schema::{Field, INPUTS, arrow_schema};
 

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::json::{Scanner, Wrong, unescape};
 use crate::error::{Error, Kind, Result};
+use crate::json::{Scanner, Wrong, unescape};
 
 /// Base64 as it is sent: with its padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -167,7 +167,6 @@ pub fn gateway(plan: Gateway, wired: Wired, usage: Arc<Usage>) -> Router {
     let region = wired.runtime.pipeline().kinesis.as_ref().map_or(REGION, |kinesis| &kinesis.region);
     let streams = Streams::new(Arc::clone(&door), region, &wired);
     let proxy = rest::routes().fallback(not_found).method_not_allowed_fallback(not_allowed);
-    let proxy = proxy.layer(from_fn(rest::dress));
     // Room of its own: what waits in the gateway is not what waits in the proxy behind it.
     let proxy = proxy.layer(from_fn(rest::dress)).with_state(self::door(Arc::clone(&wired.runtime), Side::Gateway));
     let Wired { guard, clock, .. } = wired;

@@ -4,6 +4,7 @@ mod client;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::io::Write;
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, Length};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -89,11 +90,12 @@ impl Bucket {
     /// `Unavailable` where it is unknown whether it arrived (then the same call again is right).
     pub async fn put(&self, object: &Object, file: &Path) -> Result<Delivered> {
         let on_disk = tokio::fs::metadata(file).await.or_fail(Kind::Storage, || format!("{file:?}"))?.len();
-        if on_disk != object.bytes {
-            let wrong = format!("object {:?}: {on_disk} bytes are spooled, {} were promised", object.key, object.bytes);
+        if on_disk < object.start + object.bytes {
+            let there = on_disk.saturating_sub(object.start);
+            let wrong = format!("object {:?}: {there} bytes are spooled, {} were promised", object.key, object.bytes);
             return Err(Error::new(Kind::Corrupt, wrong));
         }
-        match self.hand_over(object, file).await? {
+        match self.hand_over(object, file, on_disk).await? {
             Docked::Stored => return Ok(Delivered::Stored),
             Docked::Taken => return self.found(object, "it came and went").await,
             Docked::Apart => {}
@@ -192,8 +194,12 @@ impl Bucket {
         }
     }
 
-    /// Gives the embedded server the file itself, where there is one that can take it.
-    async fn hand_over(&self, object: &Object, file: &Path) -> Result<Docked> {
+    /// Gives the embedded server the file itself, or a copy where it is a part of one, where there is one that can take it.
+    async fn hand_over(&self, object: &Object, file: &Path, on_disk: u64) -> Result<Docked> {
+        if on_disk != object.bytes {
+            let docked = self.hand_over_parts(std::slice::from_ref(object), file).await?;
+            return Ok(docked.first().copied().unwrap_or(Docked::Apart));
+        }
         let Some(dock) = self.dock.clone() else { return Ok(Docked::Apart) };
         let (bucket, object, file) = (self.name.clone(), object.clone(), file.to_owned());
         let what = format!("object {:?}", object.key);
@@ -206,7 +212,8 @@ impl Bucket {
     }
 
     async fn send(&self, object: &Object, file: &Path) -> Result<Sent> {
-        let body = ByteStream::read_from().path(file).buffer_size(COPY_BYTES).build().await;
+        let body = ByteStream::read_from().path(file).buffer_size(COPY_BYTES);
+        let body = body.offset(object.start).length(Length::Exact(object.bytes)).build().await;
         let body = body.or_fail(Kind::Storage, || format!("object {:?}", object.key))?;
         let checksum = STANDARD.encode(unhex(&object.sha256)?);
         let mut put = self.client.put_object().bucket(&self.name).key(&object.key).body(body);
@@ -293,8 +300,8 @@ impl Bucket {
         file: &Path,
         error: &SdkError<E>,
     ) -> Error {
-        let spooled = file.to_owned();
-        match tokio::task::spawn_blocking(move || disk::sha256(&spooled)).await {
+        let (spooled, start, bytes) = (file.to_owned(), object.start, object.bytes);
+        match tokio::task::spawn_blocking(move || disk::sha256(&spooled, start, bytes)).await {
             Ok(Ok(sha256)) if sha256 != object.sha256 => {
                 let changed = format!("object {:?}: its bytes in the spool have changed: {file:?}", object.key);
                 Error::new(Kind::Corrupt, changed)

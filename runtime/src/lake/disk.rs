@@ -1,6 +1,6 @@
 //! Files of the spool that are whole on disk before they are named.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -17,12 +17,14 @@ pub(super) fn storage(path: &Path) -> impl Fn(io::Error) -> Error {
     move |cause| Error::new(Kind::Storage, format!("file {:?}: {cause}", path.display().to_string()))
 }
 
-/// The sha256 of a file's bytes as they are now, in hexadecimal.
-pub(super) fn sha256(path: &Path) -> Result<String> {
+/// The sha256 of a stretch of a file's bytes as they are now, in hexadecimal.
+pub(super) fn sha256(path: &Path, start: u64, bytes: u64) -> Result<String> {
     let mut file = File::open(path).map_err(storage(path))?;
+    file.seek(SeekFrom::Start(start)).map_err(storage(path))?;
+    let mut stretch = file.take(bytes);
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; COPY_BYTES]);
     loop {
-        let read = file.read(&mut buffer).map_err(storage(path))?;
+        let read = stretch.read(&mut buffer).map_err(storage(path))?;
         let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
         hash.update(piece);
     }

@@ -280,6 +280,7 @@ pub(super) fn object(folder: &Folder, key: &str, bytes: &[u8]) -> (Object, PathB
     let object = Object {
         key: key.to_owned(),
         file: file.display().to_string(),
+        start: 0,
         table: "pin".to_owned(),
         partition: 0,
         revision: 0,

@@ -52,8 +52,8 @@ pub enum Message {
         /// The object.
         object: Object,
     },
-    /// An object is in the bucket.
-    Delivered(Object),
+    /// Objects are in the bucket.
+    Delivered(Vec<Object>),
     /// A generation is to be in service after a restart too.
     Generation(Generation),
     /// Dead letters were healed.
@@ -159,6 +159,7 @@ pub(crate) struct Batch {
     segments: Vec<Segment>,
     changes: Vec<Change>,
     landed: Vec<(Vec<String>, Object)>,
+    objects: Vec<Object>,
     delivered: Vec<Object>,
     generations: Vec<Generation>,
     redrives: Vec<Redriven>,
@@ -211,10 +212,11 @@ impl Setup {
     fn merge(&mut self, message: Message, batch: &mut Batch) -> Result<()> {
         match message {
             Message::Handover(handover) => {
-                let Handover { mut epoch, segments, partials, latest, dead_letters } = *handover;
+                let Handover { mut epoch, segments, objects, partials, latest, dead_letters } = *handover;
                 epoch.shares = self.aggregates.merge(&epoch.table, epoch.partition, partials)?;
                 batch.settled.push((epoch.table.clone(), epoch.partition, epoch.watermark));
                 batch.segments.extend(segments);
+                batch.objects.extend(objects);
                 batch.dead_letters.extend(dead_letters);
                 batch.epochs.push((epoch, latest));
             }
@@ -223,7 +225,7 @@ impl Setup {
                 batch.settled.push((table.to_string(), partition, settled));
             }
             Message::Landed { segments, object } => batch.landed.push((segments, object)),
-            Message::Delivered(object) => batch.delivered.push(object),
+            Message::Delivered(objects) => batch.delivered.extend(objects),
             Message::Generation(generation) => batch.generations.push(generation),
             Message::Redrive(redrive) => self.merge_redrive(*redrive, batch)?,
             Message::Hold(hold) => batch.holds.push(hold),
@@ -330,6 +332,7 @@ impl Setup {
         for (segments, object) in &batch.landed {
             commit.land(segments, object)?;
         }
+        commit.objects(&batch.objects)?;
         for object in &batch.delivered {
             commit.delivered(&object.key, now)?;
         }
@@ -369,8 +372,11 @@ impl Setup {
             segments.iter().for_each(|file| self.forget(file));
             self.shelf.landed(segments.len(), object);
         }
+        self.shelf.add_objects(batch.objects);
         for object in batch.delivered {
-            self.forget(&object.file);
+            if self.shelf.is_last_of_file(&object) {
+                self.forget(&object.file);
+            }
             self.shelf.delivered(&object);
         }
         for redriven in batch.redrives {
@@ -410,23 +416,14 @@ impl Setup {
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        let Self {
-            epochs,
-            dead_letters,
-            segments,
-            changes,
-            landed,
-            delivered,
-            generations,
-            redrives,
-            holds: _,
-            settled: _,
-        } = self;
+        let Self { epochs, dead_letters, segments, changes, landed, objects, .. } = self;
+        let Self { delivered, generations, redrives, .. } = self;
         epochs.is_empty()
             && dead_letters.is_empty()
             && segments.is_empty()
             && changes.is_empty()
             && landed.is_empty()
+            && objects.is_empty()
             && delivered.is_empty()
             && generations.is_empty()
             && redrives.is_empty()

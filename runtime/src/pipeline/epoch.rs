@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use super::generation::Generation;
 use super::segments::{Segments, Target};
 use crate::cache::Latest;
-use crate::commit::{DeadLetter, Epoch, Segment};
+use crate::commit::{DeadLetter, Epoch, Object, Segment};
 use crate::config::plan::EpochBounds;
 use crate::error::Result;
 use crate::record::Record;
@@ -18,7 +18,7 @@ use crate::window::Partial;
 const KEPT_WEIGHT: u64 = 6;
 
 /// An epoch that holds this part of a bound is worth a commit although there is time left.
-const WORTH_A_COMMIT: u64 = 4;
+pub(super) const WORTH_A_COMMIT: u64 = 4;
 
 /// What a worker hands over at the end of an epoch, to be committed as one.
 pub struct Handover {
@@ -26,6 +26,8 @@ pub struct Handover {
     pub epoch: Epoch,
     /// The synced segments of its rows, by lake window.
     pub segments: Vec<Segment>,
+    /// Its objects that are made of no segments, synced too.
+    pub objects: Vec<Object>,
     /// What each aggregate of the table gained, in their order.
     pub partials: Vec<Partial>,
     /// The latest row of each key, where the cache keeps rows.
@@ -156,6 +158,6 @@ impl OpenEpoch {
         self.line.committed = now;
         self.line.cuts = segments.iter().map(Segment::cut).collect();
         let Self { line, dead_letters, .. } = self;
-        Ok(Handover { epoch: line, segments, partials, latest, dead_letters })
+        Ok(Handover { epoch: line, segments, objects: Vec::new(), partials, latest, dead_letters })
     }
 }

@@ -112,7 +112,9 @@ impl Explain<'_> {
         let plan = self.pipeline.tables.iter().find(|plan| plan.name == object.table);
         plan.ok_or_else(|| {
             let aggregates = || self.pipeline.tables.iter().flat_map(|plan| &plan.aggregates);
-            let what = if aggregates().any(|aggregate| aggregate.name == object.table) {
+            let what = if plan::is_landing(&object.table) {
+                format!("it is of landing {:?}, whose records are as they came", object.table)
+            } else if aggregates().any(|aggregate| aggregate.name == object.table) {
                 format!("it is of aggregate {:?}, whose rows come of many records each", object.table)
             } else {
                 format!("its table {:?} is no longer declared", object.table)

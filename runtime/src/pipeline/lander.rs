@@ -82,6 +82,7 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     let object = Object {
         key,
         file,
+        start: 0,
         table: table.clone(),
         partition: *partition,
         revision: *revision,

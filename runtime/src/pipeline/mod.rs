@@ -12,6 +12,7 @@ pub mod hold;
 pub mod kept;
 pub mod landed;
 pub mod lander;
+pub mod landing;
 pub mod layout;
 pub mod places;
 pub mod redrive;

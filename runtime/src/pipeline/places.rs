@@ -20,6 +20,8 @@ pub struct Places {
     pub compiled: PathBuf,
     /// The embedded lake.
     pub lake: PathBuf,
+    /// Which files a topic of files has read.
+    pub files: PathBuf,
     /// The cache's file.
     pub cache: PathBuf,
 }
@@ -34,6 +36,7 @@ impl Places {
             components: data.join("components"),
             compiled: data.join("compiled"),
             lake: data.join("lake"),
+            files: data.join("files"),
             cache: data.join("cache.sqlite"),
         }
     }

@@ -50,6 +50,8 @@ struct Held {
     /// Segments that could not be joined, and until when they rest.
     resting: HashMap<Place, Instant>,
     lanes: HashMap<String, Lane>,
+    /// How many objects that are not delivered lie in each file.
+    files: HashMap<String, usize>,
     ending: bool,
 }
 
@@ -97,6 +99,7 @@ impl Shelf {
     pub fn add_objects(&self, objects: impl IntoIterator<Item = Object>) {
         let mut held = self.held();
         for object in objects {
+            held.keep_file(&object);
             self.lane(&mut held, &object.table.clone(), |lane| lane.queue(object));
         }
         drop(held);
@@ -107,6 +110,7 @@ impl Shelf {
     pub fn landed(&self, segments: usize, object: Object) {
         let place = (object.table.clone(), object.partition, object.window, object.revision);
         let mut held = self.held();
+        held.keep_file(&object);
         self.lane(&mut held, &place.0, |lane| {
             lane.forget(&self.subject(&place));
             lane.landed(segments, object);
@@ -160,9 +164,9 @@ impl Shelf {
         self.take(&mut self.held(), Instant::now() + REST_TIME)
     }
 
-    /// Waits for an object of a table (or of its aggregates) to upload, and takes it; none when the shelf ends and nothing of the
-    /// table is left, nor being joined.
-    pub async fn take_object(&self, table: &str) -> Option<Object> {
+    /// Waits for objects of a table (or of its aggregates) to upload, and takes one, or several that lie in one file; none when
+    /// the shelf ends and nothing of the table is left, nor being joined.
+    pub async fn take_objects(&self, table: &str) -> Option<Vec<Object>> {
         loop {
             let more = self.more_outbox.notified();
             let mut more = std::pin::pin!(more);
@@ -172,8 +176,9 @@ impl Shelf {
                 let mut held = self.held();
                 let ending = held.ending;
                 let lane = held.lanes.entry_ref(table).or_default();
-                if let Some(object) = lane.send() {
-                    return Some(object);
+                let objects = lane.send();
+                if !objects.is_empty() {
+                    return Some(objects);
                 }
                 if ending && lane.joining == 0 {
                     return None;
@@ -195,9 +200,16 @@ impl Shelf {
         self.lane(&mut self.held(), &object.table, |lane| lane.forget(&self.what(object)));
     }
 
+    /// Whether no other object that is not delivered lies in the file of this one.
+    pub fn is_last_of_file(&self, object: &Object) -> bool {
+        self.held().files.get(&object.file).is_none_or(|count| *count <= 1)
+    }
+
     /// An object that was taken is in the bucket, and the commit knows it.
     pub fn delivered(&self, object: &Object) {
-        self.lane(&mut self.held(), &object.table, |lane| lane.delivered(object.bytes));
+        let mut held = self.held();
+        held.let_file_go(object);
+        self.lane(&mut held, &object.table, |lane| lane.delivered(object.bytes));
     }
 
     /// Lets those who wait go when nothing is left for them.
@@ -314,6 +326,19 @@ impl Segment {
 }
 
 impl Held {
+    fn keep_file(&mut self, object: &Object) {
+        *self.files.entry_ref(object.file.as_str()).or_default() += 1;
+    }
+
+    fn let_file_go(&mut self, object: &Object) {
+        if let hashbrown::hash_map::EntryRef::Occupied(mut count) = self.files.entry_ref(object.file.as_str()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
     /// Takes segments of a place that are to become one object.
     fn take(&mut self, place: Place) -> Option<Vec<Segment>> {
         let mut segments = self.segments.remove(&place)?;

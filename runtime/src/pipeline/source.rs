@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::places::Places;
 use crate::config::plan::{Backend, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::log::Topic;
 use crate::record::Source;
+use crate::source::files::FilePartition;
 use crate::source::fluvio::FluvioPartition;
 use crate::source::options::{FluvioOptions, Timeouts};
 use crate::source::refused::Refused;
@@ -28,6 +30,10 @@ pub fn open(
             Err(reason) if reason.kind() == Kind::Corrupt => Ok(Box::new(Refused(reason))),
             Err(cause) => Err(cause),
         },
+        Backend::Files(options) => {
+            let manifest = Places::of(&pipeline.data).files.join(format!("{topic}.jsonl"));
+            Ok(Box::new(FilePartition::open(options.clone(), &manifest, from)?))
+        }
         Backend::Fluvio { address, topic, .. } => {
             let options = FluvioOptions { address: address.clone(), topic: topic.clone(), partition };
             Ok(Box::new(FluvioPartition::open(options, from, Timeouts::default())?))

@@ -38,27 +38,49 @@ pub struct Setup {
     pub stop: watch::Receiver<bool>,
 }
 
-/// Uploads objects one after another until the shelf ends or it has to stop; run several for several at a time.
+/// Uploads objects, those of one file together, until the shelf ends or it has to stop; run several for several at a time.
 pub async fn run(mut setup: Setup) {
     let (shelf, mut stop) = (Arc::clone(&setup.shelf), setup.stop.clone());
     let table = Arc::clone(&setup.table);
     loop {
         let taken = tokio::select! {
-            taken = shelf.take_object(&table) => taken,
+            taken = shelf.take_objects(&table) => taken,
             _ = stop.wait_for(|stop| *stop) => None,
         };
-        let Some(object) = taken else { return };
-        sabotage::pass(Place::Uploader, &object.table);
-        if !sabotage::is(Fault::DeliveredEarly) && !upload(&mut setup, &object).await {
+        let Some(objects) = taken else { return };
+        sabotage::pass(Place::Uploader, &table);
+        if !sabotage::is(Fault::DeliveredEarly) && !upload_all(&mut setup, &objects).await {
             return;
         }
-        shelf.arrived(&object);
+        objects.iter().for_each(|object| shelf.arrived(object));
         let committer = setup.committer.clone();
-        let told = tokio::task::spawn_blocking(move || committer.send(Message::Delivered(object)).is_ok());
+        let told = tokio::task::spawn_blocking(move || committer.send(Message::Delivered(objects)).is_ok());
         if !told.await.unwrap_or(false) {
             return;
         }
     }
+}
+
+/// Tries until all of them are in the bucket; false when it has to stop before.
+async fn upload_all(setup: &mut Setup, objects: &[Object]) -> bool {
+    let mut left: Vec<&Object> = objects.iter().collect();
+    if objects.len() > 1 {
+        let together = setup.bucket.put_all(objects, &setup.spool);
+        let arrived = tokio::select! {
+            arrived = together => arrived,
+            _ = setup.stop.wait_for(|stop| *stop) => return false,
+        };
+        // Of those that did not arrive each is tried alone, and says why.
+        left.retain(|object| !arrived.contains(object.key.as_str()));
+        objects.iter().filter(|object| arrived.contains(object.key.as_str())).for_each(|object| setup.count(object));
+    }
+    for object in left {
+        if !upload(setup, object).await {
+            return false;
+        }
+        setup.count(object);
+    }
+    true
 }
 
 /// Tries until the object is in the bucket; false when it has to stop before. What cannot pass by itself, such as a foreign object
@@ -85,7 +107,13 @@ async fn upload(setup: &mut Setup, object: &Object) -> bool {
             _ = setup.stop.wait_for(|stop| *stop) => return false,
         }
     }
-    setup.metrics.objects.with_label_values(&[table]).inc();
-    setup.metrics.object_bytes.with_label_values(&[table]).inc_by(object.bytes);
     true
+}
+
+impl Setup {
+    fn count(&self, object: &Object) {
+        let table = &[object.table.as_str()];
+        self.metrics.objects.with_label_values(table).inc();
+        self.metrics.object_bytes.with_label_values(table).inc_by(object.bytes);
+    }
 }

@@ -68,6 +68,7 @@ impl Claim<'_> {
         let object = Object {
             key: self.key(),
             file,
+            start: 0,
             table: String::new(),
             partition: 0,
             revision: 0,

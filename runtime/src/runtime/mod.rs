@@ -3,6 +3,7 @@
 mod back;
 mod claim;
 mod first;
+mod landings;
 mod offers;
 #[cfg(test)]
 mod panics;
@@ -44,6 +45,7 @@ use crate::pipeline::worker::{Command, Shown};
 use crate::sync;
 use crate::time::{Clock, Timestamp};
 
+use self::landings::Landing;
 use self::shadow::Shadowed;
 use self::topics::Topics;
 
@@ -69,6 +71,7 @@ pub struct Runtime {
     topics: Topics,
     groups: Groups,
     tables: Vec<Running>,
+    landings: Vec<Landing>,
     shelf: Arc<Shelf>,
     components: PathBuf,
     lake: Option<SocketAddr>,
@@ -172,8 +175,8 @@ impl Runtime {
         for topic in self.topics.all() {
             let name = topic.name();
             let needed = |partition| {
-                let readers = self.pipeline.tables.iter().filter(|table| table.topic == name);
-                readers.map(|table| self.health.committed(&table.name, partition)).min().unwrap_or(u64::MAX)
+                let readers = self.pipeline.readers(name);
+                readers.map(|reader| self.health.committed(reader, partition)).min().unwrap_or(u64::MAX)
             };
             let needed: Vec<u64> = (0..topic.partitions()).map(needed).collect();
             if let Err(error) = topic.retain(self.clock.now(), &needed) {
@@ -190,6 +193,7 @@ impl Runtime {
             let _ = worker.commands.send(Command::Stop);
             worker.thread.unpark();
         }
+        self.landings.iter().for_each(Landing::stop);
         let Threads { workers, lander, mut uploaders, uploads_end, committer, messages, server, _lock } = threads;
         join(workers).await;
         self.shelf.end();

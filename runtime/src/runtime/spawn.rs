@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 
 use crate::error::{Error, Kind, OrFail, Result, panic_text};
 use crate::pipeline::committer::Health;
-use crate::pipeline::worker;
+use crate::pipeline::{landing, worker};
 use crate::time::Clock;
 use crate::trouble::{self, Trouble};
 
@@ -26,6 +26,18 @@ pub(super) fn worker(setup: worker::Setup) -> Result<JoinHandle<()>> {
     thread(&format!("{table}-{partition}"), move || {
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker::run(setup))) else { return };
         let trouble = Trouble::of(trouble::partition(&table, partition), &fault(panic.as_ref()), None, clock.now());
+        let mut state = super::lock(&shown);
+        (state.trouble, state.paused) = (Some(trouble), true);
+    })
+}
+
+/// The same for a landing's.
+pub(super) fn landing(setup: landing::Setup) -> Result<JoinHandle<()>> {
+    let (name, partition) = (Arc::clone(&setup.name), setup.position.partition);
+    let (shown, clock) = (Arc::clone(&setup.shown), Arc::clone(&setup.clock));
+    thread(&format!("{name}-{partition}"), move || {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| landing::run(setup))) else { return };
+        let trouble = Trouble::of(trouble::partition(&name, partition), &fault(panic.as_ref()), None, clock.now());
         let mut state = super::lock(&shown);
         (state.trouble, state.paused) = (Some(trouble), true);
     })

@@ -81,15 +81,18 @@ impl Runtime {
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);
         let onward = threads::Onward { shelf: &shelf, messages: &messages };
-        let (running, workers) = threads::Beginning {
+        let beginning = threads::Beginning {
             pipeline: &pipeline,
             topics: &topics,
             store: &store,
             aggregates: &aggregates,
+            spool: &places.spool,
             onward,
             clock: &clock,
-        }
-        .workers(&tables)?;
+        };
+        let (running, mut workers) = beginning.workers(&tables)?;
+        let (landings, landing_workers) = beginning.landings()?;
+        workers.extend(landing_workers);
         let committer = committer::Setup {
             store,
             tables: tables.iter().map(|generation| Arc::clone(&generation.table)).collect(),
@@ -119,6 +122,7 @@ impl Runtime {
             health,
             host,
             tables: running,
+            landings,
             shelf,
             components: places.components,
             lake,
@@ -249,7 +253,7 @@ pub(super) fn restore_shelf(
     }
     let of = |table: &plan::Table| table.aggregates.iter().map(|one| (one.name.clone(), table.name.clone())).collect();
     let owners = pipeline.tables.iter().flat_map(|table| -> Vec<_> { of(table) }).collect();
-    let share = pipeline.lake.spool_bytes_max / (pipeline.tables.len() as u64).max(1);
+    let share = pipeline.lake.spool_bytes_max / (pipeline.lanes().count() as u64).max(1);
     let shelf = Shelf::new(share, owners, Arc::clone(clock));
     let plans = || tables.iter().map(|generation| &generation.table.plan);
     let is_table = |name: &str| plans().any(|plan| plan.name == name);

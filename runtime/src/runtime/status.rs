@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::landings::LandingStatus;
 use super::{Offer, Runtime, lock};
 use crate::metrics::Metrics;
 use crate::pipeline::shadow::Report;
@@ -21,11 +22,13 @@ pub struct Status {
     started: Timestamp,
     #[serde(serialize_with = "crate::time::as_text")]
     now: Timestamp,
-    /// Whether every record is committed, and all rows are in the bucket.
+    /// Whether every record is committed or waits for its landing's object to end, and all that has ended is in the bucket.
     settled: bool,
     trouble: Vec<Trouble>,
     topics: BTreeMap<String, Vec<PartitionStatus>>,
     tables: BTreeMap<String, TableStatus>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    landings: BTreeMap<String, LandingStatus>,
     lake: LakeStatus,
 }
 
@@ -93,6 +96,7 @@ impl Runtime {
             trouble: self.trouble(),
             topics: topics.collect(),
             tables: tables.collect(),
+            landings: self.landings.iter().map(|landing| (landing.plan.name.clone(), landing.status())).collect(),
             lake: LakeStatus {
                 bucket: self.pipeline.lake.bucket.clone(),
                 endpoint: self.lake.map(|addr| format!("http://{addr}")),
@@ -101,7 +105,7 @@ impl Runtime {
         }
     }
 
-    /// Whether every record is committed, and all rows are in the bucket.
+    /// Whether every record is committed or waits for its landing's object to end, and all that has ended is in the bucket.
     pub fn settled(&self) -> bool {
         let read = self.tables.iter().all(|running| {
             let topic = self.topics.get(&running.plan.topic);
@@ -110,7 +114,17 @@ impl Runtime {
                 end == Some(self.health.committed(&running.plan.name, worker.partition))
             })
         });
-        read && self.shelf.stock() == Stock::default()
+        read && self.landed() && self.shelf.stock() == Stock::default()
+    }
+
+    fn landed(&self) -> bool {
+        self.landings.iter().all(|landing| {
+            let topic = self.topics.get(&landing.plan.topic);
+            landing.states().all(|(partition, state)| {
+                let end = topic.as_ref().map(|topic| topic.end(partition)).or(state.end);
+                end == Some(state.read) && self.health.committed(&landing.plan.name, partition) == state.ended
+            })
+        })
     }
 
     /// What keeps parts of the pipeline from going on; empty when nothing does.
@@ -123,17 +137,18 @@ impl Runtime {
                 Some(Trouble::of(what, &topic.refusal(partition)?, None, self.started))
             }));
         }
-        let noted = self.tables.iter().flat_map(|running| self.shelf.troubles(&running.plan.name));
+        let noted = self.pipeline.lanes().flat_map(|lane| self.shelf.troubles(lane));
         trouble.extend(noted.filter(|noted| noted.stops).map(|noted| noted.trouble));
         let workers = self.tables.iter().flat_map(|running| &running.workers);
         trouble.extend(workers.filter_map(|worker| lock(&worker.shown).trouble.clone()));
+        trouble
+            .extend(self.landings.iter().flat_map(|landing| landing.states().filter_map(|(_, state)| state.trouble)));
         trouble
     }
 
     /// Brings what the figures say of the lake up to date.
     pub fn show_lake(&self) {
-        for running in &self.tables {
-            let table = running.plan.name.as_str();
+        for table in self.pipeline.lanes() {
             let troubles = self.shelf.troubles(table);
             let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
             let Metrics { spool_bytes, lake_troubles, lake_stopped, .. } = &*self.metrics;
@@ -145,14 +160,23 @@ impl Runtime {
 
     /// Brings the lag among the figures up to date.
     pub fn show_lag(&self) {
+        let show = |name: &str, partition: u32, end: Option<u64>| {
+            let committed = self.health.committed(name, partition);
+            let lag = i64::try_from(end.unwrap_or(0).saturating_sub(committed)).unwrap_or(i64::MAX);
+            self.metrics.lag.with_label_values(&[name, &partition.to_string()]).set(lag);
+        };
+        for landing in &self.landings {
+            let topic = self.topics.get(&landing.plan.topic);
+            for (partition, state) in landing.states() {
+                let end = topic.as_ref().map(|topic| topic.end(partition)).or(state.end);
+                show(&landing.plan.name, partition, end);
+            }
+        }
         for running in &self.tables {
             for worker in &running.workers {
                 let topic = self.topics.get(&running.plan.topic);
                 let end = topic.as_ref().map(|topic| topic.end(worker.partition)).or(lock(&worker.shown).end);
-                let committed = self.health.committed(&running.plan.name, worker.partition);
-                let lag = i64::try_from(end.unwrap_or(0).saturating_sub(committed)).unwrap_or(i64::MAX);
-                let labels = &[running.plan.name.as_str(), &worker.partition.to_string()];
-                self.metrics.lag.with_label_values(labels).set(lag);
+                show(&running.plan.name, worker.partition, end);
             }
         }
     }

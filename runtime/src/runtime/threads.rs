@@ -40,6 +40,7 @@ pub(super) struct Beginning<'a> {
     pub(super) topics: &'a BTreeMap<String, Arc<Topic>>,
     pub(super) store: &'a Store,
     pub(super) aggregates: &'a Aggregates,
+    pub(super) spool: &'a Path,
     pub(super) onward: Onward<'a>,
     pub(super) clock: &'a Arc<Clock>,
 }
@@ -144,7 +145,7 @@ pub(super) fn uploaders(
 ) -> (JoinSet<()>, watch::Sender<bool>) {
     let (end, stop) = watch::channel(false);
     let mut uploaders = JoinSet::new();
-    for table in onward.shelf.tables(pipeline.tables.iter().map(|table| table.name.as_str())) {
+    for table in onward.shelf.tables(pipeline.lanes()) {
         let setup = uploader::Setup {
             table: Arc::from(table),
             shelf: Arc::clone(onward.shelf),

@@ -1,5 +1,6 @@
 //! Topics that other systems keep, as sources.
 
+pub mod files;
 #[cfg(feature = "fluvio")]
 pub mod fluvio;
 #[cfg(not(feature = "fluvio"))]

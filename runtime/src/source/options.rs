@@ -1,5 +1,6 @@
 //! Where a partition lives in another system, with the patience that reading it takes.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A partition of a topic in a Fluvio cluster.
@@ -11,6 +12,23 @@ pub struct FluvioOptions {
     pub topic: String,
     /// The partition, counted from 0.
     pub partition: u32,
+}
+
+/// A file, or those of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilesOptions {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// The names of the folder's files that are read, where `*` stands for any text.
+    pub names: String,
+    /// Whether the folder is looked at again and again; else once a start.
+    pub watch: bool,
+    /// How long a file in a watched folder must have stood still before it is taken.
+    pub settle: Duration,
+    /// What stands between the fields of a row of CSV.
+    pub delimiter: u8,
+    /// The columns of CSV whose fields are JSON, such as numbers; all others are texts.
+    pub json: Vec<String>,
 }
 
 /// How long to wait for what; the client itself waits without end in places.

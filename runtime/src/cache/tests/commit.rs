@@ -30,6 +30,7 @@ fn object(key: &str, rows: u64) -> Object {
     Object {
         key: key.into(),
         file: format!("{key}.parquet"),
+        start: 0,
         table: "pin".into(),
         partition: 0,
         revision: 0,

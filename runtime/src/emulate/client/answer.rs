@@ -1,4 +1,4 @@
-//! What a REST proxy answers: a receipt for each record, or a refusal.
+//! What a REST proxy or a stream answers: a receipt for each record, or a refusal.
 
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,9 @@ use crate::error::{Error, Kind, OrFail, Result};
 
 /// The proxy's code for an error that may pass.
 const RETRIABLE: i64 = 50003;
+/// A stream's errors that may pass.
+const MAY_PASS: [&str; 4] =
+    ["ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException", "InternalFailure"];
 /// Characters of a refusal's text that are shown, where it is not in the proxy's form.
 const SHOWN_MAX: usize = 200;
 
@@ -30,10 +33,34 @@ struct Body<'a> {
     records: Vec<&'a RawValue>,
 }
 
+/// What a stream answers to one record.
+pub(super) enum Put {
+    Taken,
+    /// It was not taken, as its words tell, but may be later.
+    MayPass(String),
+    /// Anything else.
+    Refused,
+}
+
 #[derive(Deserialize)]
 struct Refusal {
     error_code: i64,
     message: String,
+}
+
+impl Put {
+    pub(super) fn read(text: &str) -> Self {
+        let Ok(answer) = serde_json::from_str::<serde_json::Value>(text) else { return Self::Refused };
+        let word = |name: &str| answer.get(name).and_then(serde_json::Value::as_str);
+        // The type may have its name-space in front.
+        match word("__type").map(|kind| kind.rsplit('#').next().unwrap_or_default()) {
+            Some(kind) if MAY_PASS.contains(&kind) => {
+                Self::MayPass(format!("{kind}: {}", word("message").unwrap_or("no reason given")))
+            }
+            None if word("SequenceNumber").is_some() => Self::Taken,
+            _ => Self::Refused,
+        }
+    }
 }
 
 impl Receipts {

@@ -1,4 +1,4 @@
-//! The client of a Kafka REST proxy: it posts records, waits when it is asked to, tries again what may pass.
+//! The client of a Kafka REST proxy or of streams: it sends records, waits when it is asked to, tries again what may pass.
 
 mod answer;
 mod producer;
@@ -13,13 +13,15 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
 
-use self::answer::{Receipts, remaining};
+use self::answer::{Put, Receipts, remaining};
 pub use self::producer::Producer;
 use crate::access::Secret;
 use crate::error::{Error, Kind, OrFail, Result};
 
 /// The type of the body.
 const JSON_V2: &str = "application/vnd.kafka.json.v2+json";
+/// The header in which gateways ask for a key.
+const API_KEY: &str = "x-api-key";
 /// How long a connection may take to come about.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long an answer may take.
@@ -62,18 +64,28 @@ enum Again {
     Rest(Vec<u8>, Error),
 }
 
+/// How often a request was tried again, and waited for.
+#[derive(Default)]
+struct Patience {
+    tries: u32,
+    waits: u32,
+}
+
 impl Client {
-    /// A client that shows `key` where it has one, and finds the named host at the address beside it.
+    /// A client that shows `key` where it has one, also as gateways ask for it, and finds the named host at the address
+    /// beside it.
     ///
     /// Its connections go straight to the server, whatever proxy the environment names, and to no other that it points to.
     pub fn new(key: Option<&Secret>, found: Option<(&str, SocketAddr)>) -> Result<Self> {
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
             let value = HeaderValue::try_from(format!("Bearer {}", key.expose()));
-            // The cause is left out: it could say something of what the key holds.
-            let mut value = value.map_err(|_| Error::new(Kind::Input, "key: it has characters that no key has"))?;
+            let mut value = value.map_err(|_| no_key())?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
+            let mut value = HeaderValue::try_from(key.expose()).map_err(|_| no_key())?;
+            value.set_sensitive(true);
+            headers.insert(API_KEY, value);
         }
         let builder = || {
             let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIME_MAX).timeout(ANSWER_TIME_MAX);
@@ -113,7 +125,7 @@ impl Client {
     /// by its producer, and each record arrives once. Where another server does not, one may arrive twice.
     /// Errors: `Unavailable` when the server cannot be reached or goes on refusing, or what it says is wrong.
     pub async fn post(&self, producer: &mut Producer, url: &str, mut body: Vec<u8>) -> Result<Posted> {
-        let (mut posted, mut tries, mut waits) = (Posted::default(), 0, 0);
+        let (mut posted, mut patience) = (Posted::default(), Patience::default());
         loop {
             let (taken, again) = self.attempt(producer, url, &body).await?;
             posted.records += taken;
@@ -122,24 +134,71 @@ impl Client {
                 return Ok(posted);
             };
             posted.retries += 1;
-            match again {
-                Again::Asked(_) if waits == WAITS_MAX => return Err(still_busy(url)),
-                Again::Asked(pause) => {
-                    waits += 1;
-                    tokio::time::sleep(jitter(pause)).await;
-                }
-                Again::Broken(error) | Again::Rest(_, error) if tries == RETRIES_MAX => return Err(error),
-                Again::Broken(error) => {
-                    tracing::warn!(url, %error, "trying again");
-                    self.back_off(&mut tries).await;
-                }
-                Again::Rest(rest, error) => {
-                    tracing::warn!(url, %error, "trying again");
-                    body = rest;
-                    self.back_off(&mut tries).await;
-                }
+            if let Some(rest) = self.wait(url, again, &mut patience).await? {
+                body = rest;
             }
         }
+    }
+
+    /// Puts a record `{"StreamName":..,"Data":..,"PartitionKey":..}` into a stream behind a gateway, until it is acknowledged.
+    ///
+    /// After a connection broke it may be there twice.
+    /// Errors: those of [`Client::post`].
+    pub async fn put(&self, url: &str, body: Vec<u8>) -> Result<Posted> {
+        let (mut posted, mut patience) = (Posted::default(), Patience::default());
+        while let Some(again) = self.attempt_put(url, &body).await? {
+            posted.retries += 1;
+            self.wait(url, again, &mut patience).await?;
+        }
+        posted.records = 1;
+        Ok(posted)
+    }
+
+    /// Puts it once: why to do it again, if that is needed.
+    async fn attempt_put(&self, url: &str, body: &[u8]) -> Result<Option<Again>> {
+        let request = self.http.put(url).header(CONTENT_TYPE, "application/json").body(body.to_vec());
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(cause) => return Ok(Some(Again::Broken(unreachable(url, &cause)))),
+        };
+        if let Some(asked) = asked(&answer) {
+            return Ok(Some(asked));
+        }
+        let status = answer.status();
+        let text = match answer.text().await {
+            Ok(text) => text,
+            Err(cause) => return Ok(Some(Again::Broken(unreachable(url, &cause)))),
+        };
+        // A gateway may answer 200 where the stream refuses.
+        match Put::read(&text) {
+            Put::Taken if status.is_success() => Ok(None),
+            Put::MayPass(said) => {
+                let error = Error::new(Kind::Unavailable, format!("server {url:?}: the record was not taken: {said}"));
+                Ok(Some(Again::Broken(error)))
+            }
+            _ => Err(answer::refusal(url, status, &text)),
+        }
+    }
+
+    /// Waits before a request is sent again; gives what is left of its body, where that is not all of it.
+    async fn wait(&self, url: &str, again: Again, patience: &mut Patience) -> Result<Option<Vec<u8>>> {
+        let (error, rest) = match again {
+            Again::Asked(_) if patience.waits == WAITS_MAX => return Err(still_busy(url)),
+            Again::Asked(pause) => {
+                patience.waits += 1;
+                tokio::time::sleep(jitter(pause)).await;
+                return Ok(None);
+            }
+            Again::Broken(error) => (error, None),
+            Again::Rest(rest, error) => (error, Some(rest)),
+        };
+        if patience.tries == RETRIES_MAX {
+            return Err(error);
+        }
+        tracing::warn!(url, %error, "trying again");
+        tokio::time::sleep(jitter(self.backoff * 2_u32.pow(patience.tries))).await;
+        patience.tries += 1;
+        Ok(rest)
     }
 
     /// Sends the body once: how many records were taken, and why to send again if that is needed.
@@ -149,10 +208,10 @@ impl Client {
             Ok(answer) => answer,
             Err(cause) => return Ok((0, Some(Again::Broken(unreachable(url, &cause))))),
         };
-        let status = answer.status();
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            return Ok((0, Some(Again::Asked(pause(&answer)))));
+        if let Some(asked) = asked(&answer) {
+            return Ok((0, Some(asked)));
         }
+        let status = answer.status();
         let knows_repeats = producer.is_known(answer.headers());
         let text = match answer.text().await {
             Ok(text) => text,
@@ -171,12 +230,6 @@ impl Client {
             Some(error) => Ok((taken, Some(Again::Rest(remaining(url, body, &receipts)?, error)))),
         }
     }
-
-    /// Waits before the next try, each time about twice as long.
-    async fn back_off(&self, tries: &mut u32) {
-        tokio::time::sleep(jitter(self.backoff * 2_u32.pow(*tries))).await;
-        *tries += 1;
-    }
 }
 
 /// The text of an answer that is no refusal.
@@ -186,14 +239,22 @@ async fn said(url: &str, answer: Response) -> Result<String> {
 }
 
 /// That long or up to half more, so that many who wait do not come back together.
-fn jitter(pause: Duration) -> Duration {
+pub(super) fn jitter(pause: Duration) -> Duration {
     pause.mul_f64(rand::rng().random_range(1.0..1.5))
 }
 
-/// How long the server asks to wait.
-fn pause(answer: &Response) -> Duration {
+/// How long the server asks to wait, if it does.
+fn asked(answer: &Response) -> Option<Again> {
+    if !matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
     let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    asked.map_or(WAIT_TIME, Duration::from_secs).min(WAIT_TIME_MAX)
+    Some(Again::Asked(asked.map_or(WAIT_TIME, Duration::from_secs).min(WAIT_TIME_MAX)))
+}
+
+/// The cause is left out: it could say something of what the key holds.
+fn no_key() -> Error {
+    Error::new(Kind::Input, "key: it has characters that no key has")
 }
 
 /// What is said when no answer came. The innermost cause is the one that tells.

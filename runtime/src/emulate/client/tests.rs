@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::routing::post;
+use axum::routing::{post, put};
 
 use super::*;
 
@@ -112,6 +112,56 @@ async fn ends_with_what_stays() {
     check(&[(StatusCode::BAD_REQUEST, "no")], &[BOTH], Err((Kind::Input, "400 Bad Request: no"))).await;
     check(&[(StatusCode::OK, "hello")], &[BOTH], Err((Kind::Unavailable, "not a REST proxy's"))).await;
     check(&[NONE], &[BOTH], Err((Kind::Unavailable, "answered for 1 records of 2"))).await;
+}
+
+async fn put_answer(State(script): State<Arc<Mutex<Script>>>, headers: HeaderMap, body: String) -> Answer {
+    assert_eq!(
+        (&headers["content-type"], &headers["x-api-key"]),
+        (&"application/json".parse().unwrap(), &"key".parse().unwrap())
+    );
+    let mut script = script.lock().unwrap();
+    script.bodies.push(body);
+    script.answers.pop_front().unwrap_or((StatusCode::IM_A_TEAPOT, "nothing more"))
+}
+
+/// Puts a record into a stream that answers so.
+async fn check_put(answers: &[Answer], expected: Result<Posted, (Kind, &str)>) {
+    let script = Arc::new(Mutex::new(Script { answers: answers.iter().copied().collect(), ..Script::default() }));
+    let router = Router::new().route("/dev/streams/pin/record", put(put_answer)).with_state(Arc::clone(&script));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/dev/streams/pin/record", listener.local_addr().unwrap());
+    let server = tokio::spawn(async { axum::serve(listener, router).await });
+    let key = Secret::new("key".to_owned());
+    let client = Client { backoff: Duration::ZERO, ..Client::new(Some(&key), None).unwrap() };
+    let done = client.put(&url, "{}".into()).await;
+    server.abort();
+    assert_eq!(script.lock().unwrap().bodies, vec!["{}"; answers.len()], "{answers:?}");
+    match (done, expected) {
+        (Ok(posted), Ok(expected)) => assert_eq!(posted, expected, "{answers:?}"),
+        (Err(error), Err((kind, words))) => {
+            assert!(error.kind() == kind && error.message().contains(words), "{:?}: {error}", error.kind());
+        }
+        (done, _) => panic!("{answers:?}: {done:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_put_into_a_stream_until_it_is_taken() {
+    let put: Answer = (StatusCode::OK, r#"{"SequenceNumber":"49","ShardId":"shardId-0"}"#);
+    let full: Answer =
+        (StatusCode::OK, r#"{"__type":"ProvisionedThroughputExceededException","message":"Rate exceeded"}"#);
+    let failed: Answer = (StatusCode::INTERNAL_SERVER_ERROR, r#"{"__type":"a.b#InternalFailure"}"#);
+    let gone: Answer = (StatusCode::OK, r#"{"__type":"ResourceNotFoundException","message":"Stream pin not found"}"#);
+    check_put(&[put], Ok(Posted { records: 1, retries: 0 })).await;
+    check_put(&[full, BUSY, failed, put], Ok(Posted { records: 1, retries: 3 })).await;
+    check_put(&[gone], Err((Kind::Input, "Stream pin not found"))).await;
+    check_put(
+        &[full; 6],
+        Err((Kind::Unavailable, "was not taken: ProvisionedThroughputExceededException: Rate exceeded")),
+    )
+    .await;
+    check_put(&[(StatusCode::FORBIDDEN, r#"{"message":"Forbidden"}"#)], Err((Kind::Input, "403 Forbidden"))).await;
+    check_put(&[(StatusCode::OK, "{}")], Err((Kind::Input, "refused with 200 OK: {}"))).await;
 }
 
 #[tokio::test]

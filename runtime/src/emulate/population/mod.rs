@@ -86,6 +86,15 @@ impl Population {
         self.rows
     }
 
+    /// Appends the row of `index` in table 0 pin, 1 geo, 2 user.
+    pub(super) fn row(&self, table: usize, index: u64, into: &mut Vec<u8>) {
+        match table {
+            0 => self.pin(index, into),
+            1 => self.geo(index, into),
+            _ => self.user(index, into),
+        }
+    }
+
     /// Appends the pin of `index`, a JSON object without blanks. Indexes count from 0; beyond the last they begin again.
     pub fn pin(&self, index: u64, into: &mut Vec<u8>) {
         let index = index % self.rows;

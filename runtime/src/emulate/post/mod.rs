@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
 
 use self::lanes::Lanes;
 use self::schedule::Schedule;
 use super::client::Client;
+use super::database::{Database, Dates};
 use super::population::Population;
 use super::rows::{Files, TABLES};
 use crate::error::{Error, Kind, Result};
@@ -20,9 +22,11 @@ use crate::error::{Error, Kind, Result};
 /// What to send, where to, how fast.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The REST proxy's address, such as `http://127.0.0.1:8082`.
+    /// The address of the door, such as `http://127.0.0.1:8082`.
     pub to: String,
-    /// The topics of pin, geo and user.
+    /// Which door it is.
+    pub via: Via,
+    /// The topics of pin, geo and user; the streams, where they are streams.
     pub topics: Vec<String>,
     /// How many posts, not counting those that are sent again; `u64::MAX` is for ever.
     pub posts: u64,
@@ -34,10 +38,24 @@ pub struct Plan {
     pub order: Order,
     /// The share of posts that are sent a second time, some posts later: from 0 to 1.
     pub resend: f64,
-    /// Records in a request: the original sent one.
+    /// How the times of rows are written that are not read from files.
+    pub dates: Dates,
+    /// Records in a request: the original sent one, and a stream takes no more.
     pub batch: usize,
     /// Requests under way at a time.
     pub lanes: usize,
+}
+
+/// Which door the posts go to; a gateway's has the stage in its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// A REST proxy: `POST /topics/NAME`.
+    Rest,
+    /// A REST proxy behind an API gateway: `POST /STAGE/topics/NAME`.
+    Gateway(String),
+    /// Kinesis behind an API gateway: `PUT /STAGE/streams/NAME/record`. It does not know repeats, so that a record may
+    /// arrive twice after a connection broke.
+    Kinesis(String),
 }
 
 /// In which order indexes come.
@@ -45,17 +63,23 @@ pub struct Plan {
 pub enum Order {
     /// Each index once in a random order, then again in the same one.
     Shuffled,
-    /// Any index at any time, as the original drew them: some come again soon, some never.
+    /// Any index at any time: some come again soon, some never.
     Draws,
+    /// The very indexes that the original drew, each after a pause of none or one second.
+    Original {
+        /// How long a second is.
+        second: Duration,
+    },
 }
 
 /// Where the rows come from.
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum Rows {
     /// They are generated.
     Population(Population),
     /// They were read.
     Files(Files),
+    /// They are read one by one.
+    Database(Database),
 }
 
 /// What was sent.
@@ -86,10 +110,16 @@ pub async fn run(client: &Client, plan: &Plan, rows: &Rows, progress: impl Fn(u6
                     begun + Duration::try_from_secs_f64(group.first_nth as f64 / rate).unwrap_or(Duration::MAX / 4);
                 tokio::time::sleep_until(due.into()).await;
             }
+            if !group.pause.is_zero() {
+                tokio::time::sleep(group.pause).await;
+            }
             let mut lane = lanes.take();
             for (table, (url, producer)) in urls.iter().zip(&mut lane).enumerate() {
-                let Some(body) = rows.body(table, &group.indexes) else { continue };
-                let posted = client.post(producer, url, body).await?;
+                let Some(body) = rows.body(plan, table, &group.indexes).await? else { continue };
+                let posted = match plan.via {
+                    Via::Rest | Via::Gateway(_) => client.post(producer, url, body).await?,
+                    Via::Kinesis(_) => client.put(url, body).await?,
+                };
                 records.fetch_add(posted.records, Ordering::Relaxed);
                 retries.fetch_add(posted.retries, Ordering::Relaxed);
             }
@@ -126,7 +156,15 @@ impl Plan {
                 Error::new(Kind::Input, format!("address {:?}: it does not begin with http:// or https://", self.to));
             return Err(error.hint("write it as http://127.0.0.1:8082"));
         }
-        Ok(self.topics.iter().map(|topic| format!("{base}/topics/{topic}")).collect())
+        if matches!(self.via, Via::Kinesis(_)) && self.batch > 1 {
+            return wrong(format!("batch {}: a stream takes one record a request", self.batch));
+        }
+        let url = |name: &String| match &self.via {
+            Via::Rest => format!("{base}/topics/{name}"),
+            Via::Gateway(stage) => format!("{base}/{stage}/topics/{name}"),
+            Via::Kinesis(stage) => format!("{base}/{stage}/streams/{name}/record"),
+        };
+        Ok(self.topics.iter().map(url).collect())
     }
 }
 
@@ -136,36 +174,48 @@ impl Rows {
         match self {
             Self::Population(population) => population.rows(),
             Self::Files(files) => files.rows(),
+            Self::Database(database) => database.rows(),
         }
     }
 
     /// The body of a request with a table's rows of these indexes; nothing where it has none.
-    fn body(&self, table: usize, indexes: &[u64]) -> Option<Vec<u8>> {
-        let mut body = b"{\"records\":[".to_vec();
-        let empty = body.len();
+    async fn body(&self, plan: &Plan, table: usize, indexes: &[u64]) -> Result<Option<Vec<u8>>> {
+        let stream = plan.topics.get(table).filter(|_| matches!(plan.via, Via::Kinesis(_)));
+        let (head, tail) = match stream {
+            Some(name) => (format!("{{\"StreamName\":{},\"Data\":", Value::from(name.as_str())), ""),
+            None => ("{\"records\":[{\"value\":".to_owned(), "}]}"),
+        };
+        let mut body = head.into_bytes();
+        let start = body.len();
         for &index in indexes {
             let end = body.len();
-            body.extend_from_slice(if end == empty { b"{\"value\":" } else { b",{\"value\":" });
-            let start = body.len();
-            self.row(table, index, &mut body);
-            if body.len() == start {
+            if end > start {
+                body.extend_from_slice(b"},{\"value\":");
+            }
+            let before = body.len();
+            self.row(plan, table, index, &mut body).await?;
+            if body.len() == before {
                 body.truncate(end);
-            } else {
-                body.push(b'}');
+            } else if stream.is_some() {
+                body.extend_from_slice(format!(",\"PartitionKey\":\"{index}\"}}").as_bytes());
             }
         }
-        let any = body.len() > empty;
-        body.extend_from_slice(b"]}");
-        any.then_some(body)
+        let any = body.len() > start;
+        body.extend_from_slice(tail.as_bytes());
+        Ok(any.then_some(body))
     }
 
     /// Appends one row, if there is one.
-    fn row(&self, table: usize, index: u64, into: &mut Vec<u8>) {
-        match (self, table) {
-            (Self::Population(population), 0) => population.pin(index, into),
-            (Self::Population(population), 1) => population.geo(index, into),
-            (Self::Population(population), _) => population.user(index, into),
-            (Self::Files(files), _) => into.extend_from_slice(files.row(index, table).unwrap_or_default().as_bytes()),
+    async fn row(&self, plan: &Plan, table: usize, index: u64, into: &mut Vec<u8>) -> Result<()> {
+        let start = into.len();
+        match self {
+            Self::Population(population) => {
+                population.row(table, index, into);
+                plan.dates.part(into.get_mut(start..).unwrap_or_default());
+            }
+            Self::Files(files) => into.extend_from_slice(files.row(index, table).unwrap_or_default().as_bytes()),
+            Self::Database(database) => database.row(table, index, plan.dates, into).await?,
         }
+        Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! The order of posts: which index when, which ones a second time.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::{Order, Plan};
 use crate::emulate::dice::Dice;
 use crate::emulate::shuffle::Shuffle;
+use crate::emulate::twister::Twister;
 
 /// How many posts later a post is sent again, at the most.
 const RESEND_POSTS_MAX: u32 = 50;
@@ -18,6 +20,7 @@ pub(super) struct Schedule {
     rows: u64,
     order: Order,
     shuffle: Shuffle,
+    twister: Twister,
     dice: Dice,
     /// Of 2³².
     resend: u64,
@@ -33,6 +36,8 @@ pub(super) struct Turn {
     pub(super) index: u64,
     /// Whether it was sent before.
     pub(super) again: bool,
+    /// How long to wait before it.
+    pub(super) pause: Duration,
 }
 
 /// Posts whose rows travel together.
@@ -43,6 +48,8 @@ pub(super) struct Group {
     pub(super) posts: u64,
     /// The count of posts before this group.
     pub(super) first_nth: u64,
+    /// How long to wait before it.
+    pub(super) pause: Duration,
 }
 
 impl Schedule {
@@ -53,6 +60,7 @@ impl Schedule {
             rows,
             order: plan.order,
             shuffle: Shuffle::new(rows, Dice::new(plan.seed, STREAM_ORDER)),
+            twister: Twister::new(plan.seed),
             dice: Dice::new(plan.seed, STREAM_DRAWS),
             resend: (plan.resend * f64::from(u32::MAX)).round() as u64 + u64::from(plan.resend >= 1.0),
             nth: 0,
@@ -64,8 +72,10 @@ impl Schedule {
     pub(super) fn groups(mut self, size: usize) -> impl Iterator<Item = Group> {
         std::iter::from_fn(move || {
             let first_nth = self.nth;
-            let indexes: Vec<u64> = self.by_ref().take(size).map(|turn| turn.index).collect();
-            (!indexes.is_empty()).then(|| Group { indexes, posts: self.nth - first_nth, first_nth })
+            let turns: Vec<Turn> = self.by_ref().take(size).collect();
+            let indexes = turns.iter().map(|turn| turn.index).collect();
+            let pause = turns.iter().map(|turn| turn.pause).sum();
+            (!turns.is_empty()).then(|| Group { indexes, posts: self.nth - first_nth, first_nth, pause })
         })
     }
 }
@@ -79,14 +89,18 @@ impl Iterator for Schedule {
             && (over || due <= self.nth)
         {
             self.again.pop_front();
-            return Some(Turn { index, again: true });
+            return Some(Turn { index, again: true, pause: Duration::ZERO });
         }
         if over {
             return None;
         }
-        let index = match self.order {
-            Order::Shuffled => self.shuffle.at(self.nth % self.rows),
-            Order::Draws => self.dice.below_wide(self.rows),
+        let (index, pause) = match self.order {
+            Order::Shuffled => (self.shuffle.at(self.nth % self.rows), Duration::ZERO),
+            Order::Draws => (self.dice.below_wide(self.rows), Duration::ZERO),
+            Order::Original { second } => {
+                let drawn = self.twister.draw();
+                (drawn.index, second * drawn.pause_seconds)
+            }
         };
         self.nth += 1;
         if self.dice.bits() >> 32 < self.resend {
@@ -94,6 +108,6 @@ impl Iterator for Schedule {
             let due = self.again.back().map_or(0, |(due, _)| *due).max(self.nth + later);
             self.again.push_back((due, index));
         }
-        Some(Turn { index, again: false })
+        Some(Turn { index, again: false, pause })
     }
 }

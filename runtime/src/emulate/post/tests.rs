@@ -8,19 +8,21 @@ use axum::routing;
 use hashbrown::HashMap;
 use serde_json::Value;
 
-use super::schedule::Turn;
+use super::schedule::{Group, Turn};
 use super::*;
 
 fn plan(posts: u64) -> Plan {
     let topics = ["pin", "geo", "user"].map(str::to_owned).to_vec();
     Plan {
         to: "http://127.0.0.1:1".into(),
+        via: Via::Rest,
         topics,
         posts,
         rate: None,
         seed: 1,
         order: Order::Shuffled,
         resend: 0.0,
+        dates: Dates::T,
         batch: 1,
         lanes: 1,
     }
@@ -64,6 +66,17 @@ fn a_share_is_sent_again_later() {
 }
 
 #[test]
+fn the_original_order_has_its_indexes_and_pauses_at_its_speed() {
+    let second = Duration::from_millis(10);
+    let plan = Plan { order: Order::Original { second }, seed: 100, ..plan(6) };
+    let drawn: Vec<(u64, u32)> =
+        turns(&plan, 11_154).iter().map(|turn| (turn.index, turn.pause.as_millis() as u32)).collect();
+    assert_eq!(drawn, [(7528, 0), (2863, 10), (5730, 10), (8304, 10), (8731, 0), (1313, 0)]);
+    let groups: Vec<Group> = Schedule::new(&plan, 11_154).groups(4).collect();
+    assert_eq!((groups[0].pause, groups[1].pause), (3 * second, Duration::ZERO));
+}
+
+#[test]
 fn for_ever_goes_on() {
     assert_eq!(Schedule::new(&plan(u64::MAX), 3).take(1_000).count(), 1_000);
 }
@@ -75,8 +88,30 @@ fn a_plan_has_to_make_sense() {
     check(Plan { topics: vec!["pin".into()], ..plan(1) }, "topics: 1 are named");
     check(Plan { rate: Some(0.0), ..plan(1) }, "rate 0");
     check(Plan { resend: 2.0, ..plan(1) }, "resend 2");
-    let urls = Plan { to: "http://a/dev/".into(), ..plan(1) }.urls().unwrap();
-    assert_eq!(urls, ["http://a/dev/topics/pin", "http://a/dev/topics/geo", "http://a/dev/topics/user"]);
+    check(Plan { via: Via::Kinesis("dev".into()), batch: 2, ..plan(1) }, "one record a request");
+    for (via, first) in [
+        (Via::Rest, "http://a/b/topics/pin"),
+        (Via::Gateway("dev".into()), "http://a/b/dev/topics/pin"),
+        (Via::Kinesis("dev".into()), "http://a/b/dev/streams/pin/record"),
+    ] {
+        let urls = Plan { to: "http://a/b/".into(), via, ..plan(1) }.urls().unwrap();
+        assert_eq!((urls.len(), urls[0].as_str()), (3, first));
+    }
+}
+
+#[tokio::test]
+async fn a_streams_body_is_one_row_with_its_name_and_key() {
+    let rows = Rows::Population(Population::new(10, 1));
+    let mut row = Vec::new();
+    Population::new(10, 1).row(2, 7, &mut row);
+    let row = String::from_utf8(row).unwrap();
+    let blank = row.replace('T', " ");
+    for (dates, row) in [(Dates::T, &row), (Dates::Blank, &blank)] {
+        let plan = Plan { via: Via::Kinesis("dev".into()), dates, ..plan(1) };
+        let body = rows.body(&plan, 2, &[7]).await.unwrap().unwrap();
+        let expected = format!("{{\"StreamName\":\"user\",\"Data\":{row},\"PartitionKey\":\"7\"}}");
+        assert_eq!(String::from_utf8(body).unwrap(), expected);
+    }
 }
 
 type Requests = Arc<Mutex<Vec<(String, Vec<u64>)>>>;

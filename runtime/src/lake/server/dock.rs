@@ -2,17 +2,32 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use sha2::{Digest, Sha256};
+
+use super::super::disk::hex;
 use super::operations::etag_of_sha256;
-use super::store::{Meta, Refusal, Store};
+use super::store::{Draft, Meta, Refusal, Store};
 
 /// A way to the server's folder that needs no connection; cheap to clone.
 #[derive(Clone)]
 pub(in super::super) struct Dock(Arc<Store>);
+
+/// A stretch of a file that is to become an object.
+pub(in super::super) struct Part {
+    pub(in super::super) key: String,
+    /// Where it begins in the file.
+    pub(in super::super) start: u64,
+    pub(in super::super) bytes: u64,
+    /// The sha256 of its bytes, in hexadecimal and in base64.
+    pub(in super::super) sha256: (String, String),
+    pub(in super::super) content_type: &'static str,
+    pub(in super::super) user: HashMap<String, String>,
+}
 
 /// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,5 +76,44 @@ impl Dock {
             // The request says why.
             Err(_) => Ok(Docked::Apart),
         }
+    }
+
+    /// Makes copies of stretches of a file objects, unless their keys are taken; for each what became of it. This blocks.
+    pub(in super::super) fn put_all(&self, bucket: &str, file: &Path, parts: Vec<Part>) -> io::Result<Vec<Docked>> {
+        let mut from = File::open(file)?;
+        let (mut drafts, mut became) = (Vec::new(), vec![Docked::Apart; parts.len()]);
+        let mut drafted = Vec::new();
+        for (nth, part) in parts.into_iter().enumerate() {
+            let mut bytes = Vec::new();
+            from.seek(SeekFrom::Start(part.start))?;
+            (&mut from).take(part.bytes).read_to_end(&mut bytes)?;
+            // Where they are not what was promised, the request finds out.
+            if hex(&Sha256::digest(&bytes)) == part.sha256.0 {
+                let meta = Meta {
+                    etag: etag_of_sha256(&part.sha256.0),
+                    sha256: Some(part.sha256.1),
+                    content_type: Some(part.content_type.to_owned()),
+                    user: part.user,
+                    ..Meta::default()
+                };
+                drafted.push(nth);
+                drafts.push(Draft { key: part.key, bytes, meta });
+            }
+        }
+        let outcomes = match self.0.put_new(bucket, drafts) {
+            Ok(outcomes) => outcomes,
+            Err(Refusal::Io(cause)) => return Err(cause),
+            Err(_) => return Ok(became),
+        };
+        for (nth, outcome) in drafted.into_iter().zip(outcomes) {
+            if let Some(became) = became.get_mut(nth) {
+                *became = match outcome {
+                    Ok(()) => Docked::Stored,
+                    Err(Refusal::Condition) => Docked::Taken,
+                    Err(_) => Docked::Apart,
+                };
+            }
+        }
+        Ok(became)
     }
 }

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
 
-pub(super) use self::dock::{Dock, Docked};
+pub(super) use self::dock::{Dock, Docked, Part};
 pub(super) use self::look::Look;
 pub(super) use self::operations::Operations;
 use crate::error::{Error, Kind, OrFail, Result, io_kind};

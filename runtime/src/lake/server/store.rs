@@ -1,16 +1,19 @@
 //! Objects as files, durable before anything is answered.
 
+mod together;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::together::Draft;
 use super::path;
 use crate::sync;
 
@@ -214,11 +217,21 @@ impl Store {
         let at = self.bucket(bucket)?.join(path::of_key(key));
         let meta_at = self.meta_path(bucket, key);
         let _key = self.lock(bucket, key);
+        let _folders = self.folders_of(bucket, [at.as_path(), meta_at.as_path()].into_iter())?;
+        self.replace(bucket, key, &at, &temp, meta, allowed)
+    }
+
+    /// Sees to it that the folders of some files are there; none is removed while what is given is held.
+    fn folders_of<'a>(
+        &self,
+        bucket: &str,
+        files: impl Iterator<Item = &'a Path> + Clone,
+    ) -> Outcome<RwLockReadGuard<'_, HashSet<PathBuf>>> {
         loop {
             let folders = self.folders.read().unwrap_or_else(PoisonError::into_inner);
-            let needed = || [&at, &meta_at].into_iter().filter_map(|file| file.parent());
+            let needed = || files.clone().filter_map(Path::parent);
             if needed().all(|folder| folders.contains(folder)) {
-                return self.replace(bucket, key, &at, &temp, meta, allowed);
+                return Ok(folders);
             }
             drop(folders);
             let mut folders = self.folders.write().unwrap_or_else(PoisonError::into_inner);
@@ -309,10 +322,16 @@ impl Store {
         self.root.join(META).join(bucket).join(path::of_key(key))
     }
 
-    fn lock(&self, bucket: &str, key: &str) -> Option<std::sync::MutexGuard<'_, ()>> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((bucket, key));
-        let lock = self.keys.get(hash as usize % LOCKS)?;
-        Some(lock.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock(&self, bucket: &str, key: &str) -> Option<MutexGuard<'_, ()>> {
+        self.lock_of(Self::lock_number(bucket, key))
+    }
+
+    fn lock_number(bucket: &str, key: &str) -> usize {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one((bucket, key)) as usize % LOCKS
+    }
+
+    fn lock_of(&self, number: usize) -> Option<MutexGuard<'_, ()>> {
+        Some(self.keys.get(number)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

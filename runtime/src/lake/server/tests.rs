@@ -4,7 +4,7 @@ use std::fs;
 
 use super::super::tests::Folder;
 use super::listing::{Page, Query, page};
-use super::store::{Meta, Refusal, Store};
+use super::store::{Draft, Meta, Refusal, Store};
 
 fn store(folder: &Folder, keys: &[&str]) -> Store {
     let store = Store::open(&folder.0).unwrap();
@@ -124,4 +124,41 @@ fn keys_that_cannot_be_are_refused() {
     }
     store.remove_bucket("pins").unwrap();
     assert!(store.buckets().unwrap().is_empty());
+}
+
+#[test]
+fn many_at_once_are_objects_beside_others_that_are_put_and_removed() {
+    let folder = Folder::new("many");
+    let store = store(&folder, &["pin/taken"]);
+    let draft = |key: &str| Draft {
+        key: key.to_owned(),
+        bytes: key.as_bytes().to_vec(),
+        meta: Meta { etag: format!("etag of {key}"), ..Meta::default() },
+    };
+    let put_new = |keys: &[String]| store.put_new("pins", keys.iter().map(|key| draft(key)).collect()).unwrap();
+    let came = put_new(&["pin/a".to_owned(), "pin/taken".to_owned(), "../b/c".to_owned()]);
+    let came: Vec<bool> = came.into_iter().map(|outcome| outcome.is_ok()).collect();
+    assert_eq!(came, [true, false, true]);
+    let below = store.put_new("pins", vec![draft("pin/b"), draft("pin/taken/x")]);
+    assert!(matches!(below, Err(Refusal::Folder)) && get(&store, "pin/b").is_none());
+    assert_eq!(get(&store, "pin/a"), Some(("pin/a".to_owned(), "etag of pin/a".to_owned())));
+    assert_eq!(get(&store, "../b/c").unwrap().1, "etag of ../b/c");
+    assert_eq!(get(&store, "pin/taken").unwrap().0, "pin/taken");
+    assert_eq!(fs::read_dir(folder.0.join(".temp")).unwrap().count(), 0);
+    // Folders are made and removed under each other's feet, and the same keys wanted by several.
+    let keys = |nth: usize| -> Vec<String> { (0..40).map(|key| format!("f{}/g{nth}/{key}", key % 7)).collect() };
+    std::thread::scope(|scope| {
+        for nth in 0..4 {
+            let store = &store;
+            scope.spawn(move || assert!(put_new(&keys(nth)).iter().all(Result::is_ok)));
+            scope.spawn(move || {
+                for key in 0..40 {
+                    let key = format!("h{}/{key}", key % 5);
+                    let _ = put(store, &key, "x", |_| true);
+                    let _ = store.remove("pins", &key);
+                }
+            });
+        }
+    });
+    assert!((0..4).flat_map(keys).all(|key| get(&store, &key) == Some((key.clone(), format!("etag of {key}")))));
 }

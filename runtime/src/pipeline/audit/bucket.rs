@@ -6,6 +6,7 @@ use super::Audit;
 use super::report::{Fault, Report, What};
 use crate::cache::Holding;
 use crate::cache::query::Reader;
+use crate::config::plan::is_landing;
 use crate::error::Result;
 use crate::lake::{BucketReader, Listed, claim_key};
 
@@ -57,12 +58,27 @@ fn folders(audit: &Audit<'_>, reader: &Reader) -> Result<VecDeque<String>> {
     if !prefix.is_empty() {
         return Ok([format!("{prefix}/")].into());
     }
-    let mut names: BTreeSet<String> = reader.kept_names()?.iter().map(|name| audit.folder(name)).collect();
+    let kept = reader.kept_names()?;
+    let mut names: BTreeSet<String> =
+        kept.iter().filter(|name| !is_landing(name)).map(|name| audit.folder(name)).collect();
+    for name in kept.iter().filter(|name| is_landing(name)) {
+        // Where a landing was, also if it is there no more.
+        let topic = name.split_once('.').map_or("", |(_, topic)| topic);
+        names.extend(reader.folders_upto(name, topic)?);
+    }
+    names.extend(audit.pipeline.landings.iter().map(|landing| landing.options.folder(&landing.topic)));
     for table in &audit.pipeline.tables {
         names.insert(audit.folder(&table.name));
         names.extend(table.aggregates.iter().map(|aggregate| audit.folder(&aggregate.name)));
     }
-    Ok(names.into_iter().collect())
+    // What lies below another of them is listed with that.
+    let mut apart: VecDeque<String> = VecDeque::new();
+    for name in names {
+        if !apart.back().is_some_and(|before| name.starts_with(before.as_str())) {
+            apart.push_back(name);
+        }
+    }
+    Ok(apart)
 }
 
 /// An object that the outbox does not have: foreign, unless it has got it since.

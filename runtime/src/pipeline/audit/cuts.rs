@@ -10,6 +10,7 @@ use super::report::{Fault, Report, What};
 use crate::cache::query::Reader;
 use crate::cache::{Holding, Lines, Replaced};
 use crate::commit::{Cut, Epoch, Object};
+use crate::config::plan::is_landing;
 use crate::error::{Kind, Result};
 use crate::lake::{BucketReader, Fetched};
 use crate::pipeline::table::origin_fields;
@@ -28,6 +29,10 @@ pub(super) fn check(
     let tables = if audit.quick { Vec::new() } else { audit.tables(reader, report)? };
     let mut cached = Cached::begin(audit, reader, &tables, report)?;
     for (table, partition) in reader.partitions()? {
+        if is_landing(&table) {
+            walk.landing(&table, partition, report)?;
+            continue;
+        }
         walk.partition(&table, partition, &mut cached, report)?;
     }
     let aggregates: Vec<String> = report.aggregates.keys().cloned().collect();

@@ -6,6 +6,7 @@
 mod bucket;
 mod cached;
 mod cuts;
+mod landed;
 mod ledger;
 mod origins;
 mod report;

@@ -5,7 +5,7 @@ use super::report::{Fault, Report, What};
 use crate::cache::Lines;
 use crate::cache::query::Reader;
 use crate::commit::Epoch;
-use crate::config::plan::{Backend, Table};
+use crate::config::plan::Backend;
 use crate::error::{Kind, Result};
 use crate::log::options::Options;
 use crate::log::{Found, Survey};
@@ -15,7 +15,7 @@ pub(super) fn check(audit: &Audit<'_>, reader: &Reader, report: &mut Report) -> 
     let known = reader.partitions()?;
     let mut done = 0;
     for topic in &audit.pipeline.topics {
-        let tables: Vec<&Table> = audit.pipeline.tables.iter().filter(|table| table.topic == topic.name).collect();
+        let readers: Vec<&str> = audit.pipeline.readers(&topic.name).collect();
         let Backend::Embedded(options) = &topic.backend else {
             let said = format!("topic {:?}: it lives elsewhere, so its records are not read again", topic.name);
             report.not_provable.push(said);
@@ -23,19 +23,19 @@ pub(super) fn check(audit: &Audit<'_>, reader: &Reader, report: &mut Report) -> 
         };
         let mut partitions: Vec<u32> = Vec::new();
         for (table, partition) in &known {
-            if tables.iter().any(|of| of.name == *table) && !partitions.contains(partition) {
+            if readers.contains(&table.as_str()) && !partitions.contains(partition) {
                 partitions.push(*partition);
             }
         }
         for partition in partitions {
-            let of = |table: &&&Table| known.iter().any(|(name, of)| *name == table.name && *of == partition);
-            let counts = tables.iter().filter(of).map(|table| Count::new(reader, &table.name, partition));
+            let of = |reader: &&&str| known.iter().any(|(name, of)| name == **reader && *of == partition);
+            let counts = readers.iter().filter(of).map(|name| Count::new(reader, name, partition));
             let counts = counts.collect::<Result<Vec<_>>>()?;
             done += read(audit, &topic.name, options, counts, done, report)?;
         }
     }
     for (table, partition) in &known {
-        if !audit.pipeline.tables.iter().any(|plan| plan.name == *table) {
+        if !audit.pipeline.lanes().any(|name| name == table) {
             let said =
                 format!("table {table:?}: partition {partition}: it is no longer declared, so its topic is not known");
             report.not_provable.push(said);

@@ -8,6 +8,9 @@ use crate::error::{Error, Kind};
 use crate::time::Timestamp;
 use crate::trouble::Trouble;
 
+/// Objects of one file that are sent together at most.
+const TOGETHER_MAX: usize = 512;
+
 /// So many troubles of a lane are remembered: they are told to a person.
 const TROUBLES_MAX: usize = 16;
 
@@ -67,10 +70,13 @@ impl Lane {
         self.outbox.push_back(object);
     }
 
-    pub(super) fn send(&mut self) -> Option<Object> {
-        let object = self.outbox.pop_front()?;
-        self.uploading += 1;
-        Some(object)
+    /// The next object, with those after it that lie in the same file.
+    pub(super) fn send(&mut self) -> Vec<Object> {
+        let Some(first) = self.outbox.front() else { return Vec::new() };
+        let same = |object: &&Object| object.file == first.file;
+        let count = self.outbox.iter().take(TOGETHER_MAX).take_while(same).count();
+        self.uploading += count;
+        self.outbox.drain(..count).collect()
     }
 
     pub(super) fn delivered(&mut self, bytes: u64) {

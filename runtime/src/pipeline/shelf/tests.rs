@@ -65,6 +65,7 @@ fn object(table: &str, key: &str, bytes: u64) -> Object {
     Object {
         key: key.into(),
         file: key.into(),
+        start: 0,
         table: table.into(),
         partition: 0,
         revision: 0,
@@ -120,11 +121,11 @@ fn a_conflict_holds_its_table_until_the_object_arrives() {
 async fn a_table_whose_objects_are_not_taken_holds_up_no_other() {
     let shelf = shelf(u64::MAX);
     shelf.add_objects([object("pin", "a", 1), object("pins_per_category", "b", 1), object("geo", "c", 1)]);
-    assert_eq!(shelf.take_object("geo").await.map(|object| object.key).as_deref(), Some("c"));
-    assert_eq!(shelf.take_object("pin").await.map(|object| object.key).as_deref(), Some("a"));
+    assert_eq!(keys(&shelf, "geo").await, ["c"]);
+    assert_eq!(keys(&shelf, "pin").await, ["a"]);
     shelf.end();
-    assert_eq!(shelf.take_object("pin").await.map(|object| object.key).as_deref(), Some("b"), "an end waits for it");
-    assert!(shelf.take_object("pin").await.is_none() && shelf.take_object("geo").await.is_none());
+    assert_eq!(keys(&shelf, "pin").await, ["b"], "an end waits for it");
+    assert!(shelf.take_objects("pin").await.is_none() && shelf.take_objects("geo").await.is_none());
 }
 
 #[test]
@@ -155,4 +156,23 @@ fn what_stands_in_the_place_of_others_has_no_gap_in_an_object() {
     check(&[(0, 4), (4, 9), (9, 10)], 3);
     check(&[(0, 4), (5, 9)], 1);
     check(&[(3, 4), (4, 9), (10, 11)], 2);
+}
+
+async fn keys(shelf: &Shelf, table: &str) -> Vec<String> {
+    shelf.take_objects(table).await.unwrap_or_default().into_iter().map(|object| object.key).collect()
+}
+
+#[tokio::test]
+async fn objects_of_one_file_go_together_and_the_last_gives_it_up() {
+    let shelf = shelf(u64::MAX);
+    let of = |file: &str, key: &str| Object { file: file.into(), ..object("raw.pin", key, 1) };
+    shelf.add_objects([of("f", "a"), of("f", "b"), of("g", "c"), of("f", "d")]);
+    assert_eq!(keys(&shelf, "raw.pin").await, ["a", "b"]);
+    assert_eq!(keys(&shelf, "raw.pin").await, ["c"]);
+    assert_eq!(keys(&shelf, "raw.pin").await, ["d"]);
+    for (file, key, last) in [("f", "b", false), ("g", "c", true), ("f", "a", false), ("f", "d", true)] {
+        assert_eq!(shelf.is_last_of_file(&of(file, key)), last, "{key}");
+        shelf.delivered(&of(file, key));
+    }
+    assert_eq!(shelf.stock(), Stock::default());
 }

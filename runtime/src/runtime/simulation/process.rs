@@ -101,6 +101,7 @@ impl Process {
             topics: &by_name,
             store: &store,
             aggregates: &aggregates,
+            spool: &spool,
             onward: Onward { shelf: &shelf, messages: &messages },
             clock,
         };
@@ -183,14 +184,14 @@ impl Process {
     /// An object to upload: one that was tried before, or the next of the outbox.
     pub(super) fn take_object(&mut self) -> Option<Object> {
         let may_take = self.uploading.len() < uploader::UPLOADS_MAX;
-        let more = may_take.then(|| self.shelf.take_object("pin").now_or_never().flatten()).flatten();
-        self.uploading.extend(more);
+        let more = may_take.then(|| self.shelf.take_objects("pin").now_or_never().flatten()).flatten();
+        self.uploading.extend(more.into_iter().flatten());
         if self.uploading.is_empty() { None } else { Some(self.uploading.remove(0)) }
     }
 
     /// Tells the committer that the bucket has an object.
     pub(super) fn delivered(&mut self, object: Object) {
-        self.messages.send(Message::Delivered(object)).unwrap();
+        self.messages.send(Message::Delivered(vec![object])).unwrap();
         self.inbox.extend(self.received.try_iter());
     }
 

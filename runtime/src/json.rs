@@ -5,20 +5,20 @@ use memchr::{memchr, memchr2};
 use crate::text::{TextBuilder, utf8};
 
 /// How deep arrays and objects may stand in one another.
-const DEPTH_MAX: usize = 128;
+pub(crate) const DEPTH_MAX: usize = 128;
 
 /// Where and why a text is not JSON, or not what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(crate) struct Wrong {
     /// The byte at which it was seen, from 0.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// What stands there, or what should.
-    pub(super) what: &'static str,
+    pub(crate) what: &'static str,
 }
 
 /// The kind of the value that comes next, by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Boolean,
     Number,
@@ -28,7 +28,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Boolean => "a boolean",
@@ -41,7 +41,7 @@ impl Kind {
 }
 
 /// A place in one JSON text; each method takes what it names and moves past it.
-pub(super) struct Scanner<'a> {
+pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     /// No backslash anywhere, so that a quote always ends a text.
@@ -66,13 +66,13 @@ type Scanned<T> = Result<T, Wrong>;
 
 impl<'a> Scanner<'a> {
     /// A scanner at the start of `bytes`; refuses what is not UTF-8.
-    pub(super) fn new(bytes: &'a [u8]) -> Scanned<Self> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Scanned<Self> {
         let text = utf8(bytes).ok_or(Wrong { at: 0, what: "it is not UTF-8" })?;
         Ok(Self { text, at: 0, plain: memchr(b'\\', bytes).is_none(), clean: is_clean(bytes) })
     }
 
     /// Skips white space, then `byte`, if both are there.
-    pub(super) fn take(&mut self, byte: u8) -> bool {
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
         self.blanks();
         let there = self.peek() == Some(byte);
         self.at += usize::from(there);
@@ -80,25 +80,25 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips `prefix` as it stands, if it is there.
-    pub(super) fn take_all(&mut self, prefix: &[u8]) -> bool {
+    pub(crate) fn take_all(&mut self, prefix: &[u8]) -> bool {
         let there = self.rest().get(..prefix.len()).is_some_and(|found| same(found, prefix));
         self.at += if there { prefix.len() } else { 0 };
         there
     }
 
     /// Takes `byte`, after white space, or says what should stand there.
-    pub(super) fn expect(&mut self, byte: u8, what: &'static str) -> Scanned<()> {
+    pub(crate) fn expect(&mut self, byte: u8, what: &'static str) -> Scanned<()> {
         if self.take(byte) { Ok(()) } else { Err(self.wrong(what)) }
     }
 
     /// Nothing but white space is left.
-    pub(super) fn end(&mut self) -> Scanned<()> {
+    pub(crate) fn end(&mut self) -> Scanned<()> {
         self.blanks();
         if self.at == self.text.len() { Ok(()) } else { Err(self.wrong("something follows the value")) }
     }
 
     /// What the next value is.
-    pub(super) fn kind(&mut self) -> Scanned<Kind> {
+    pub(crate) fn kind(&mut self) -> Scanned<Kind> {
         self.blanks();
         match self.peek() {
             Some(b'"') => Ok(Kind::Text),
@@ -113,7 +113,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A text as it stands between the quotes, and whether there are escapes in it.
-    pub(super) fn text(&mut self) -> Scanned<(&'a str, bool)> {
+    pub(crate) fn text(&mut self) -> Scanned<(&'a str, bool)> {
         self.expect(b'"', "expected a text")?;
         let start = self.at;
         let mut escaped = false;
@@ -140,7 +140,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Adds a text's characters to the open row of `into`, escapes resolved.
-    pub(super) fn text_into(&mut self, into: &mut TextBuilder) -> Scanned<()> {
+    pub(crate) fn text_into(&mut self, into: &mut TextBuilder) -> Scanned<()> {
         let (inside, escaped) = self.text()?;
         if !escaped {
             into.push(inside);
@@ -151,7 +151,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A text's characters, escapes resolved.
-    pub(super) fn owned_text(&mut self) -> Scanned<String> {
+    pub(crate) fn owned_text(&mut self) -> Scanned<String> {
         let (inside, escaped) = self.text()?;
         let mut plain = String::with_capacity(inside.len());
         if escaped {
@@ -164,7 +164,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A number's characters.
-    pub(super) fn number(&mut self) -> Scanned<&'a str> {
+    pub(crate) fn number(&mut self) -> Scanned<&'a str> {
         self.blanks();
         let start = self.at;
         self.at += usize::from(self.peek() == Some(b'-'));
@@ -192,7 +192,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// One of the three literals.
-    pub(super) fn literal(&mut self) -> Scanned<Option<bool>> {
+    pub(crate) fn literal(&mut self) -> Scanned<Option<bool>> {
         self.blanks();
         for (word, value) in [(&b"null"[..], None), (b"true", Some(true)), (b"false", Some(false))] {
             if self.take_all(word) {
@@ -203,7 +203,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Any value, checked and left; gives its bytes as they stand.
-    pub(super) fn skip(&mut self) -> Scanned<&'a str> {
+    pub(crate) fn skip(&mut self) -> Scanned<&'a str> {
         self.blanks();
         let start = self.at;
         let mut open = Vec::new(); // a bool for each list or object that is open: whether it is an object
@@ -245,14 +245,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// An object's key and the colon after it; the key as it stands, and whether there are escapes in it.
-    pub(super) fn key(&mut self) -> Scanned<(&'a str, bool)> {
+    pub(crate) fn key(&mut self) -> Scanned<(&'a str, bool)> {
         let key = self.text()?;
         self.expect(b':', "expected a colon")?;
         Ok(key)
     }
 
     /// `what` at this place.
-    pub(super) fn wrong(&self, what: &'static str) -> Wrong {
+    pub(crate) fn wrong(&self, what: &'static str) -> Wrong {
         Wrong { at: self.at, what }
     }
 
@@ -286,7 +286,7 @@ fn is_clean(bytes: &[u8]) -> bool {
 }
 
 /// Hands on the parts of what an escaped text stands for.
-pub(super) fn unescape(mut inside: &str, mut push: impl FnMut(&str)) -> Result<(), &'static str> {
+pub(crate) fn unescape(mut inside: &str, mut push: impl FnMut(&str)) -> Result<(), &'static str> {
     while let Some((before, rest)) = inside.split_once('\\') {
         push(before);
         let mut after = rest.chars();
