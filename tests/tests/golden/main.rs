@@ -21,7 +21,7 @@ use self::house::{House, post, releases, this_release};
 const MAKE: &str = "TIDEMILL_GOLDEN";
 
 /// Where a machine's own paths begin.
-const PATHS: [&[u8]; 6] = [b"/work/", b"/home/", b"/root/", b"/tmp/", b"/dev/shm", b"/Users/"];
+const PATHS: [&[u8]; 5] = [b"/home/", b"/root/", b"/tmp/", b"/dev/shm", b"/Users/"];
 
 #[test]
 fn what_each_release_left_is_taken_up() {
