@@ -30,7 +30,7 @@ pub(super) struct Shown {
     /// The topic that a source of records leads to; the other doors lead to all.
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<String>,
-    /// Its URL, or the address of the cluster that a topic is read from.
+    /// Its URL, or the files or the cluster that a topic is read from.
     address: String,
     limits: Json,
     taken: Sum,
@@ -89,14 +89,23 @@ pub(super) fn doors(runtime: &Runtime, at: &Addresses) -> Vec<Shown> {
 /// The topics that are read from elsewhere; what came in is what the table that has read most has committed.
 fn sources<'a>(pipeline: &'a Pipeline, metrics: &'a Metrics) -> impl Iterator<Item = Shown> {
     pipeline.topics.iter().filter_map(|topic| {
-        let Backend::Fluvio { address, topic: there, partitions } = &topic.backend else { return None };
+        let (door, address, limits) = match &topic.backend {
+            Backend::Embedded(_) => return None,
+            Backend::Files(options) => {
+                let limits = json!({ "files": options.names, "watch": options.watch });
+                ("files", options.path.display().to_string(), limits)
+            }
+            Backend::Fluvio { address, topic: there, partitions } => {
+                ("fluvio", address.clone(), json!({ "topic": there, "partitions": partitions }))
+            }
+        };
         let tables = pipeline.tables.iter().filter(|table| table.topic == topic.name);
         let records = tables.map(|table| metrics.records_in.with_label_values(&[&table.name]).get()).max();
         Some(Shown {
-            door: "fluvio",
+            door,
             topic: Some(topic.name.clone()),
-            address: address.clone(),
-            limits: json!({ "topic": there, "partitions": partitions }),
+            address,
+            limits,
             taken: Sum { records: records.unwrap_or(0), ..Sum::default() },
             refused: Refused::default(),
         })
