@@ -1,13 +1,14 @@
 //! The committer: the one thread that writes the cache's file; what waits together shares a transaction.
 
+mod health;
+mod told;
+
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hashbrown::HashMap;
-
+pub use self::health::Health;
 use super::aggregates::{Aggregates, Change};
 use super::epoch::Handover;
 use super::hold::Hold;
@@ -16,14 +17,11 @@ use super::shelf::Shelf;
 use super::table::Table;
 use crate::cache::{Commit, Generation, Latest, Store};
 use crate::commit::{Became, DeadLetter, Epoch, Object, Revision, Segment};
-use crate::disk;
 use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
 use crate::sabotage::{self, Fault, Place};
-use crate::sync;
 use crate::time::{Clock, Timestamp};
-use crate::trouble::Trouble;
 
 /// Messages that wait for the committer; more make their senders wait.
 pub const HANDOVERS_MAX: usize = 4;
@@ -60,70 +58,6 @@ pub enum Message {
     Redrive(Box<Redrive>),
     /// Another is to write the file: stand still once all before this is committed.
     Hold(Hold),
-}
-
-/// What the committer shows of itself: how far it has come, the last error while it lasts, whether it has given up.
-#[derive(Debug, Default)]
-pub struct Health {
-    trouble: Mutex<Option<Trouble>>,
-    dead: AtomicBool,
-    ending: AtomicBool,
-    committed: Mutex<HashMap<(String, u32), u64>>,
-}
-
-impl Health {
-    /// Why commits do not go on, where they do not.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether only a restart can help.
-    pub fn dead(&self) -> bool {
-        self.dead.load(Ordering::SeqCst)
-    }
-
-    /// Lets the committer give up where it would else try again: the pipeline ends, and what it leaves is read again.
-    pub fn end(&self) {
-        self.ending.store(true, Ordering::SeqCst);
-    }
-
-    /// The offset after the last record of a table's partition that is committed.
-    pub fn committed(&self, table: &str, partition: u32) -> u64 {
-        let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
-        committed.get(&(table.to_owned(), partition)).copied().unwrap_or(0)
-    }
-
-    /// Notes what these lines of the ledger have committed.
-    pub fn advance<'a>(&self, lines: impl IntoIterator<Item = &'a Epoch>) {
-        let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
-        for line in lines {
-            committed.insert((line.table.clone(), line.partition), line.next);
-        }
-    }
-
-    fn retries(&self, error: &Error) -> bool {
-        let may_pass = matches!(error.kind(), Kind::Busy | Kind::Storage | Kind::Unavailable);
-        may_pass && sync::failed().is_none() && !self.ending.load(Ordering::SeqCst)
-    }
-
-    /// Notes that only a restart can help, and why.
-    pub fn give_up(&self, error: &Error, now: Timestamp) {
-        self.fail(error, now);
-        self.dead.store(true, Ordering::SeqCst);
-    }
-
-    fn fail(&self, error: &Error, now: Timestamp) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        *trouble = Some(Trouble::of("commit", error, trouble.as_ref(), now));
-    }
-
-    /// A commit went well; what only a restart can help stays.
-    fn mend(&self) {
-        if self.dead() {
-            return;
-        }
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
 }
 
 /// All that the committer needs.
@@ -347,64 +281,6 @@ impl Setup {
             }
         }
         commit.finish()
-    }
-
-    /// Tells the rest of the house what is committed now.
-    pub(crate) fn publish(&self, batch: Batch) {
-        sabotage::pass(Place::Committed, &self.pipeline);
-        self.count(&batch);
-        self.health.advance(batch.epochs.iter().map(|(epoch, _)| epoch));
-        let mut segments = batch.segments;
-        let mut ended: Vec<(String, u32, Timestamp)> = Vec::new();
-        for change in batch.changes {
-            ended.extend(change.segments.iter().map(|s| (s.table.clone(), 0, s.window.plus(Duration::from_micros(1)))));
-            segments.extend(change.segments);
-        }
-        self.shelf.add(segments);
-        for (table, partition, watermark) in batch.settled {
-            let Some(size) = self.tables.iter().find(|t| t.plan.name == table).map(|t| t.plan.window) else { continue };
-            self.shelf.close(&table, partition, watermark.floor(size));
-        }
-        for (aggregate, partition, before) in ended {
-            self.shelf.close(&aggregate, partition, before);
-        }
-        for (segments, object) in batch.landed {
-            segments.iter().for_each(|file| self.forget(file));
-            self.shelf.landed(segments.len(), object);
-        }
-        self.shelf.add_objects(batch.objects);
-        for object in batch.delivered {
-            if self.shelf.is_last_of_file(&object) {
-                self.forget(&object.file);
-            }
-            self.shelf.delivered(&object);
-        }
-        for redriven in batch.redrives {
-            let _ = redriven.done.send(Ok(redriven.late));
-        }
-    }
-
-    fn count(&self, batch: &Batch) {
-        for (epoch, _) in &batch.epochs {
-            let table = &[epoch.table.as_str()];
-            self.metrics.records_in.with_label_values(table).inc_by(epoch.records_in);
-            self.metrics.records_out.with_label_values(table).inc_by(epoch.out);
-            self.metrics.records_dropped.with_label_values(table).inc_by(epoch.dropped);
-            self.metrics.records_rejected.with_label_values(table).inc_by(epoch.rejected);
-            self.metrics.commits.with_label_values(table).inc();
-            let Epoch { table, partition, epoch, next, records_in, rejected, .. } = epoch;
-            tracing::debug!(table, partition, epoch, next, records_in, rejected, "committed");
-        }
-        for change in &batch.changes {
-            self.metrics.late.with_label_values(&[&change.aggregate]).inc_by(change.late);
-        }
-    }
-
-    /// Removes a file of the spool that no transaction names any more; what stays is swept at the next start.
-    fn forget(&self, file: &str) {
-        if let Err(error) = disk::remove_file(self.spool.join(file)) {
-            tracing::warn!(file, %error, "spool file not removed");
-        }
     }
 
     fn give_up(self, error: &Error) {
