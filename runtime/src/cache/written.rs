@@ -12,7 +12,7 @@ use super::audit::Holding;
 use super::fault::internal;
 use super::group::{self, Marks};
 use super::query::Reader;
-use super::row::{self, OBJECT, int, json, select, whole};
+use super::row::{self, OBJECT, OBJECT_COLUMNS, int, json, select, whole};
 use crate::commit::{Became, Epoch, Object};
 use crate::error::{Kind, OrFail, Result};
 use crate::time::Timestamp;
@@ -109,12 +109,12 @@ impl Holdings<'_> {
             "SELECT {OBJECT}, delivered FROM tidemill_objects WHERE table_name = ?1 AND partition = ?2 \
              AND first_offset >= ?5 AND first_offset < ?4 AND next_offset > ?3 AND (first_offset, file) > (?5, ?6) UNION ALL \
              SELECT '', file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, '', \
-             json_array(digest), revision, NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
+             json_array(digest), revision, 0, NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
              AND first_offset < ?4 AND next_offset > ?3 AND (first_offset, file) > (?5, ?6) \
              ORDER BY first_offset, file LIMIT {HOLDINGS}"
         );
         let read = |row: &Row<'_>| {
-            let delivered = row.get::<_, Option<i64>>(12)?.map(Timestamp);
+            let delivered = row.get::<_, Option<i64>>(OBJECT_COLUMNS)?.map(Timestamp);
             Ok(Holding { object: row::object(row)?, delivered })
         };
         let (first, file) = self.last.clone().unwrap_or_default();
@@ -155,7 +155,7 @@ impl Reader {
              AND revision = ? AND first_offset <= ? AND next_offset >= ?"
         );
         let read = |row: &Row<'_>| {
-            let delivered = row.get::<_, Option<i64>>(12)?.map(Timestamp);
+            let delivered = row.get::<_, Option<i64>>(OBJECT_COLUMNS)?.map(Timestamp);
             Ok(Holding { object: row::object(row)?, delivered })
         };
         let of = &segment.object;

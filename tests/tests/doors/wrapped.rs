@@ -119,7 +119,8 @@ fn rows_are_the_same_whichever_door_they_came_through_and_however_they_were_wrap
 /// What a replay finds to be different.
 fn replayed(house: &House) -> Value {
     let pipeline = house.pipeline.to_str().expect("a path");
-    serde_json::from_slice(&tidemill(["replay", "thing", "-p", pipeline, "--json"]).stdout).expect("JSON")
+    let output = tidemill(["replay", "thing", "-p", pipeline, "--json"]);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 #[test]
