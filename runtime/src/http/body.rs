@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -88,8 +89,22 @@ pub(super) async fn take(
     Ok(Taken { bytes, _room: room })
 }
 
+/// A component that a request brings as its body; empty where it brings none.
+pub(super) struct Component(pub(super) Taken);
+
+impl FromRequest<Arc<Door>> for Component {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, door: &Arc<Door>) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        // The listener has put it there.
+        let peer = parts.extensions.get::<Peer>().ok_or_else(|| refusal(StatusCode::INTERNAL_SERVER_ERROR))?;
+        component(door, peer, &parts.headers, body).await.map(Self)
+    }
+}
+
 /// Reads a component's bytes; none where the body is empty.
-pub(super) async fn component(door: &Door, peer: &Peer, headers: &HeaderMap, body: Body) -> Result<Taken, Refusal> {
+async fn component(door: &Door, peer: &Peer, headers: &HeaderMap, body: Body) -> Result<Taken, Refusal> {
     // A page of another site can send a form or plain text without being asked twice by its browser.
     const TYPES: [&[u8]; 2] = [b"application/wasm", b"application/octet-stream"];
     let mut given = headers.get_all(header::CONTENT_TYPE).iter();

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::admin::refused;
-use super::server::Peer;
-use super::{Door, body, in_background};
+use super::body::Component;
+use super::{Door, in_background};
 use crate::cache::letters::Which;
 use crate::error::{Error, Kind, Result};
 use crate::runtime::{Letters, Offered, Runtime};
@@ -38,14 +35,8 @@ pub(super) async fn redrive(
     State(door): State<Arc<Door>>,
     Path(table): Path<String>,
     Query(asked): Query<Asked>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Body,
+    Component(taken): Component,
 ) -> Response {
-    let taken = match body::component(&door, &peer, &headers, body).await {
-        Ok(taken) => taken,
-        Err(refusal) => return refusal.into_response(),
-    };
     let redrive = move |runtime: &Runtime| {
         let letters = asked.letters()?;
         let with = match taken.bytes.is_empty() {

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Extension, Path, Query, State};
-use axum::http::HeaderMap;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::admin::refused;
 use super::answer::Refusal;
-use super::server::Peer;
-use super::{Door, body, in_background};
+use super::body::Component;
+use super::{Door, in_background};
 use crate::cache::{Generation, Work};
 use crate::error::Result;
 use crate::runtime::{By, Offer, Offered, Runtime};
@@ -81,14 +79,8 @@ pub(super) async fn reload(
     State(door): State<Arc<Door>>,
     Path(table): Path<String>,
     Query(asked): Query<Asked>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Body,
+    Component(taken): Component,
 ) -> Response {
-    let taken = match body::component(&door, &peer, &headers, body).await {
-        Ok(taken) => taken,
-        Err(refusal) => return refusal.into_response(),
-    };
     let by = By::Hand { accept_breaking: asked.accept_breaking };
     let offer = move |runtime: &Runtime| {
         if taken.bytes.is_empty() {

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::runtime::Handle;
 
 use super::admin::refused;
-use super::server::Peer;
-use super::{Door, body, in_background};
+use super::body::Component;
+use super::{Door, in_background};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::replay::{self, Bound};
 use crate::runtime::Runtime;
@@ -39,14 +36,8 @@ pub(super) async fn replay(
     State(door): State<Arc<Door>>,
     Path(table): Path<String>,
     Query(asked): Query<Asked>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Body,
+    Component(taken): Component,
 ) -> Response {
-    let taken = match body::component(&door, &peer, &headers, body).await {
-        Ok(taken) => taken,
-        Err(refusal) => return refusal.into_response(),
-    };
     let tokio = Handle::current();
     let replay = move |runtime: &Runtime| {
         let bytes = Some(&taken.bytes[..]).filter(|bytes| !bytes.is_empty());

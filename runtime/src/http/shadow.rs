@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Extension, Path, Query, State};
-use axum::http::HeaderMap;
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::admin::refused;
+use super::body::Component;
 use super::generations::answered;
-use super::server::Peer;
-use super::{Door, body, in_background};
+use super::{Door, in_background};
 use crate::error::{Error, Kind, Result};
 use crate::runtime::{Gate, Offered, Runtime};
 
@@ -40,14 +38,8 @@ pub(super) async fn begin(
     State(door): State<Arc<Door>>,
     Path(table): Path<String>,
     Query(asked): Query<Asked>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Body,
+    Component(taken): Component,
 ) -> Response {
-    let taken = match body::component(&door, &peer, &headers, body).await {
-        Ok(taken) => taken,
-        Err(refusal) => return refusal.into_response(),
-    };
     let begin = move |runtime: &Runtime| {
         if taken.bytes.is_empty() {
             return Err(Error::new(Kind::Input, "shadow: there is no component").hint("send its bytes as the body"));
