@@ -8,7 +8,7 @@ use super::fault::During;
 use super::group;
 use super::ledger::{self, EPOCH};
 use super::query::Reader;
-use super::row::{self, OBJECT, OBJECT_COLUMNS, int, json, select, whole};
+use super::row::{self, OBJECT, OBJECT_COLUMNS, SEGMENT_AS_OBJECT, int, json, select, whole};
 use crate::commit::{Epoch, Group, Object, Revision};
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -221,8 +221,7 @@ impl Reader {
         let sql = format!(
             "SELECT {OBJECT}, delivered FROM tidemill_objects WHERE table_name = ?1 AND partition = ?2 \
              AND (revision > 0) = ?3 UNION ALL \
-             SELECT '', file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, '', \
-             json_array(digest), revision, 0, NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
+             SELECT {SEGMENT_AS_OBJECT}, NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
              AND (revision > 0) = ?3 ORDER BY first_offset, window_start"
         );
         self.each(&sql, (table, partition, revised), visit)

@@ -139,6 +139,10 @@ pub(super) fn write_segment(connection: &Connection, segment: &Segment) -> Resul
 pub(super) const OBJECT: &str = "key, file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, sha256, digests, \
      revision, start";
 
+/// The same of a segment, which has no key, sha256 or start yet.
+pub(super) const SEGMENT_AS_OBJECT: &str = "'', file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, \
+     '', json_array(digest), revision, 0";
+
 /// How many columns those are.
 pub(super) const OBJECT_COLUMNS: usize = 13;
 

@@ -12,7 +12,7 @@ use super::audit::Holding;
 use super::fault::internal;
 use super::group::{self, Marks};
 use super::query::Reader;
-use super::row::{self, OBJECT, OBJECT_COLUMNS, int, json, select, whole};
+use super::row::{self, OBJECT, OBJECT_COLUMNS, SEGMENT_AS_OBJECT, int, json, select, whole};
 use crate::commit::{Became, Epoch, Object};
 use crate::error::{Kind, OrFail, Result};
 use crate::time::Timestamp;
@@ -108,8 +108,7 @@ impl Holdings<'_> {
         let sql = format!(
             "SELECT {OBJECT}, delivered FROM tidemill_objects WHERE table_name = ?1 AND partition = ?2 \
              AND first_offset >= ?5 AND first_offset < ?4 AND next_offset > ?3 AND (first_offset, file) > (?5, ?6) UNION ALL \
-             SELECT '', file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, '', \
-             json_array(digest), revision, 0, NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
+             SELECT {SEGMENT_AS_OBJECT}, NULL FROM tidemill_segments WHERE table_name = ?1 AND partition = ?2 \
              AND first_offset < ?4 AND next_offset > ?3 AND (first_offset, file) > (?5, ?6) \
              ORDER BY first_offset, file LIMIT {HOLDINGS}"
         );
