@@ -4,6 +4,7 @@ pub mod access_keys;
 mod check;
 mod connector;
 mod fault;
+mod files;
 mod gateway;
 pub mod keys;
 mod kinesis;

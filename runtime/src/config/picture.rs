@@ -125,14 +125,9 @@ fn draw_topic(topic: &Topic) -> Vec<String> {
             let record = format!("records up to {}", show_size(options.record_bytes_max as u64));
             row([&topic.name, "embedded", &partitions, &format!("{kept}, {record}")])
         }
-        Backend::Files(options) => {
+        Backend::Files { options, origin } => {
             let looked = if options.watch { "watched" } else { "read once a start" };
-            row([
-                &topic.name,
-                "files",
-                &partitions,
-                &format!("{} in {}, {looked}", options.names, options.path.display()),
-            ])
+            row([&topic.name, "files", &partitions, &format!("{} in {origin}, {looked}", options.names)])
         }
         Backend::Fluvio { address, topic: there, .. } => {
             row([&topic.name, "fluvio", &partitions, &format!("topic {there} at {address}")])

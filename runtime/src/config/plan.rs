@@ -2,6 +2,7 @@
 
 mod doors;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -229,7 +230,31 @@ pub enum Backend {
         partitions: u32,
     },
     /// In files, which are one partition.
-    Files(FilesOptions),
+    Files {
+        /// How they are read.
+        options: FilesOptions,
+        /// Where they lie.
+        origin: Origin,
+    },
+}
+
+/// Where files lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of this disk, or a folder of them.
+    Path(PathBuf),
+    /// The objects of a bucket whose keys begin with the prefix.
+    Bucket(Box<lake::options::Options>),
+}
+
+/// As people know it.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Bucket(bucket) => write!(f, "s3://{}/{}", bucket.bucket, bucket.prefix),
+        }
+    }
 }
 
 impl Backend {
@@ -238,7 +263,7 @@ impl Backend {
         match self {
             Self::Embedded(options) => options.partitions,
             Self::Fluvio { partitions, .. } => *partitions,
-            Self::Files(_) => 1,
+            Self::Files { .. } => 1,
         }
     }
 }

@@ -91,7 +91,7 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let kinesis = root.has("kinesis").then(|| kinesis::read(&kinesis_section, folder));
     let (at_gateway, at_kinesis) = ((&gateway_section, gateway.as_ref()), (&kinesis_section, kinesis.as_ref()));
     listen::ports_apart((&lake_section, &lake.endpoint), &listen, at_gateway, at_kinesis);
-    let topics = topics(&root.section("topics"), folder);
+    let topics = topics(&root.section("topics"), folder, &lake);
     let tables = tables(&root.section("tables"), folder, &topics);
     let landings = landing::read_all(&root.section("landings"), &topics, &tables);
     let queries = queries(&root.section("queries"), folder);
@@ -164,7 +164,9 @@ fn lake(section: &Section<'_>) -> lake::Options {
     let usual = Patience::default();
     let formats = [("parquet", Format::Parquet), ("json", Format::Json)];
     let options = lake::Options {
-        endpoint: endpoint(section),
+        endpoint: endpoint(section, |section| {
+            section.number("port", 0..=u64::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).unwrap_or(0)
+        }),
         region: section.text("region"),
         format: section.choice("format", &formats).unwrap_or(Format::Parquet),
         patience: Patience {
@@ -179,13 +181,12 @@ fn lake(section: &Section<'_>) -> lake::Options {
     options
 }
 
-fn endpoint(section: &Section<'_>) -> Endpoint {
-    let port =
-        || section.number("port", 0..=u64::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+/// Which S3 a section names; AWS where it is silent. An embedded one has the port that `port` finds.
+pub(super) fn endpoint(section: &Section<'_>, port: impl Fn(&Section<'_>) -> u16) -> Endpoint {
     let Some(written) = section.text("endpoint") else { return Endpoint::Aws };
     match written.as_str() {
         "aws" => Endpoint::Aws,
-        "embedded" => Endpoint::Embedded { port: port() },
+        "embedded" => Endpoint::Embedded { port: port(section) },
         url => {
             let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
             if url.contains('@') {
@@ -193,7 +194,7 @@ fn endpoint(section: &Section<'_>) -> Endpoint {
                 section.wrong("endpoint", &secret.hint("leave it out: credentials come from the environment"));
             } else if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
                 let meant = "write \"embedded\", \"aws\" or a URL such as \"http://127.0.0.1:9000\"";
-                port();
+                port(section);
                 section.wrong("endpoint", &wrong(format!("{url:?} is not an S3 endpoint")).hint(meant));
             }
             Endpoint::Url(written)
@@ -201,8 +202,8 @@ fn endpoint(section: &Section<'_>) -> Endpoint {
     }
 }
 
-fn topics(section: &Section<'_>, folder: &Path) -> Vec<Topic> {
-    let read = |(name, section): &(String, Section<'_>)| topic::read(name, section, folder);
+fn topics(section: &Section<'_>, folder: &Path, lake: &lake::Options) -> Vec<Topic> {
+    let read = |(name, section): &(String, Section<'_>)| topic::read(name, section, folder, lake);
     let mut topics: Vec<Topic> = section.children().iter().map(read).collect();
     topics.sort_by(|one, other| one.name.cmp(&other.name));
     topics

@@ -1,21 +1,18 @@
 //! One `[topics.NAME]` of a pipeline file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-
-use crate::decode::Unwrap;
-use crate::log::options::{Compression, Options};
-use crate::source::options::FilesOptions;
 
 use super::fault::wrong;
 use super::plan::{Backend, Topic};
 use super::section::Section;
-use super::{names, paths};
+use super::{files, names};
+use crate::decode::Unwrap;
+use crate::lake::options as lake;
+use crate::log::options::{Compression, Options};
 
 /// The most partitions of a topic; each has a thread for every table that reads it.
 pub const PARTITIONS_MAX: u64 = 256;
-/// How long a file in a watched folder has to stand still where the file is silent.
-const SETTLE: Duration = Duration::from_secs(2);
 /// Bounds on a segment.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 30;
 /// Bounds on a record.
@@ -28,14 +25,14 @@ enum Kind {
     Files,
 }
 
-/// Reads a topic; its paths are seen from `folder`.
-pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path) -> Topic {
+/// Reads a topic; its paths are seen from `folder`, and its bucket is where the `lake` is, unless it says otherwise.
+pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, lake: &lake::Options) -> Topic {
     section.judge_name(names::topic(name));
     let kinds = [("embedded", Kind::Embedded), ("fluvio", Kind::Fluvio), ("files", Kind::Files)];
     let kind = section.choice("backend", &kinds);
     let backend = match kind {
         Some(Kind::Fluvio) => fluvio(name, section),
-        Some(Kind::Files) => Backend::Files(files(section, folder)),
+        Some(Kind::Files) => files::read(section, folder, lake),
         _ => Backend::Embedded(embedded(section)),
     };
     let unwrap = unwrap(section);
@@ -86,36 +83,6 @@ fn fluvio(name: &str, section: &Section<'_>) -> Backend {
         address,
         topic: section.text("topic").unwrap_or_else(|| name.to_owned()),
         partitions: partitions(section),
-    }
-}
-
-fn files(section: &Section<'_>, folder: &Path) -> FilesOptions {
-    section.need("path", "path = \"FOLDER\" or a file");
-    let written = section.text("path");
-    let path = written.map_or_else(PathBuf::new, |written| paths::absolute(folder, &written));
-    if section.has("path") && !path.exists() {
-        section.wrong("path", &wrong(format!("{} does not exist", path.display())));
-    }
-    let delimiter = section.text("delimiter").unwrap_or_else(|| ",".to_owned());
-    let fits = |byte: u8| byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r');
-    let delimiter = match delimiter.as_bytes() {
-        [one] if fits(*one) => *one,
-        _ => {
-            section.wrong("delimiter", &wrong(format!("{delimiter:?} is not one ASCII character, other than a quote")));
-            b','
-        }
-    };
-    let watch = section.flag("watch").unwrap_or(false);
-    if section.has("settle") && !watch {
-        section.astray("settle", &wrong("it counts with watch = true only"));
-    }
-    FilesOptions {
-        names: section.text("names").unwrap_or_else(|| "*".to_owned()),
-        settle: section.duration("settle", Duration::ZERO).unwrap_or(SETTLE),
-        json: section.texts("json"),
-        path,
-        watch,
-        delimiter,
     }
 }
 

@@ -91,9 +91,9 @@ fn sources<'a>(pipeline: &'a Pipeline, metrics: &'a Metrics) -> impl Iterator<It
     pipeline.topics.iter().filter_map(|topic| {
         let (door, address, limits) = match &topic.backend {
             Backend::Embedded(_) => return None,
-            Backend::Files(options) => {
+            Backend::Files { options, origin } => {
                 let limits = json!({ "files": options.names, "watch": options.watch });
-                ("files", options.path.display().to_string(), limits)
+                ("files", origin.to_string(), limits)
             }
             Backend::Fluvio { address, topic: there, partitions } => {
                 ("fluvio", address.clone(), json!({ "topic": there, "partitions": partitions }))

@@ -14,6 +14,7 @@ pub mod landed;
 pub mod lander;
 pub mod landing;
 pub mod layout;
+mod objects;
 pub mod places;
 pub mod redrive;
 pub mod replay;

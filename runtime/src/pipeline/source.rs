@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::objects::Objects;
 use super::places::Places;
-use crate::config::plan::{Backend, Pipeline};
+use crate::config::plan::{Backend, Origin, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::log::Topic;
 use crate::record::Source;
-use crate::source::files::FilePartition;
+use crate::source::files::{FilePartition, Folder, Place};
 use crate::source::fluvio::FluvioPartition;
 use crate::source::options::{FluvioOptions, Timeouts};
 use crate::source::refused::Refused;
@@ -30,9 +31,14 @@ pub fn open(
             Err(reason) if reason.kind() == Kind::Corrupt => Ok(Box::new(Refused(reason))),
             Err(cause) => Err(cause),
         },
-        Backend::Files(options) => {
-            let manifest = Places::of(&pipeline.data).files.join(format!("{topic}.jsonl"));
-            Ok(Box::new(FilePartition::open(options.clone(), &manifest, from)?))
+        Backend::Files { options, origin } => {
+            let places = Places::of(&pipeline.data);
+            let place: Box<dyn Place> = match origin {
+                Origin::Path(path) => Box::new(Folder::open(path)?),
+                Origin::Bucket(bucket) => Box::new(Objects::of(bucket, &places.lake)),
+            };
+            let manifest = places.files.join(format!("{topic}.jsonl"));
+            Ok(Box::new(FilePartition::open(options.clone(), place, &manifest, from)?))
         }
         Backend::Fluvio { address, topic, .. } => {
             let options = FluvioOptions { address: address.clone(), topic: topic.clone(), partition };

@@ -4,21 +4,23 @@
 //! an offset means the same line for good, whoever reads it and after any crash. A file must not change once it was taken.
 
 mod manifest;
+mod place;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs;
+use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::Thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use self::manifest::{Manifest, Stamp};
+use self::manifest::Manifest;
+pub use self::place::{Folder, Place, Stamp};
 use self::rows::Rows;
 use super::options::FilesOptions;
-use crate::error::{Error, Kind, OrFail, Result};
+use crate::error::{Error, Kind, Result};
 use crate::record::{Batch, Record, Source};
 use crate::time::Timestamp;
 use crate::wildcard::fits;
@@ -31,11 +33,12 @@ const LOOK_TIME: Duration = Duration::from_millis(500);
 /// A record's time is when its file was taken, so that it is the same whenever it is read.
 pub struct FilePartition {
     options: FilesOptions,
+    place: Box<dyn Place>,
     manifest: Manifest,
     open: Option<Open>,
     /// Files that were found and not taken.
     found: VecDeque<String>,
-    /// When the folder was looked at last.
+    /// When it was looked for files last.
     looked: Option<Instant>,
     /// Whether nothing was left to read at the last try.
     drained: bool,
@@ -49,21 +52,17 @@ pub struct FilePartition {
 /// The file that is being read.
 struct Open {
     name: String,
-    path: PathBuf,
     stamp: Stamp,
     time: Timestamp,
     rows: Rows,
 }
 
 impl FilePartition {
-    /// Begins to read at offset `from`; `manifest` is the file that says which file has which offsets.
-    pub fn open(options: FilesOptions, manifest: &Path, from: u64) -> Result<Self> {
-        if !options.path.exists() {
-            let missing = format!("files {}: there is no such file or folder", options.path.display());
-            return Err(Error::new(Kind::Missing, missing));
-        }
+    /// Begins to read the files of a place at offset `from`; `manifest` is the file that says which file has which offsets.
+    pub fn open(options: FilesOptions, place: Box<dyn Place>, manifest: &Path, from: u64) -> Result<Self> {
         Ok(Self {
             options,
+            place,
             manifest: Manifest::open(manifest)?,
             open: None,
             found: VecDeque::new(),
@@ -79,13 +78,15 @@ impl FilePartition {
     fn fill(&mut self, batch: &mut Batch, bytes: usize) -> Result<()> {
         while batch.bytes() < bytes {
             let Some(open) = &mut self.open else { if self.advance()? { continue } else { return Ok(()) } };
-            if open.rows.next(&mut self.line).map_err(|cause| broken(&open.path, &cause))? {
+            let shown = || self.place.shown(&open.name);
+            if open.rows.next(&mut self.line).map_err(|cause| broken(&shown(), &cause))? {
                 self.latest = self.latest.max(open.time);
                 let (offset, time) = (self.next, self.latest);
                 batch.push(Record { offset, time, key: None, value: Some(&self.line), headers: &[] });
                 self.next += 1;
             } else {
-                unchanged(&open.path, &open.stamp)?;
+                let seen = self.place.again(&open.stamp, &open.name)?;
+                unchanged(&*self.place, &open.name, &open.stamp, seen.as_ref())?;
                 self.manifest.finish(&open.name, self.next)?;
                 self.open = None;
             }
@@ -96,36 +97,50 @@ impl FilePartition {
     /// Goes to the file that has the next offset, or takes one; false where there is none.
     fn advance(&mut self) -> Result<bool> {
         self.manifest.refresh()?;
+        let mut fetched: Option<(String, File, Stamp)> = None;
         loop {
             if let Some(taken) = self.manifest.at(self.next) {
                 let (name, stamp, time, passed) =
-                    (taken.name.clone(), taken.stamp, taken.time, self.next - taken.first);
-                let path = self.options.path_of(&name);
-                unchanged(&path, &stamp)?;
-                let mut rows = Rows::open(&path, &self.options).map_err(|cause| broken(&path, &cause))?;
-                for _ in 0..passed {
-                    if !rows.next(&mut self.line).map_err(|cause| broken(&path, &cause))? {
-                        let short = format!("file {}: it has fewer lines than were read of it", path.display());
-                        return Err(Error::new(Kind::Corrupt, short));
-                    }
-                }
-                (self.open, self.drained) = (Some(Open { name, path, stamp, time, rows }), false);
+                    (taken.name.clone(), taken.stamp.clone(), taken.time, self.next - taken.first);
+                let opened = match fetched.take().filter(|(fetched, ..)| *fetched == name) {
+                    Some((_, file, seen)) => Some((file, seen)),
+                    None => self.place.open(&name)?,
+                };
+                unchanged(&*self.place, &name, &stamp, opened.as_ref().map(|(_, seen)| seen))?;
+                let Some((file, _)) = opened else { continue };
+                let rows = self.pass(file, &name, passed)?;
+                (self.open, self.drained) = (Some(Open { name, stamp, time, rows }), false);
                 return Ok(true);
             }
             if self.next < self.manifest.end() {
-                let gone = format!("files {}: offset {} has no file", self.options.path.display(), self.next);
+                let gone = format!("{}: offset {} is in none that is known", self.place.shown(""), self.next);
                 return Err(Error::new(Kind::Missing, gone));
             }
             self.look()?;
-            let Some(name) = self.found.pop_front() else {
+            let Some(name) = self.found.front().cloned() else {
                 self.drained = true;
                 return Ok(false);
             };
-            if let Some(stamp) = stamp(&self.options.path_of(&name))? {
+            if let Some((file, stamp)) = self.place.open(&name)? {
                 let time = now().max(self.latest);
-                self.manifest.take(&name, stamp, time)?;
+                self.manifest.take(&name, &stamp, time)?;
+                fetched = Some((name, file, stamp));
+            }
+            self.found.pop_front();
+        }
+    }
+
+    /// The records of a file that are left once so many were passed over.
+    fn pass(&mut self, file: File, name: &str, passed: u64) -> Result<Rows> {
+        let shown = self.place.shown(name);
+        let named = if name.is_empty() { &shown } else { name };
+        let mut rows = Rows::read(file, named, &self.options).map_err(|cause| broken(&shown, &cause))?;
+        for _ in 0..passed {
+            if !rows.next(&mut self.line).map_err(|cause| broken(&shown, &cause))? {
+                return Err(Error::new(Kind::Corrupt, format!("{shown}: it has fewer lines than were read of it")));
             }
         }
+        Ok(rows)
     }
 
     /// Finds files that were not taken, where it is time to look.
@@ -134,12 +149,13 @@ impl FilePartition {
         if !self.found.is_empty() || !due {
             return Ok(());
         }
-        self.looked = Some(Instant::now());
         let mut names = Vec::new();
-        for name in self.options.names()? {
-            let Some(seen) = stamp(&self.options.path_of(&name))? else { continue };
+        for (name, seen) in self.place.list()? {
+            if !name.is_empty() && !fits(&self.options.names, &name) {
+                continue;
+            }
             match self.manifest.stamp(&name) {
-                Some(taken) if taken == seen => {}
+                Some(taken) if seen.fits(taken) => {}
                 Some(_) if self.told.insert(name.clone()) => {
                     tracing::warn!(file = name, "changed after it was read, what is new in it is not");
                 }
@@ -149,7 +165,9 @@ impl FilePartition {
                 None => {}
             }
         }
+        self.looked = Some(Instant::now());
         names.sort();
+        self.place.expect(&names);
         self.found = names.into();
         Ok(())
     }
@@ -191,61 +209,23 @@ impl Source for FilePartition {
     }
 }
 
-impl FilesOptions {
-    /// The names of the files that may be read: none that are hidden, or that a program is likely to be writing.
-    fn names(&self) -> Result<Vec<String>> {
-        if self.path.is_file() {
-            return Ok(vec![String::new()]);
-        }
-        let subject = || format!("files {}", self.path.display());
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path).or_fail(Kind::Storage, subject)? {
-            let entry = entry.or_fail(Kind::Storage, subject)?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let unfinished =
-                name.starts_with('.') || [".tmp", ".part", ".crdownload"].iter().any(|end| name.ends_with(end));
-            if !unfinished && fits(&self.names, &name) && entry.path().is_file() {
-                names.push(name);
-            }
-        }
-        Ok(names)
-    }
-
-    fn path_of(&self, name: &str) -> PathBuf {
-        if name.is_empty() { self.path.clone() } else { self.path.join(name) }
-    }
-}
-
-/// By what a file is known to be as it was; none where it is gone.
-fn stamp(path: &Path) -> Result<Option<Stamp>> {
-    let failed = |cause: std::io::Error| Error::new(Kind::Storage, format!("file {}: {cause}", path.display()));
-    let found = match fs::metadata(path) {
-        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
-        found => found.map_err(failed)?,
+/// Errors with kind `Corrupt` where a file is not what it was when it was taken, or is gone.
+fn unchanged(place: &dyn Place, name: &str, taken: &Stamp, seen: Option<&Stamp>) -> Result<()> {
+    let fault = match seen {
+        Some(seen) if seen.fits(taken) => return Ok(()),
+        Some(_) => "it changed after it was taken",
+        None => "it is gone, and was not read to its end",
     };
-    let modified = found.modified().map_err(failed)?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(Some(Stamp { bytes: found.len(), modified_ns: u64::try_from(modified.as_nanos()).unwrap_or(u64::MAX) }))
+    Err(Error::new(Kind::Corrupt, format!("{}: {fault}", place.shown(name))).hint(place.remedy()))
 }
 
-fn unchanged(path: &Path, taken: &Stamp) -> Result<()> {
-    match stamp(path)? {
-        Some(seen) if seen == *taken => Ok(()),
-        Some(_) => Err(Error::new(Kind::Corrupt, format!("file {}: it changed after it was taken", path.display()))
-            .hint("put it back as it was, with its time; what is new belongs into a file of another name")),
-        None => {
-            Err(Error::new(Kind::Corrupt, format!("file {}: it is gone, and was not read to its end", path.display()))
-                .hint("put it back as it was, with its time (cp -p)"))
-        }
-    }
-}
-
-fn broken(path: &Path, cause: &std::io::Error) -> Error {
+fn broken(file: &str, cause: &std::io::Error) -> Error {
     let kind = match cause.kind() {
         // As zstd says that it is none.
         ErrorKind::Other | ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => Kind::Corrupt,
         _ => Kind::Storage,
     };
-    Error::new(kind, format!("file {}: {cause}", path.display()))
+    Error::new(kind, format!("{file}: {cause}"))
 }
 
 fn now() -> Timestamp {

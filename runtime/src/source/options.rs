@@ -1,6 +1,5 @@
 //! Where a partition lives in another system, with the patience that reading it takes.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// A partition of a topic in a Fluvio cluster.
@@ -14,14 +13,12 @@ pub struct FluvioOptions {
     pub partition: u32,
 }
 
-/// A file, or those of a folder.
+/// How files are read, wherever they lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilesOptions {
-    /// The file or folder.
-    pub path: PathBuf,
-    /// The names of the folder's files that are read, where `*` stands for any text.
+    /// The names of the files that are read, where `*` stands for any text; of objects, what follows the prefix.
     pub names: String,
-    /// Whether the folder is looked at again and again; else once a start.
+    /// Whether it is looked for more again and again; else once a start.
     pub watch: bool,
     /// How long a file in a watched folder must have stood still before it is taken.
     pub settle: Duration,

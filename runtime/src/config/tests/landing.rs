@@ -2,7 +2,8 @@
 
 use super::{Backend, Folder, picture};
 use crate::config::Descriptions;
-use crate::config::plan::Landing;
+use crate::config::plan::{Landing, Origin};
+use crate::lake::options::Endpoint;
 
 /// A pipeline without a table; what is added begins in line 12.
 const HEAD: &str = "[pipeline]
@@ -102,16 +103,48 @@ fn topics_of_files() {
         ))
         .unwrap();
     let old = declared.pipeline.topics.iter().find(|topic| topic.name == "old").unwrap();
-    let Backend::Files(options) = &old.backend else { panic!("{old:?}") };
-    assert!(
-        options.path.ends_with("exports") && options.watch && options.delimiter == b';' && options.settle.is_zero()
-    );
+    let Backend::Files { options, origin: Origin::Path(path) } = &old.backend else { panic!("{old:?}") };
+    assert!(path.ends_with("exports") && options.watch && options.delimiter == b';' && options.settle.is_zero());
     let faults =
         folder.declare(&text("path = \"export\"\nsettle = \"1s\"\ndelimiter = \"ab\"\npartitions = 2")).err().unwrap();
     let expected =
         ["does not exist", "it counts with watch = true only", "is not one ASCII character", "partitions: unknown key"];
     assert!(
         faults.iter().zip(expected).all(|(fault, words)| fault.contains(words)) && faults.len() == 4,
+        "{faults:#?}"
+    );
+}
+
+#[test]
+fn topics_of_objects() {
+    let folder = Folder::new();
+    let text = |more: &str| format!("{HEAD}topics = [\"pin\"]\nflush = 1\n[topics.old]\nbackend = \"files\"\n{more}");
+    let origin = |more: &str| {
+        let declared = folder.declare(&text(more)).unwrap();
+        let old = declared.pipeline.topics.into_iter().find(|topic| topic.name == "old").unwrap();
+        let Backend::Files { origin: Origin::Bucket(bucket), .. } = old.backend else { panic!("{old:?}") };
+        (bucket.bucket, bucket.prefix, bucket.endpoint, bucket.region)
+    };
+    let (bucket, prefix) = ("user-bucket".to_owned(), "topics/pin/".to_owned());
+    let written = "bucket = \"user-bucket\"\nprefix = \"topics/pin/\"";
+    assert_eq!(origin(written), (bucket.clone(), prefix.clone(), Endpoint::Embedded { port: 0 }, None));
+    assert_eq!(
+        origin(&format!("{written}\nendpoint = \"aws\"\nregion = \"eu-west-2\"\nwatch = true")),
+        (bucket, prefix, Endpoint::Aws, Some("eu-west-2".to_owned()))
+    );
+    let faults = folder
+        .declare(&text("bucket = \"No\"\npath = \".\"\nwatch = true\nsettle = \"1s\"\nport = 9000\nendpoint = \"x\""))
+        .err()
+        .unwrap();
+    let expected = [
+        "bucket",
+        "files lie in a folder or in a bucket, not in both",
+        "an object comes whole",
+        "port: unknown key",
+        "\"x\" is not an S3 endpoint",
+    ];
+    assert!(
+        faults.iter().zip(expected).all(|(fault, words)| fault.contains(words)) && faults.len() == expected.len(),
         "{faults:#?}"
     );
 }

@@ -1,34 +1,20 @@
 //! Which file of a topic has which offsets, a line for each beginning and end, synced before anybody goes by it.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::place::Stamp;
 use crate::error::{Error, Kind, Result};
 use crate::sync;
 use crate::time::Timestamp;
 
 /// Held while a manifest is read or written: several tables may read one topic, each with a manifest of its own in memory.
 static WRITING: Mutex<()> = Mutex::new(());
-
-/// By what a file is known to be as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp {
-    pub(super) bytes: u64,
-    pub(super) modified_ns: u64,
-}
-
-impl Stamp {
-    /// How long ago it was written to.
-    pub(super) fn age(&self) -> Duration {
-        let modified = UNIX_EPOCH + Duration::from_nanos(self.modified_ns);
-        SystemTime::now().duration_since(modified).unwrap_or_default()
-    }
-}
 
 /// A file that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +41,8 @@ enum Line {
 pub(super) struct Manifest {
     path: PathBuf,
     all: Vec<Taken>,
+    /// Where in `all` a file is.
+    places: HashMap<String, usize>,
     /// Bytes of the manifest that are in `all`.
     known: u64,
 }
@@ -76,7 +64,7 @@ impl Manifest {
         }
         // What a crash left may be in memory alone.
         sync::file(&file).map_err(&failed)?;
-        let mut manifest = Self { path: path.to_owned(), all: Vec::new(), known: 0 };
+        let mut manifest = Self { path: path.to_owned(), all: Vec::new(), places: HashMap::new(), known: 0 };
         manifest.read()?;
         Ok(manifest)
     }
@@ -101,12 +89,16 @@ impl Manifest {
     }
 
     /// What a file was when it was taken.
-    pub(super) fn stamp(&self, name: &str) -> Option<Stamp> {
-        self.all.iter().find(|taken| taken.name == name).map(|taken| taken.stamp)
+    pub(super) fn stamp(&self, name: &str) -> Option<&Stamp> {
+        self.of(name).map(|taken| &taken.stamp)
+    }
+
+    fn of(&self, name: &str) -> Option<&Taken> {
+        self.places.get(name).and_then(|at| self.all.get(*at))
     }
 
     /// Takes a file, unless another has taken one since; it begins where the one before it ended.
-    pub(super) fn take(&mut self, name: &str, stamp: Stamp, time: Timestamp) -> Result<()> {
+    pub(super) fn take(&mut self, name: &str, stamp: &Stamp, time: Timestamp) -> Result<()> {
         let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         self.read()?;
         let open = self.all.last().is_some_and(|last| last.next.is_none());
@@ -114,14 +106,17 @@ impl Manifest {
             return Ok(());
         }
         let time = self.all.last().map_or(time, |last| last.time.max(time));
-        self.append(&Line::Taken { file: name.to_owned(), stamp, time: time.0, first: self.end() })
+        self.append(&Line::Taken { file: name.to_owned(), stamp: stamp.clone(), time: time.0, first: self.end() })?;
+        let failed = failed(&self.path);
+        File::open(&self.path).and_then(|file| sync::data(&file)).map_err(failed)
     }
 
-    /// Notes that a file ends before an offset.
+    /// Notes that a file ends before an offset. What takes the next file syncs that too; until then nobody goes by it, and it can
+    /// be found out again.
     pub(super) fn finish(&mut self, name: &str, next: u64) -> Result<()> {
         let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         self.read()?;
-        match self.all.iter().find(|taken| taken.name == name).and_then(|taken| taken.next) {
+        match self.of(name).and_then(|taken| taken.next) {
             None => self.append(&Line::Read { file: name.to_owned(), next }),
             Some(same) if same == next => Ok(()),
             Some(other) => {
@@ -136,7 +131,7 @@ impl Manifest {
         let mut text = serde_json::to_vec(line).map_err(|cause| failed(cause.into()))?;
         text.push(b'\n');
         let mut file = File::options().append(true).open(&self.path).map_err(&failed)?;
-        file.write_all(&text).and_then(|()| sync::data(&file)).map_err(&failed)?;
+        file.write_all(&text).map_err(&failed)?;
         self.read()
     }
 
@@ -149,10 +144,12 @@ impl Manifest {
             let broken = |cause| Error::new(Kind::Corrupt, format!("manifest {}: {cause}", self.path.display()));
             match serde_json::from_str(line).map_err(broken)? {
                 Line::Taken { file, stamp, time, first } => {
+                    self.places.insert(file.clone(), self.all.len());
                     self.all.push(Taken { name: file, stamp, time: Timestamp(time), first, next: None });
                 }
                 Line::Read { file, next } => {
-                    self.all.iter_mut().filter(|taken| taken.name == file).for_each(|taken| taken.next = Some(next));
+                    let taken = self.places.get(&file).and_then(|at| self.all.get_mut(*at));
+                    taken.into_iter().for_each(|taken| taken.next = Some(next));
                 }
             }
             self.known += line.len() as u64;

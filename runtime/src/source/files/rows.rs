@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
-use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -32,9 +31,9 @@ struct Csv {
 
 impl Rows {
     /// Begins to read a file. What it is its name says: `.csv` has rows, all else lines; `.gz` and `.zst` after that are unpacked.
-    pub(super) fn open(path: &Path, options: &FilesOptions) -> io::Result<Self> {
-        let plain = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    pub(super) fn read(file: File, name: &str, options: &FilesOptions) -> io::Result<Self> {
+        let plain = BufReader::with_capacity(BUFFER_BYTES, file);
+        let name = name.to_lowercase();
         let (from, inner): (Box<dyn BufRead + Send>, &str) = if let Some(inner) = name.strip_suffix(".gz") {
             (Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(plain))), inner)
         } else if let Some(inner) = name.strip_suffix(".zst") {

@@ -1,6 +1,8 @@
 //! Files as they come, and the offsets that their lines have for good.
 
+use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 
 use super::*;
 
@@ -20,12 +22,17 @@ impl Folder {
     }
 
     fn options(&self) -> FilesOptions {
-        let (path, names) = (self.0.join("in"), "*".to_owned());
-        FilesOptions { path, names, watch: false, settle: Duration::ZERO, delimiter: b',', json: Vec::new() }
+        let names = "*".to_owned();
+        FilesOptions { names, watch: false, settle: Duration::ZERO, delimiter: b',', json: Vec::new() }
     }
 
     fn open(&self, options: FilesOptions, from: u64) -> FilePartition {
-        let mut opened = FilePartition::open(options, &self.0.join("files/topic.jsonl"), from).unwrap();
+        self.open_at("in", options, from)
+    }
+
+    fn open_at(&self, path: &str, options: FilesOptions, from: u64) -> FilePartition {
+        let place = Box::new(place::Folder::open(&self.0.join(path)).unwrap());
+        let mut opened = FilePartition::open(options, place, &self.0.join("files/topic.jsonl"), from).unwrap();
         opened.seek(from, Timestamp::MIN).unwrap();
         opened
     }
@@ -201,6 +208,6 @@ fn one_file_is_a_folder_of_one() {
     let folder = Folder::new("one");
     folder.put("a.csv", "a;b\n1;2\n");
     folder.put("b.csv", "x\n9\n");
-    let options = FilesOptions { path: folder.0.join("in/a.csv"), delimiter: b';', ..folder.options() };
-    assert_eq!(values(&mut folder.open(options, 0)), ["{\"a\":\"1\",\"b\":\"2\"}"]);
+    let options = FilesOptions { delimiter: b';', ..folder.options() };
+    assert_eq!(values(&mut folder.open_at("in/a.csv", options, 0)), ["{\"a\":\"1\",\"b\":\"2\"}"]);
 }
