@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use tidemill::emulate::population::Population;
-use tidemill_tests::daemon::{Daemon, pinterest};
+use tidemill_tests::daemon::{Daemon, pinterest, query};
 use tidemill_tests::place::{self, Folder, changeling};
 use tidemill_tests::things::House;
 use tidemill_tests::{fill, http};
@@ -103,4 +103,40 @@ fn boto3_and_the_aws_command_line_use_streams() {
     let log = fs::read_to_string(house.pipeline.with_file_name("log")).expect("the log");
     assert!(!log.contains(secret), "no secret is logged");
     daemon.stop();
+}
+
+#[test]
+fn requests_sends_what_the_original_emulators_sent() {
+    let Some(python) = python() else { return };
+    let folder = Folder::new("clients-emulators");
+    let gateway = "[gateway]\nlisten = \"127.0.0.1:0\"\n[gateway.stages.dev]\n\n[lake]\n";
+    let pipeline = pinterest(folder.path(), &[("[lake]\n", gateway)]);
+    let daemon = Daemon::start(&pipeline);
+    let stage = format!("http://{}/dev", daemon.gateway.expect("the gateway"));
+    let rows = 100;
+    let seen = seen(&python, "emulators.py", &[&stage, &rows.to_string()]);
+    let expected = json!({
+        "statuses": { "batch 200": 3 * rows, "stream 200": 3 * rows },
+        "answers": {
+            "batch": ["key_schema_id", "offsets", "value_schema_id"],
+            "stream": ["SequenceNumber", "ShardId"],
+        },
+    });
+    assert_eq!(seen, expected, "{seen:#}");
+    daemon.settle();
+    daemon.stop();
+    let same = |table: &str, columns: &[&str]| {
+        let all: String = columns.iter().map(|column| format!(" AND a.{column} IS b.{column}")).collect();
+        let sql = format!("SELECT count(*) FROM {table} a JOIN {table} b ON b.ind = a.ind + 100000 WHERE 1{all}");
+        assert_eq!(query(&pipeline, &sql)[1..], [rows.to_string()], "{table}: whichever variant, the same row");
+        assert_eq!(query(&pipeline, &format!("SELECT count(*) FROM {table}"))[1..], [(2 * rows).to_string()]);
+    };
+    same("pin", &["category", "follower_count", "poster_name"]);
+    same("geo", &["country", "timestamp"]);
+    same("user", &["age", "date_joined"]);
+    assert_eq!(
+        query(&pipeline, "SELECT count(*) FROM geo WHERE timestamp LIKE '2020-08-28 03:52:%'")[1..],
+        [(2 * rows).to_string()]
+    );
+    assert_eq!(query(&pipeline, "SELECT count(*) FROM tidemill_dead_letters")[1..], ["0"]);
 }
