@@ -12,13 +12,14 @@ use tidemill::emulate::population::Population;
 use tidemill_tests::daemon::{Daemon, query};
 use tidemill_tests::fill;
 use tidemill_tests::place::Folder;
+use tidemill_tests::torture::number;
 
 use super::house::{objects, pipeline, prove};
 
 /// Kills that have to land while something is under way: objects that wait, or files that no commit names.
 const KILLS: u32 = 25;
-/// Records of each topic. One in fifty is broken.
-const RECORDS: u64 = 12_000;
+/// Records of each topic, unless `TIDEMILL_LANDED` says otherwise. One in fifty is broken.
+const RECORDS: usize = 12_000;
 /// One object a record; folders by field, compressed; folders by time, by an interval of records; by the wall clock, which ends objects
 /// elsewhere each time.
 const LANDINGS: &str = r#"
@@ -49,10 +50,10 @@ topics_dir = "clock"
 rotate_schedule = "100ms"
 "#;
 
-fn fill(data: &Path) {
-    let population = Population::new(RECORDS, 3);
+fn fill(data: &Path, records: u64) {
+    let population = Population::new(records, 3);
     for (name, row) in fill::TABLES {
-        let records: Vec<Vec<u8>> = (0..RECORDS)
+        let records: Vec<Vec<u8>> = (0..records)
             .map(|index| {
                 let mut value = Vec::new();
                 row(&population, index, &mut value);
@@ -87,10 +88,11 @@ fn is_under_way(pipeline: &Path) -> bool {
 
 #[test]
 fn kills_change_no_object() {
+    let records = number("TIDEMILL_LANDED", RECORDS) as u64;
     let folder = Folder::in_memory("landing-kills");
     let (calm, rough) = (folder.path().join("calm"), folder.path().join("rough"));
     fs::create_dir_all(calm.join("data")).expect("a folder");
-    fill(&calm.join("data"));
+    fill(&calm.join("data"), records);
     assert!(Command::new("cp").arg("-r").args([&calm, &rough]).status().expect("cp").success());
     let made = |of: &Path| pipeline(of, &["pin", "geo", "user"], 2, LANDINGS);
     let (calm_file, rough_file) = (made(&calm), made(&rough));
@@ -103,7 +105,7 @@ fn kills_change_no_object() {
     let (mut landed, mut lives) = (0, 0);
     while landed < KILLS && lives < 10 * KILLS {
         let daemon = Daemon::start(&rough_file);
-        std::thread::park_timeout(Duration::from_millis(random.random_range(0..60)));
+        std::thread::park_timeout(Duration::from_millis(random.random_range(0..60 * records.div_ceil(RECORDS as u64))));
         daemon.kill();
         lives += 1;
         landed += u32::from(is_under_way(&rough_file));
@@ -113,7 +115,7 @@ fn kills_change_no_object() {
         .expect("a number");
     println!(
         "{landed} of {lives} kills landed while something was under way; {committed} of {} were committed",
-        4 * RECORDS
+        4 * records
     );
     assert_eq!(landed, KILLS, "{lives} lives: give it more records");
     let last = Daemon::start(&rough_file);
@@ -138,7 +140,7 @@ fn kills_change_no_object() {
     };
     let (expected, got) = (bytes(&calm), bytes(&rough));
     assert!(expected == got, "the bytes are the same");
-    assert!(expected.len() as u64 > RECORDS, "{} objects", expected.len());
+    assert!(expected.len() as u64 > records, "{} objects", expected.len());
     assert_eq!(fs::read_dir(rough.join("data/spool")).expect("the spool").count(), 0, "nothing is left in the spool");
     prove(&folder, &rough_file);
 }

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 use tidemill::emulate::population::Population;
 use tidemill_tests::daemon::Daemon;
 use tidemill_tests::place::{self, Folder};
+use tidemill_tests::torture::number;
 use tidemill_tests::{fill, http};
 
 use super::house::pipeline;
 
-const ROWS: u64 = 400;
+/// Rows of each topic, unless `TIDEMILL_LANDED` says otherwise.
+const ROWS: usize = 400;
 
 #[test]
 fn python_pyarrow_and_duckdb_find_the_rows_that_were_posted() {
@@ -18,13 +20,14 @@ fn python_pyarrow_and_duckdb_find_the_rows_that_were_posted() {
         println!("not asked for: TIDEMILL_CLIENTS names a Python with the packages of tests/clients/requirements.txt");
         return;
     };
+    let rows = number("TIDEMILL_LANDED", ROWS) as u64;
     let folder = Folder::new("landing-readers");
     let sections = "[landings.raw]\ntopics = [\"*\"]\nflush = 1\n[landings.many]\ntopics = [\"*\"]\nflush = 50\ngzip = 6\ntopics_dir = \"many\"\n";
     let file = pipeline(folder.path(), &["pin", "geo", "user"], 1, sections);
     let daemon = Daemon::start(&file);
-    let population = Population::new(ROWS, 5);
+    let population = Population::new(rows, 5);
     for (topic, row) in fill::TABLES {
-        let lines: Vec<String> = (0..ROWS)
+        let lines: Vec<String> = (0..rows)
             .map(|index| {
                 let mut line = Vec::new();
                 row(&population, index, &mut line);
@@ -44,7 +47,7 @@ fn python_pyarrow_and_duckdb_find_the_rows_that_were_posted() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     for topic in ["pin", "geo", "user"] {
-        let expected = json!({"objects": ROWS, "same_bytes": ROWS, "pyarrow": true, "duckdb": true, "gzip": true});
+        let expected = json!({"objects": rows, "same_bytes": rows, "pyarrow": true, "duckdb": true, "gzip": true});
         assert_eq!(seen[topic], expected, "{topic}: {seen:#}");
     }
 }
