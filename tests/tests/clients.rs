@@ -1,8 +1,11 @@
 //! Lake and streams as clients use them that are not ours: boto3, the AWS command line, pyarrow, DuckDB.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidemill::emulate::population::Population;
@@ -12,6 +15,9 @@ use tidemill_tests::things::House;
 use tidemill_tests::{fill, http};
 
 const ROWS: u64 = 700;
+const BUCKET: &str = "user-pinterest-bucket";
+/// For an S3 that takes any.
+const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "tidemill"), ("AWS_SECRET_ACCESS_KEY", "tidemill")];
 
 /// The Python with the clients' packages, where one is named.
 fn python() -> Option<String> {
@@ -31,10 +37,62 @@ fn seen(python: &str, script: &str, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn boto3_pyarrow_and_duckdb_read_the_lake() {
+fn boto3_the_aws_command_line_pyarrow_and_duckdb_read_the_lake() {
     let Some(python) = python() else { return };
     let folder = Folder::new("clients");
     let daemon = Daemon::start(&pinterest(folder.path(), &[]));
+    let endpoint = format!("http://{}", daemon.lake.expect("the embedded lake"));
+    fill_and_read(&python, daemon, &endpoint);
+}
+
+#[test]
+fn they_read_a_lake_in_another_s3() {
+    let Some(python) = python() else { return };
+    let moto = Moto::start(&python);
+    assert_eq!(http::request(moto.addr, "PUT", &format!("/{BUCKET}"), &[], b"").status, 200);
+    let folder = Folder::new("clients-moto");
+    let endpoint = format!("http://{}", moto.addr);
+    let file = pinterest(folder.path(), &[("endpoint = \"embedded\"", &format!("endpoint = \"{endpoint}\""))]);
+    let daemon = Daemon::start_in(&file, &KEYS.map(|(name, key)| (name, key.to_owned())));
+    fill_and_read(&python, daemon, &endpoint);
+    let mut audit = Command::new(place::command());
+    let audit = audit.arg("audit").arg(&file).arg("--json").envs(KEYS).output().expect("it starts");
+    let report: Value = serde_json::from_slice(&audit.stdout).expect("JSON");
+    assert_eq!(report["proven"], true, "{report:#}");
+}
+
+/// An S3 of another make, of the clients' packages; it ends when it is dropped.
+struct Moto {
+    addr: SocketAddr,
+    child: Child,
+}
+
+impl Moto {
+    fn start(python: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let addr = free.local_addr().expect("its address");
+        drop(free);
+        let mut command = Command::new(Path::new(python).with_file_name("moto_server"));
+        command.args(["-H", "127.0.0.1", "-p", &addr.port().to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().expect("moto_server");
+        let mut moto = Self { addr, child };
+        while TcpStream::connect(addr).is_err() {
+            assert!(moto.child.try_wait().expect("a process").is_none(), "moto_server ended");
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        moto
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Posts rows of all tables, waits until they are in the lake, and has them read.
+fn fill_and_read(python: &str, daemon: Daemon, endpoint: &str) {
     let population = Population::new(ROWS, 5);
     for (topic, row) in fill::TABLES {
         let lines: Vec<String> = (0..ROWS)
@@ -47,8 +105,7 @@ fn boto3_pyarrow_and_duckdb_read_the_lake() {
         http::post_lines(daemon.topics, topic, lines.iter().map(String::as_str), 50);
     }
     daemon.settle();
-    let endpoint = format!("http://{}", daemon.lake.expect("the embedded lake"));
-    let seen = seen(&python, "lake.py", &[&endpoint, "user-pinterest-bucket"]);
+    let seen = seen(python, "lake.py", &[endpoint, BUCKET]);
     for table in ["pin", "geo", "user"] {
         let counts = [&seen["tables"][table]["pyarrow"], &seen["tables"][table]["duckdb"]];
         assert_eq!(counts, [&json!(ROWS), &json!(ROWS)], "{table}: {seen:#}");

@@ -115,7 +115,7 @@ fn kills_change_no_object() {
         .expect("a number");
     println!(
         "{landed} of {lives} kills landed while something was under way; {committed} of {} were committed",
-        4 * records
+        5 * records
     );
     assert_eq!(landed, KILLS, "{lives} lives: give it more records");
     let last = Daemon::start(&rough_file);
