@@ -4,6 +4,7 @@ pub mod access;
 pub mod commit;
 pub mod disk;
 pub mod error;
+pub mod expression;
 mod json;
 pub mod metrics;
 pub mod process;

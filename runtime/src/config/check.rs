@@ -81,8 +81,8 @@ impl Columns<'_> {
     }
 
     fn aggregate(&mut self, path: &str, aggregate: &Aggregate) {
-        for (index, column) in aggregate.by.iter().enumerate() {
-            self.need(&format!("{path}.by[{index}]"), column, &SINGLE);
+        for (index, by) in aggregate.by.iter().enumerate() {
+            self.need(&format!("{path}.by[{index}]"), by.expression.column(), by.expression.takes());
         }
         if let Time::Column(column) = &aggregate.window.time {
             self.need(&format!("{path}.window.time"), column, &[Type::Timestamp]);

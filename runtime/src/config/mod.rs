@@ -5,6 +5,7 @@ mod check;
 mod connector;
 mod fault;
 mod gateway;
+mod grouping;
 pub mod keys;
 mod kinesis;
 mod landing;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::expression::{Expression, Grouping};
 use crate::lake::options::Endpoint;
 use crate::landing::options::Options;
 use crate::landing::partitioner::Partitioner;
@@ -232,7 +233,7 @@ fn field(field: &Field) -> [String; 2] {
 }
 
 fn draw_aggregate(aggregate: &Aggregate) -> Vec<Vec<String>> {
-    let by = if aggregate.by.is_empty() { "all rows together".to_owned() } else { aggregate.by.join(", ") };
+    let by = if aggregate.by.is_empty() { "all rows together".to_owned() } else { groupings(&aggregate.by) };
     let Kind::Tumbling { size } = aggregate.window.kind;
     let (size, lateness) = (show_duration(size), show_duration(aggregate.window.lateness));
     let window = match &aggregate.window.time {
@@ -242,6 +243,14 @@ fn draw_aggregate(aggregate: &Aggregate) -> Vec<Vec<String>> {
     let mut rows = vec![row(["by", &by]), row(["window", &window])];
     rows.extend(aggregate.measures.iter().map(|(name, measure)| row([name, &measure.to_string()])));
     rows
+}
+
+fn groupings(by: &[Grouping]) -> String {
+    let shown = |by: &Grouping| match &by.expression {
+        Expression::Column(column) if *column == by.name => column.clone(),
+        expression => format!("{} = {expression}", by.name),
+    };
+    by.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 fn draw_query(pipeline: &Pipeline, query: &Query) -> Vec<String> {

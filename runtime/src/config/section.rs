@@ -1,5 +1,7 @@
 //! A table of the file as it is read: each key asked for once, each value's type checked, the rest unknown.
 
+mod bounds;
+
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -12,6 +12,7 @@ use tidemill::component::limits::Limits;
 use tidemill::component::{Component, Host};
 use tidemill::decode::Decoder;
 use tidemill::emulate::population::Population;
+use tidemill::expression::Grouping;
 use tidemill::lake::options::Format;
 use tidemill::lake::{Profile, SegmentWriter};
 use tidemill::log::Topic;
@@ -180,7 +181,7 @@ fn window() {
     let chunks = cleaned();
     let aggregate = Aggregate {
         name: "pins_per_category".into(),
-        by: vec!["category".into()],
+        by: vec![Grouping::column("category")],
         window: Window {
             kind: Kind::Tumbling { size: Duration::from_secs(60) },
             time: Time::Append,
