@@ -9,8 +9,10 @@ mod json;
 pub mod metrics;
 pub mod process;
 pub mod record;
+pub mod rolled;
 pub mod sabotage;
 pub mod schema;
+pub mod sum;
 pub mod sync;
 pub mod text;
 pub mod time;
@@ -25,6 +27,7 @@ pub mod emulate;
 pub mod lake;
 pub mod landing;
 pub mod log;
+pub mod rollup;
 pub mod source;
 pub mod window;
 
