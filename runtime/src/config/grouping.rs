@@ -1,5 +1,6 @@
 //! What rows are grouped by, as a file writes it: `by = ["category", { name = "post_year", year = "timestamp" }]`.
 
+use crate::error::Result;
 use crate::expression::{Expression, Grouping, Part, Range, Ranges};
 use crate::time::Zone;
 
@@ -10,17 +11,26 @@ use super::section::{Item, Section};
 /// Reads the groupings in the list `key`, each with the dotted path of where its name stands: columns by their names, and tables
 /// for what is computed of one. Those that are wrong are told and left out.
 pub(super) fn read(section: &Section<'_>, key: &'static str) -> Vec<(String, Grouping)> {
+    read_with(section, key, names::column)
+}
+
+/// The same of columns whose names are for `check` to judge.
+pub(super) fn read_with(
+    section: &Section<'_>,
+    key: &'static str,
+    check: fn(&str) -> Result<()>,
+) -> Vec<(String, Grouping)> {
     let mut found: Vec<(String, Grouping)> = Vec::new();
     for item in section.texts_or_items(key) {
         let (path, grouping) = match item {
-            Item::Text { path, text } => match names::column(&text) {
+            Item::Text { path, text } => match check(&text) {
                 Ok(()) => (path, Grouping::column(text)),
                 Err(fault) => {
                     section.wrong_at(&path, &fault);
                     continue;
                 }
             },
-            Item::Section(section) => match computed(&section) {
+            Item::Section(section) => match computed(&section, check) {
                 Some(grouping) => (section.path_of("name"), grouping),
                 None => continue,
             },
@@ -37,19 +47,19 @@ pub(super) fn read(section: &Section<'_>, key: &'static str) -> Vec<(String, Gro
 
 /// `{ name = "post_year", year = "timestamp", zone = "Europe/London" }`, or
 /// `{ name = "age_group", ranges = "age", labels = { "18-24" = [18, 24], "50+" = [51, inf] } }`.
-fn computed(section: &Section<'_>) -> Option<Grouping> {
+fn computed(section: &Section<'_>, check: fn(&str) -> Result<()>) -> Option<Grouping> {
     section.need("name", "name = \"NAME\" of the column that shows it");
     let name = section.text("name").filter(|name| section.judge("name", names::column(name)).is_some());
     let mut given: Vec<(&str, Option<Expression>)> = Vec::new();
     let zone = zone(section);
     for (word, part) in Part::ALL {
-        let column = column(section, word);
+        let column = column(section, word, check);
         if section.has(word) {
             let part = column.zip(zone.clone()).map(|(column, zone)| Expression::Part { part, column, zone });
             given.push((word, part));
         }
     }
-    let label = label(section);
+    let label = label(section, check);
     if section.has("ranges") {
         given.push(("ranges", label));
         if section.has("zone") {
@@ -75,8 +85,8 @@ fn zone(section: &Section<'_>) -> Option<Zone> {
     }
 }
 
-fn label(section: &Section<'_>) -> Option<Expression> {
-    let column = column(section, "ranges");
+fn label(section: &Section<'_>, check: fn(&str) -> Result<()>) -> Option<Expression> {
+    let column = column(section, "ranges", check);
     let bounds = section.section("labels").bounds();
     match (section.has("ranges"), section.has("labels")) {
         (true, true) => {}
@@ -95,6 +105,6 @@ fn label(section: &Section<'_>) -> Option<Expression> {
     column.zip(ranges).map(|(column, ranges)| Expression::Label { column, ranges })
 }
 
-fn column(section: &Section<'_>, key: &'static str) -> Option<String> {
-    section.text(key).filter(|column| section.judge(key, names::column(column)).is_some())
+fn column(section: &Section<'_>, key: &'static str, check: fn(&str) -> Result<()>) -> Option<String> {
+    section.text(key).filter(|column| section.judge(key, check(column)).is_some())
 }

@@ -16,6 +16,7 @@ mod paths;
 mod picture;
 pub mod plan;
 mod read;
+mod rollup;
 mod section;
 mod table;
 mod topic;

@@ -12,6 +12,7 @@ use crate::decode::Unwrap;
 use crate::lake;
 use crate::landing;
 use crate::log;
+use crate::rollup::spec::Rollup;
 use crate::source::options::FilesOptions;
 use crate::window::spec::Aggregate;
 
@@ -44,6 +45,8 @@ pub struct Pipeline {
     pub tables: Vec<Table>,
     /// The topics that are landed as they came, in the file's order.
     pub landings: Vec<Landing>,
+    /// The rollups, in the file's order.
+    pub rollups: Vec<Rollup>,
     /// The named queries, in the file's order.
     pub queries: Vec<Query>,
     /// Whose signature components must carry.

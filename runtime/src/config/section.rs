@@ -65,6 +65,14 @@ impl<'a> Section<'a> {
         self.astray_at(&self.path_of(key), wrong);
     }
 
+    /// Says why `key` cannot be here, where it is.
+    pub(super) fn refuse(&self, key: &'static str, wrong: &Error) {
+        if self.has(key) {
+            self.asked.borrow_mut().push(key);
+            self.wrong(key, wrong);
+        }
+    }
+
     /// Says what is wrong with the section's own name, if something is.
     pub(super) fn judge_name(&self, result: Result<()>) {
         if let Err(error) = result {

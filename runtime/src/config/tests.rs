@@ -6,6 +6,7 @@ mod faults;
 mod grouping;
 mod landing;
 mod parameters;
+mod rollup;
 mod trust;
 
 use std::fs;

@@ -1,5 +1,6 @@
-//! What the cache of a pipeline holds: its tables with their columns, its aggregates, its queries.
+//! What the cache of a pipeline holds: its tables with their columns, its aggregates, its rollups, its queries.
 
+use super::rollups;
 use super::table::Table;
 use crate::cache::{AggregateLayout, Layout};
 use crate::config::plan::Pipeline;
@@ -13,6 +14,7 @@ pub fn layout<'a>(pipeline: &Pipeline, tables: impl IntoIterator<Item = &'a Tabl
         pipeline: pipeline.name.clone(),
         tables: Vec::new(),
         aggregates: Vec::new(),
+        rollups: Vec::new(),
         queries: pipeline.queries.iter().map(|query| (query.name.clone(), query.sql.clone())).collect(),
     };
     for table in tables {
@@ -26,5 +28,6 @@ pub fn layout<'a>(pipeline: &Pipeline, tables: impl IntoIterator<Item = &'a Tabl
             layout.aggregates.push(AggregateLayout { name, table: of, fields, by: aggregate.by.len(), definition });
         }
     }
+    layout.rollups = rollups::layouts(&pipeline.rollups, &layout.tables)?;
     Ok(layout)
 }

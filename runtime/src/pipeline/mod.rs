@@ -17,6 +17,7 @@ pub mod layout;
 pub mod places;
 pub mod redrive;
 pub mod replay;
+pub mod rollups;
 mod segments;
 pub mod shadow;
 pub mod shelf;
