@@ -1,27 +1,8 @@
 -- The median of the pins' follower counts by age group and by the year of joining, 2015 to 2020:
 -- the lower one, the ceil(n / 2)-th smallest, as Spark's percentile_approx(x, 0.5). Unknown counts do not count.
--- Pins are counted by value first, so that only the values are ordered.
--- Age groups: 18-24, 25-35, 36-50, +50 (51 or more); nobody is younger than 18.
+-- Age groups: 18-24, 25-35, 36-50, +50 (51 or more); whoever is younger is in none.
 -- Order: age group, the youngest first, year.
-WITH
-  counts AS (
-    SELECT
-      CASE WHEN age <= 24 THEN '18-24' WHEN age <= 35 THEN '25-35' WHEN age <= 50 THEN '36-50' ELSE '+50' END AS age_group,
-      CAST(substr(date_joined, 1, 4) AS INTEGER) AS post_year,
-      follower_count, count(follower_count) AS pins
-    FROM pin JOIN user USING (ind)
-    WHERE age >= 18 AND date_joined >= '2015' AND date_joined < '2021'
-    GROUP BY age_group, post_year, follower_count
-  ),
-  ranks AS (
-    SELECT
-      age_group, post_year, follower_count, pins,
-      sum(pins) OVER (PARTITION BY age_group, post_year ORDER BY follower_count) AS upto,
-      sum(pins) OVER (PARTITION BY age_group, post_year) AS total
-    FROM counts
-  )
-SELECT age_group, post_year, min(follower_count) AS median_follower_count
-FROM ranks
-WHERE upto >= (total + 1) / 2
-GROUP BY age_group, post_year
+SELECT age_group, post_year, median_follower_count
+FROM followers_by_join_year_and_age_group
+WHERE age_group IS NOT NULL AND post_year BETWEEN 2015 AND 2020
 ORDER BY age_group = '+50', age_group, post_year;

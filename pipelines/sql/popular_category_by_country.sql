@@ -2,9 +2,8 @@
 -- Order: country, category.
 SELECT country, category, category_count
 FROM (
-  SELECT country, category, count(*) AS category_count, rank() OVER (PARTITION BY country ORDER BY count(*) DESC) AS place
-  FROM pin JOIN geo USING (ind)
-  GROUP BY country, category
+  SELECT country, category, category_count, rank() OVER (PARTITION BY country ORDER BY category_count DESC) AS place
+  FROM pins_by_country_and_category
 )
 WHERE place = 1
 ORDER BY country, category;

@@ -3,12 +3,8 @@
 SELECT post_year, category, category_count
 FROM (
   SELECT post_year, category, category_count, rank() OVER (PARTITION BY post_year ORDER BY category_count DESC) AS place
-  FROM (
-    SELECT CAST(substr(timestamp, 1, 4) AS INTEGER) AS post_year, category, count(*) AS category_count
-    FROM pin JOIN geo USING (ind)
-    WHERE timestamp >= '2018' AND timestamp < '2023'
-    GROUP BY post_year, category
-  )
+  FROM pins_by_year_and_category
+  WHERE post_year BETWEEN 2018 AND 2022
 )
 WHERE place = 1
 ORDER BY post_year, category;

@@ -25,7 +25,75 @@ pub enum Value {
     Timestamp(Timestamp),
 }
 
+/// The same, borrowed from the column or the answer in which it lies.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// No value.
+    Null,
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Int64(i64),
+    /// A floating point number.
+    Float64(f64),
+    /// UTF-8 text (JSON too).
+    Text(&'a str),
+    /// Any bytes.
+    Bytes(&'a [u8]),
+    /// A point in time.
+    Timestamp(Timestamp),
+}
+
+impl ValueRef<'_> {
+    /// Whether there is no value.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// A copy that lies nowhere else.
+    pub fn owned(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Boolean(value) => Value::Boolean(value),
+            Self::Int64(value) => Value::Int64(value),
+            Self::Float64(value) => Value::Float64(value),
+            Self::Text(text) => Value::Text(text.to_owned()),
+            Self::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+            Self::Timestamp(at) => Value::Timestamp(at),
+        }
+    }
+}
+
+/// Floats by their bits, as those of [`Value`].
+impl PartialEq for ValueRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Boolean(a), Self::Boolean(b)) => a == b,
+            (Self::Int64(a), Self::Int64(b)) => a == b,
+            (Self::Float64(a), Self::Float64(b)) => a.to_bits() == b.to_bits(),
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Bytes(a), Self::Bytes(b)) => a == b,
+            (Self::Timestamp(a), Self::Timestamp(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
 impl Value {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> ValueRef<'_> {
+        match self {
+            Self::Null => ValueRef::Null,
+            Self::Boolean(value) => ValueRef::Boolean(*value),
+            Self::Int64(value) => ValueRef::Int64(*value),
+            Self::Float64(value) => ValueRef::Float64(*value),
+            Self::Text(text) => ValueRef::Text(text),
+            Self::Bytes(bytes) => ValueRef::Bytes(bytes),
+            Self::Timestamp(at) => ValueRef::Timestamp(*at),
+        }
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Self::Null => 0,

@@ -11,12 +11,14 @@ use crate::daemon::{Daemon, query};
 use crate::place::replace;
 use crate::things::{House, post};
 
-/// Two aggregates of the table `thing`: one whose window stays open, one whose windows close after a second.
+/// Two aggregates of the table `thing`: one whose window stays open, one whose windows close after a second. And a rollup.
 pub const AGGREGATES: (&str, &str) = (
     "[tables.thing.limits]",
     "[[tables.thing.aggregates]]\nname = \"ever\"\nby = [\"mark\"]\nwindow = { kind = \"tumbling\", size = \"876000h\", time = \"append\" }\n\
      measures = { things = \"count()\" }\n[[tables.thing.aggregates]]\nname = \"soon\"\nby = [\"mark\"]\n\
-     window = { kind = \"tumbling\", size = \"1s\", time = \"append\" }\nmeasures = { things = \"count()\" }\n[tables.thing.limits]",
+     window = { kind = \"tumbling\", size = \"1s\", time = \"append\" }\nmeasures = { things = \"count()\" }\n[rollups.now]\nfrom = \"thing\"\nby = [\"mark\"]\n\
+     measures = { things = \"count()\", least = \"min(ind)\", middle = \"median(ind)\", kinds = \"count_distinct(mark)\", \
+     top = \"top(mark, ind)\" }\n[tables.thing.limits]",
 );
 
 /// The single number that a query answers.

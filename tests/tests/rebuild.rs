@@ -79,10 +79,14 @@ fn content(pipeline: &Path) -> Vec<(String, Vec<String>)> {
         if columns.contains(&"_group".to_owned()) {
             let shown: Vec<&str> =
                 columns[1..].iter().map(String::as_str).filter(|column| *column != "_group").collect();
-            let group = "iif(_closed, NULL, _group)";
+            // A rollup's groups have no windows, and are numbered as they come.
+            let closes = columns.contains(&"_closed".to_owned());
+            let group = if closes { "iif(_closed, NULL, _group)" } else { "NULL" };
             *rows = sorted(pipeline, &format!("SELECT {}, {group} FROM {name}", shown.join(", ")));
         }
     }
+    // What stands behind the groups of rollups goes by their numbers.
+    content.retain(|(name, _)| !["tidemill_rolled", "tidemill_stretches"].contains(&name.as_str()));
     content.sort();
     content
 }

@@ -8,6 +8,7 @@ use super::fault::{During, kind, message};
 use super::file;
 use super::group;
 use super::layout::{Layout, create_view, quote};
+use super::rolled;
 use super::row::{run, select};
 use super::store;
 use crate::error::{Error, Kind, Result};
@@ -41,6 +42,9 @@ pub(super) fn anew(connection: &Connection, layout: &Layout) -> Result<()> {
         let same = wanted.iter().any(|object| object.name == name && object.definition == definition);
         if kind == "aggregate" && !same {
             group::forget(connection, &name)?;
+        }
+        if kind == "rollup" {
+            rolled::forget(connection, &name)?;
         }
         // A table then has all that the lake has; an aggregate has the count of late rows that it had.
         if kind == "table" || !same {
@@ -101,6 +105,10 @@ fn wanted(layout: &Layout) -> Vec<Wanted<'_>> {
         let definition = format!("{create} {}", aggregate.definition);
         let (name, of) = (&aggregate.name, Some(aggregate.table.as_str()));
         wanted.push(Wanted { name, kind: "aggregate", of, definition, create });
+    }
+    for rollup in &layout.rollups {
+        let (name, create, definition) = (&rollup.name, rollup.create(), rolled::definition(rollup, &layout.tables));
+        wanted.push(Wanted { name, kind: "rollup", of: None, definition, create });
     }
     for (name, sql) in &layout.queries {
         let create = create_view(name, sql);
@@ -163,8 +171,10 @@ impl Wanted<'_> {
     /// Makes the object for rows from the beginning on.
     fn make_whole(&self, connection: &Connection) -> Result<()> {
         connection.execute(&self.create, []).map_err(|cause| self.fault(&cause))?;
+        // A rollup is not what its definition says before it has been computed.
+        let definition = if self.kind == "rollup" { rolled::PENDING } else { &self.definition };
         let sql = "INSERT INTO tidemill_layout VALUES (?, ?, ?)";
-        run(connection, "note its layout", sql, params![self.name, self.kind, self.definition]).map(drop)
+        run(connection, "note its layout", sql, params![self.name, self.kind, definition]).map(drop)
     }
 
     fn fault(&self, cause: &rusqlite::Error) -> Error {
@@ -183,6 +193,9 @@ impl Present {
         if self.kind == "aggregate" {
             group::forget(connection, &self.name)?;
         }
+        if self.kind == "rollup" {
+            rolled::forget(connection, &self.name)?;
+        }
         run(connection, "note where it begins", "DELETE FROM tidemill_begun WHERE name = ?", [&self.name])?;
         run(connection, "note its layout", "DELETE FROM tidemill_layout WHERE name = ?", [&self.name]).map(drop)
     }
@@ -198,6 +211,11 @@ impl Present {
         let Self { name, kind, .. } = self;
         match (kind.as_str(), changed) {
             ("query", _) => None,
+            // One that was never computed is computed now.
+            ("rollup", true) if self.definition == rolled::PENDING => None,
+            ("rollup", true) => Some(format!(
+                "rollup {name:?}: its tables or its definition changed; it is computed anew from the cached rows"
+            )),
             (_, true) => Some(format!("{kind} {name:?}: its columns or its definition changed; its rows begin anew")),
             (_, false) => Some(format!("{kind} {name:?}: it is no longer declared; its rows are gone from the cache")),
         }

@@ -11,7 +11,7 @@ use rusqlite::types::{Null, ToSqlOutput, ValueRef};
 
 use crate::schema::Type;
 use crate::time::Timestamp;
-use crate::value::Value;
+use crate::value::{Value, ValueRef as Borrowed};
 
 /// A column whose values are bound to statements.
 pub(super) enum Cells<'a> {
@@ -58,6 +58,20 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// The value of `row`, which lies in the column, as the cache will show it: NaN is null, both zeros are one; a list is `true`.
+    pub(super) fn value(&self, row: usize) -> Borrowed<'_> {
+        match self {
+            _ if self.array().is_null(row) => Borrowed::Null,
+            Self::Boolean(column) => Borrowed::Boolean(column.value(row)),
+            Self::Int64(column) => Borrowed::Int64(column.value(row)),
+            Self::Float64(column) => float(column.value(row)),
+            Self::Text(column) => Borrowed::Text(column.value(row)),
+            Self::Bytes(column) => Borrowed::Bytes(column.value(row)),
+            Self::Timestamp(column) => Borrowed::Timestamp(Timestamp(column.value(row))),
+            Self::List(_) => Borrowed::Boolean(true),
+        }
+    }
+
     fn array(&self) -> &dyn Array {
         match self {
             Self::Boolean(column) => column,
@@ -69,6 +83,29 @@ impl<'a> Cells<'a> {
             Self::List(column) => column,
         }
     }
+}
+
+/// The value of a field of this type that the cache shows so; null where it cannot be one. A list is `true`.
+pub(super) fn read(kind: Type, shown: ValueRef<'_>) -> Borrowed<'_> {
+    match (kind, shown) {
+        (Type::Boolean, ValueRef::Integer(value)) => Borrowed::Boolean(value != 0),
+        (Type::Int64, ValueRef::Integer(value)) => Borrowed::Int64(value),
+        (Type::Float64, ValueRef::Real(value)) => float(value),
+        (Type::Float64, ValueRef::Integer(value)) => Borrowed::Float64(value as f64),
+        (Type::Text | Type::Json, ValueRef::Text(text)) => {
+            std::str::from_utf8(text).map_or(Borrowed::Null, Borrowed::Text)
+        }
+        (Type::Bytes, ValueRef::Blob(bytes)) => Borrowed::Bytes(bytes),
+        (Type::Timestamp, ValueRef::Integer(at)) => Borrowed::Timestamp(Timestamp(at)),
+        (Type::Timestamp, ValueRef::Text(text)) => TimeText::read(text).map_or(Borrowed::Null, Borrowed::Timestamp),
+        (Type::Float64List | Type::TextList, shown) if shown != ValueRef::Null => Borrowed::Boolean(true),
+        _ => Borrowed::Null,
+    }
+}
+
+fn float(value: f64) -> Borrowed<'static> {
+    // Adding nothing makes one zero of two.
+    if value.is_nan() { Borrowed::Null } else { Borrowed::Float64(value + 0.0) }
 }
 
 /// Binds one value as a column of the cache shows it.
@@ -142,6 +179,28 @@ impl TimeText {
         text
     }
 
+    /// The time that this text shows; none where it shows none.
+    fn read(text: &[u8]) -> Option<Timestamp> {
+        let digits = |from: usize, to: usize| {
+            text.get(from..to)?
+                .iter()
+                .try_fold(0i64, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
+        };
+        let apart = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':')];
+        let calendar = apart.iter().all(|(place, byte)| text.get(*place) == Some(byte));
+        if !calendar {
+            return std::str::from_utf8(text).ok()?.parse().ok().map(Timestamp);
+        }
+        let fraction = match text.get(19..)? {
+            [] => 0,
+            [b'.', six @ ..] if six.len() == 6 => digits(20, 26)?,
+            _ => return None,
+        };
+        let seconds = (digits(11, 13)? * 60 + digits(14, 16)?) * 60 + digits(17, 19)?;
+        let days = days(digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
+        Some(Timestamp((days * 86_400 + seconds) * 1_000_000 + fraction))
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
@@ -174,6 +233,14 @@ fn date(days: i64) -> (i64, i64, i64) {
     (cycle * 400 + year + turned, month, day)
 }
 
+/// How many days after 1970-01-01 a date is; the other way round than [`date`].
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (cycle, of_cycle) = (year.div_euclid(400), year.rem_euclid(400));
+    let day = (153 * month + 2) / 5 + day - 1;
+    cycle * 146_097 + of_cycle * 365 + of_cycle / 4 - of_cycle / 100 + day - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +248,7 @@ mod tests {
     fn check(time: &str, text: &str) {
         let at = Timestamp::parse(time).unwrap();
         assert_eq!(std::str::from_utf8(TimeText::of(at).bytes()).unwrap(), text, "{time}");
+        assert_eq!(TimeText::read(text.as_bytes()), Some(at), "{time}");
     }
 
     #[test]
@@ -199,6 +267,7 @@ mod tests {
         for day in 0..146_097 {
             let at = Timestamp(day * 86_400_000_000);
             let ours = String::from_utf8(TimeText::of(at).bytes().to_vec()).unwrap();
+            assert_eq!(TimeText::read(ours.as_bytes()), Some(at));
             assert_eq!(ours.replace(' ', "T") + "Z", at.to_string());
         }
     }
@@ -207,6 +276,10 @@ mod tests {
     fn is_a_number_where_no_calendar_reaches() {
         assert_eq!(TimeText::of(Timestamp::MIN).bytes(), i64::MIN.to_string().as_bytes());
         assert_eq!(TimeText::of(Timestamp(i64::MAX)).bytes(), i64::MAX.to_string().as_bytes());
+        assert_eq!(TimeText::read(i64::MIN.to_string().as_bytes()), Some(Timestamp::MIN));
+        for text in ["", "yesterday", "2019-01-01 07:21:1", "2019-01-01 07:21:13.25", "2019-0x-01 07:21:13"] {
+            assert_eq!(TimeText::read(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::latest::Latest;
 use super::layout::TableLayout;
 use super::ledger;
 use super::letters;
+use super::rolled::Rolled;
 use super::row::{self, Generation};
 use super::store::Store;
 use crate::commit::{Became, DeadLetter, Epoch, Group, Object, Revision, Segment};
@@ -43,6 +44,11 @@ impl<'a> Commit<'a> {
             return Err(internal(format!("table {table:?}: the cache does not have it")));
         };
         put(&self.store.connection, layout, sql, rows)
+    }
+
+    /// The rollups, as this commit sees and leaves them.
+    pub fn rolled(&self) -> Rolled<'_> {
+        Rolled::new(&self.store.connection, &self.store.rollups)
     }
 
     /// Shows the groups that changed and those that closed. Open groups keep their state, closed ones lose it; a

@@ -2,6 +2,8 @@
 //!
 //! They are temporary tables of the connection: on disk where they are large, gone with it, and never in the cache's file.
 
+mod rolled;
+
 use arrow_array::RecordBatch;
 use rusqlite::Row;
 
@@ -16,6 +18,8 @@ use crate::error::Result;
 use crate::schema::{Field, Type};
 use crate::time::Timestamp;
 use crate::value::Value;
+
+pub use self::rolled::DerivedRollups;
 
 /// The most strays that are told.
 const STRAYS_MAX: usize = 1000;

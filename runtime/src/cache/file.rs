@@ -29,7 +29,7 @@ const LOG_PAGES: u32 = (256 << 20) / PAGE_BYTES;
 /// How long to wait for another program's lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// Statements that stay prepared.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// What is found where a cache should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

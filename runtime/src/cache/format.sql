@@ -6,10 +6,11 @@ CREATE TABLE tidemill_pipeline (
   instance TEXT NOT NULL
 );
 
--- What the cache proper holds, as it was declared: tables, aggregates, queries.
+-- What the cache proper holds, as it was declared: tables, aggregates, rollups, queries. A rollup without a
+-- definition is still to be computed.
 CREATE TABLE tidemill_layout (
   name TEXT NOT NULL PRIMARY KEY,
-  kind TEXT NOT NULL CHECK (kind IN ('table', 'aggregate', 'query')),
+  kind TEXT NOT NULL CHECK (kind IN ('table', 'aggregate', 'rollup', 'query')),
   definition TEXT NOT NULL
 ) WITHOUT ROWID;
 
@@ -176,4 +177,23 @@ CREATE TABLE tidemill_marks (
   watermark INTEGER NOT NULL,
   idle INTEGER NOT NULL,
   PRIMARY KEY (aggregate, partition)
+) WITHOUT ROWID;
+
+-- The groups of rollups; `number` is the group's row in the rollup's own table, `state` what its measures are computed from.
+CREATE TABLE tidemill_rolled (
+  rollup TEXT NOT NULL,
+  key BLOB NOT NULL,
+  number INTEGER NOT NULL,
+  state BLOB NOT NULL,
+  PRIMARY KEY (rollup, key)
+) WITHOUT ROWID;
+
+-- What of a group does not fit into its state: values in their order, in stretches from `first` on up to the next.
+CREATE TABLE tidemill_stretches (
+  rollup TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  cell INTEGER NOT NULL,
+  first BLOB NOT NULL,
+  entries BLOB NOT NULL,
+  PRIMARY KEY (rollup, number, cell, first)
 ) WITHOUT ROWID;

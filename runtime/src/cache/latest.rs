@@ -102,6 +102,11 @@ impl Place {
         Ok(Self { time, partition: int64("_partition")?, offset: int64("_offset")?, row: int64("_row")? })
     }
 
+    /// The place of a row as far as the cache keeps it.
+    pub(super) fn at(&self, row: usize) -> (i64, i64, i64) {
+        (self.time.value(row), self.partition.value(row), self.offset.value(row))
+    }
+
     fn compare(&self, a: u32, b: u32) -> Ordering {
         let at = |row: u32| {
             let row = row as usize;

@@ -23,6 +23,8 @@ pub struct Layout {
     pub tables: Vec<TableLayout>,
     /// The aggregates.
     pub aggregates: Vec<AggregateLayout>,
+    /// The rollups.
+    pub rollups: Vec<RollupLayout>,
     /// The named queries: a name, and one SELECT.
     pub queries: Vec<(String, String)>,
 }
@@ -53,6 +55,21 @@ pub struct AggregateLayout {
     pub definition: String,
 }
 
+/// A rollup as the cache shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RollupLayout {
+    /// Its name.
+    pub name: String,
+    /// The tables that it is over.
+    pub tables: Vec<String>,
+    /// The columns that it is grouped by, its measures.
+    pub fields: Vec<Field>,
+    /// How many columns it is grouped by.
+    pub by: usize,
+    /// All that its rows depend on beside its tables, as text; when it differs from the file's, the rollup is computed anew.
+    pub definition: String,
+}
+
 /// Every fault of a layout: its names, its keys, and queries that do not compile over it. Touches no file.
 pub fn check(layout: &Layout) -> Vec<Error> {
     let mut faults = layout.faults();
@@ -72,14 +89,15 @@ impl Layout {
         let mut taken = HashSet::new();
         let tables = self.tables.iter().map(|table| ("table", &table.name));
         let aggregates = self.aggregates.iter().map(|aggregate| ("aggregate", &aggregate.name));
+        let rollups = self.rollups.iter().map(|rollup| ("rollup", &rollup.name));
         let queries = self.queries.iter().map(|(name, _)| ("query", name));
-        for (word, name) in tables.chain(aggregates).chain(queries) {
+        for (word, name) in tables.chain(aggregates).chain(rollups).chain(queries) {
             let lower = name.to_ascii_lowercase();
             if !is_name(name) || lower.starts_with("sqlite_") || lower.starts_with("tidemill_") {
                 faults.push(bad_name(word, name));
             } else if !taken.insert(lower) {
                 faults.push(input(format!(
-                    "{word} {name:?}: the name is taken; tables, aggregates and queries share them"
+                    "{word} {name:?}: the name is taken; tables, aggregates, rollups and queries share them"
                 )));
             }
         }
@@ -89,6 +107,10 @@ impl Layout {
         for aggregate in &self.aggregates {
             let faulty = column_faults(&aggregate.fields).into_iter();
             faults.extend(faulty.map(|fault| fault.within(format!("aggregate {:?}", aggregate.name))));
+        }
+        for rollup in &self.rollups {
+            let faulty = column_faults(&rollup.fields).into_iter();
+            faults.extend(faulty.map(|fault| fault.within(format!("rollup {:?}", rollup.name))));
         }
         faults
     }
@@ -175,6 +197,15 @@ impl AggregateLayout {
             quote(&self.name),
             fields.join(", ")
         )
+    }
+}
+
+impl RollupLayout {
+    /// The statement that creates its table: its fields and the group's number.
+    pub(super) fn create(&self) -> String {
+        let fields: String =
+            self.fields.iter().map(|field| format!("{} {}, ", quote(&field.name), declared(field.kind))).collect();
+        format!("CREATE TABLE {} ({fields}\"_group\" INTEGER PRIMARY KEY)", quote(&self.name))
     }
 }
 

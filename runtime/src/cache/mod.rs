@@ -21,12 +21,14 @@ mod file;
 pub(crate) mod fuzz;
 mod group;
 mod history;
+mod joined;
 mod latest;
 mod ledger;
 pub mod letters;
 mod percentile;
 mod rebuild;
 mod revise;
+mod rolled;
 mod row;
 mod store;
 #[cfg(test)]
@@ -35,13 +37,18 @@ mod written;
 
 pub use audit::{Holding, Lines, Position, Unbalanced};
 pub use commit::Commit;
-pub use derive::{DerivedAggregate, DerivedTable, Differs, Given, GroupStray, Stray};
+pub use derive::{DerivedAggregate, DerivedRollups, DerivedTable, Differs, Given, GroupStray, Stray};
 pub use group::{Mark, Marks};
 pub use history::Work;
+pub use joined::Joined;
 pub use latest::Latest;
-pub use layout::{AggregateLayout, Layout, TableLayout, check};
+pub use layout::{AggregateLayout, Layout, RollupLayout, TableLayout, check};
 pub use rebuild::{Part, Rebuild};
 pub use revise::Revise;
+pub use rolled::Rolled;
 pub use row::Generation;
 pub use store::Store;
 pub use written::{Fate, Holdings, Replaced};
+
+#[cfg(test)]
+pub(crate) use tests::execute;

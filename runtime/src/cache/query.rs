@@ -185,6 +185,11 @@ impl Reader {
         self.names("aggregate")
     }
 
+    /// The rollups, by name.
+    pub fn rollups(&self) -> Result<Vec<String>> {
+        self.names("rollup")
+    }
+
     /// The sums and the last epoch of each partition of each table.
     pub fn ledger(&self) -> Result<Vec<Account>> {
         let sql = format!(

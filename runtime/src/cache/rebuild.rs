@@ -14,6 +14,7 @@ use super::file::{self, Found};
 use super::group;
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, list, quote};
+use super::rolled::{self, Rolled};
 use super::row::{self, OBJECT, OBJECT_COLUMNS, select, whole};
 use super::store::owner;
 use super::written::{self, Replaced};
@@ -29,6 +30,7 @@ pub struct Rebuild {
     layout: Layout,
     tables: HashMap<String, (TableLayout, String)>,
     aggregates: HashMap<String, (AggregateLayout, String)>,
+    rollups: rolled::Statements,
 }
 
 /// Rows that are kept together.
@@ -41,7 +43,7 @@ pub enum Part {
 }
 
 impl Rebuild {
-    /// Opens a pipeline's file, and empties the cache proper: its tables, aggregates and queries are those of the layout, without
+    /// Opens a pipeline's file, and empties the cache proper: its tables, aggregates, rollups and queries are those of the layout, without
     /// a row, whatever another program had made of them. All else of the file stays as it is.
     ///
     /// Errors with [`Kind::Missing`] where there is no file, with [`Kind::Conflict`] where it is another pipeline's.
@@ -67,6 +69,7 @@ impl Rebuild {
             connection,
             tables: layout.tables.iter().map(|t| (t.name.clone(), (t.clone(), t.upsert_where(">=")))).collect(),
             aggregates: layout.aggregates.iter().map(|a| (a.name.clone(), (a.clone(), closed(a)))).collect(),
+            rollups: rolled::Statements::of(&layout.rollups, &layout.tables, "main"),
             layout: layout.clone(),
         })
     }
@@ -147,6 +150,11 @@ impl Rebuild {
             group::show_anew(&self.connection, layout, &group)?;
         }
         Ok(())
+    }
+
+    /// The rollups, to be computed once all rows are there.
+    pub fn rolled(&self) -> Rolled<'_> {
+        Rolled::new(&self.connection, &self.rollups)
     }
 
     /// Makes the named queries, and then all of it lasting.

@@ -10,8 +10,9 @@ use super::fault::During;
 use super::file::{self, Found};
 use super::group::Statements;
 use super::latest::Latest;
-use super::layout::{AggregateLayout, TableLayout, quote};
+use super::layout::{AggregateLayout, Layout, TableLayout, quote};
 use super::letters;
+use super::rolled::{self, Rolled};
 use super::row::{self, int, run, select, whole};
 use super::store::owner;
 use crate::commit::{Became, DeadLetter, Group, Revision, Segment};
@@ -24,6 +25,7 @@ pub struct Revise {
     table: String,
     /// The cached table, with the statement that puts a row in, or in place of one that is no later.
     cached: Option<(TableLayout, String)>,
+    rollups: rolled::Statements,
 }
 
 /// The cache's rows that came of records which are revised.
@@ -31,24 +33,26 @@ const REVISED: &str = "c._offset < (SELECT next FROM temp.tidemill_revised r WHE
      AND r.first <= c._offset ORDER BY r.first DESC LIMIT 1)";
 
 impl Revise {
-    /// Begins a revision of a table of this pipeline.
+    /// Begins a revision of a table of a pipeline, whose cache is laid out so, as far as that is known.
     ///
     /// Errors with [`Kind::Conflict`] where the file is another pipeline's, or has the table with other columns.
-    pub fn begin(path: &Path, pipeline: &str, table: &str, cached: Option<&TableLayout>) -> Result<Self> {
+    pub fn begin(path: &Path, table: &str, layout: &Layout) -> Result<Self> {
         file::identity(path)?;
         let (connection, found) = file::open_to_write(path)?;
         if found == Found::Empty {
             return Err(Error::new(Kind::Missing, format!("cache {path:?}: it is empty")));
         }
-        owner(&connection, path, pipeline)?;
+        owner(&connection, path, &layout.pipeline)?;
         let temporary = "CREATE TEMP TABLE tidemill_revised (partition INTEGER, first INTEGER, next INTEGER, \
              PRIMARY KEY (partition, first)) WITHOUT ROWID; BEGIN IMMEDIATE";
         connection.execute_batch(temporary).during("begin a revision")?;
+        let cached = layout.tables.iter().find(|of| of.name == table);
         if let Some(layout) = cached {
             same(&connection, &layout.name, &layout.create())?;
         }
         let cached = cached.map(|layout| (layout.clone(), layout.upsert_where(">=")));
-        Ok(Self { connection, table: table.to_owned(), cached })
+        let rollups = rolled::Statements::of(&layout.rollups, &layout.tables, "main");
+        Ok(Self { connection, table: table.to_owned(), cached, rollups })
     }
 
     /// Writes what becomes of an epoch: the line beside the ledger's, the segments of its rows, the letters that are healed or wait
@@ -124,6 +128,11 @@ impl Revise {
             statements.write(&self.connection, &layout.name, group, closed.is_some())?;
         }
         closed.map_or(Ok(()), |segment| row::write_segment(&self.connection, segment))
+    }
+
+    /// The rollups, to be computed anew of the rows as they are now.
+    pub fn rolled(&self) -> Rolled<'_> {
+        Rolled::new(&self.connection, &self.rollups)
     }
 
     /// Makes it all lasting: once this returns, a power cut takes nothing of it.

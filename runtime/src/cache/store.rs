@@ -13,6 +13,7 @@ use super::file::{self, Found};
 use super::group::{self, Marks, Statements};
 use super::layout::{Layout, TableLayout};
 use super::ledger::{self, EPOCH};
+use super::rolled;
 use super::row::{self, Generation, OBJECT, run, select};
 use crate::commit::{Epoch, Group, Object, Segment};
 use crate::error::{Error, Kind, Result};
@@ -23,6 +24,7 @@ pub struct Store {
     /// The cached tables, each with the statement that writes a row.
     pub(super) tables: HashMap<String, (TableLayout, String)>,
     pub(super) aggregates: HashMap<String, Statements>,
+    pub(super) rollups: rolled::Statements,
     path: PathBuf,
     identity: (u64, u64),
     instance_id: String,
@@ -52,6 +54,7 @@ impl Store {
             connection,
             tables: layout.tables.iter().map(|t| (t.name.clone(), (t.clone(), t.upsert()))).collect(),
             aggregates: layout.aggregates.iter().map(|a| (a.name.clone(), Statements::of(a))).collect(),
+            rollups: rolled::Statements::of(&layout.rollups, &layout.tables, "main"),
             path: path.to_owned(),
             identity: file::identity(path)?,
             instance_id,

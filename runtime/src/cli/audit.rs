@@ -70,6 +70,9 @@ fn show(report: &Report) {
     if !report.aggregates.is_empty() {
         println!("{}", table::table(&aggregates(report)));
     }
+    if !report.rollups.is_empty() {
+        println!("{}", table::table(&rollups(report)));
+    }
     for said in &report.not_provable {
         println!("not provable: {said}");
     }
@@ -145,4 +148,13 @@ fn aggregates(report: &Report) -> Answer {
     };
     let columns = ["aggregate", "objects", "groups in lake", "faults"].map(str::to_owned).to_vec();
     Answer { columns, rows: report.aggregates.iter().map(row).collect(), more: false }
+}
+
+fn rollups(report: &Report) -> Answer {
+    let row = |(name, of): (&String, &crate::pipeline::audit::Rollup)| {
+        let number = |number: u64| Value::Int64(number.cast_signed());
+        vec![Value::Text(name.clone()), number(of.groups), number(of.faults)]
+    };
+    let columns = ["rollup", "groups", "faults"].map(str::to_owned).to_vec();
+    Answer { columns, rows: report.rollups.iter().map(row).collect(), more: false }
 }

@@ -1,6 +1,7 @@
 //! What a pipeline asks of its transforms, held against what they write.
 
 use crate::error::Error;
+use crate::rollup;
 use crate::schema::{self, Field, Type};
 use crate::window::spec::{Aggregate, Measure, Time};
 
@@ -49,8 +50,26 @@ pub fn check(declared: &Declared, described: &Descriptions) -> Vec<Fault> {
             faults.extend(unfit.map(|(place, wrong)| declared.places.fault(&format!("{path}.{place}"), &wrong)));
         }
     }
+    faults.extend(rollups(declared, described));
     faults.sort_by_key(|fault| (fault.line, fault.column));
     faults
+}
+
+/// What rollups name that is not of a type that fits; without a table's description, nobody knows.
+fn rollups(declared: &Declared, described: &Descriptions) -> Vec<Fault> {
+    let source = |table: &Table| {
+        let outputs = described.get(&table.name).and_then(|described| described.last()).map(|last| &last.outputs);
+        let kind = |name: &String| outputs.and_then(|fields| fields.iter().find(|field| field.name == *name));
+        let columns = table.cache.iter().map(|name| (name.clone(), kind(name).map(|field| field.kind))).collect();
+        rollup::Source { name: table.name.clone(), key: table.key.clone(), columns }
+    };
+    let sources: Vec<rollup::Source> = declared.pipeline.tables.iter().map(source).collect();
+    let unfit = declared.pipeline.rollups.iter().flat_map(|rollup| {
+        let path = join("rollups", &rollup.name);
+        let unfit = rollup::unfit(rollup, &sources).into_iter();
+        unfit.map(move |(place, wrong)| declared.places.fault(&format!("{path}.{place}"), &wrong))
+    });
+    unfit.collect()
 }
 
 /// What a table names that is not among `outputs`, what its last transform writes, or not of a type that fits: the entry as
@@ -81,8 +100,8 @@ impl Columns<'_> {
     }
 
     fn aggregate(&mut self, path: &str, aggregate: &Aggregate) {
-        for (index, column) in aggregate.by.iter().enumerate() {
-            self.need(&format!("{path}.by[{index}]"), column, &SINGLE);
+        for (index, by) in aggregate.by.iter().enumerate() {
+            self.need(&format!("{path}.by[{index}]"), by.expression.column(), by.expression.takes());
         }
         if let Time::Column(column) = &aggregate.window.time {
             self.need(&format!("{path}.window.time"), column, &[Type::Timestamp]);

@@ -30,6 +30,14 @@ fn is_table(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase()) && plain && !ours
 }
 
+/// Checks the name of a column, or of one with its table's before it: `geo.country`.
+pub(super) fn column_of(name: &str) -> Result<()> {
+    match name.split_once('.') {
+        Some((of, name)) => table(of).and_then(|()| column(name)),
+        None => column(name),
+    }
+}
+
 /// Checks the name of a column: what a transform may call one.
 pub(super) fn column(name: &str) -> Result<()> {
     length(name)?;

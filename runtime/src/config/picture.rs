@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::expression::{Expression, Grouping};
 use crate::lake::options::Endpoint;
 use crate::landing::options::Options;
 use crate::landing::partitioner::Partitioner;
+use crate::rollup::spec::Rollup;
 use crate::schema::Field;
 use crate::window::spec::{Aggregate, Kind, Time};
 
@@ -28,6 +30,11 @@ pub fn picture(pipeline: &Pipeline, described: &Descriptions) -> String {
     for table in &pipeline.tables {
         lines.push(String::new());
         lines.extend(draw_table(pipeline, table, described.get(&table.name)));
+    }
+    for rollup in &pipeline.rollups {
+        lines.push(String::new());
+        lines.push(format!("rollup {}", rollup.name));
+        lines.extend(aligned("  ", &draw_rollup(pipeline, rollup)));
     }
     if !pipeline.landings.is_empty() {
         lines.push(String::new());
@@ -227,7 +234,7 @@ fn field(field: &Field) -> [String; 2] {
 }
 
 fn draw_aggregate(aggregate: &Aggregate) -> Vec<Vec<String>> {
-    let by = if aggregate.by.is_empty() { "all rows together".to_owned() } else { aggregate.by.join(", ") };
+    let by = if aggregate.by.is_empty() { "all rows together".to_owned() } else { groupings(&aggregate.by) };
     let Kind::Tumbling { size } = aggregate.window.kind;
     let (size, lateness) = (show_duration(size), show_duration(aggregate.window.lateness));
     let window = match &aggregate.window.time {
@@ -237,6 +244,30 @@ fn draw_aggregate(aggregate: &Aggregate) -> Vec<Vec<String>> {
     let mut rows = vec![row(["by", &by]), row(["window", &window])];
     rows.extend(aggregate.measures.iter().map(|(name, measure)| row([name, &measure.to_string()])));
     rows
+}
+
+fn draw_rollup(pipeline: &Pipeline, rollup: &Rollup) -> Vec<Vec<String>> {
+    let by = if rollup.by.is_empty() { "all rows together".to_owned() } else { groupings(&rollup.by) };
+    let key = pipeline
+        .tables
+        .iter()
+        .find(|table| table.name == rollup.from)
+        .map_or(String::new(), |table| table.key.join(", "));
+    let of = match rollup.join.as_slice() {
+        [] => format!("the latest row of each {key} in {}", rollup.from),
+        joined => format!("the latest rows of each {key} that is in {} and {}", rollup.from, joined.join(" and ")),
+    };
+    let mut rows = vec![row(["of", &of]), row(["by", &by])];
+    rows.extend(rollup.measures.iter().map(|(name, measure)| row([name, &measure.to_string()])));
+    rows
+}
+
+fn groupings(by: &[Grouping]) -> String {
+    let shown = |by: &Grouping| match &by.expression {
+        Expression::Column(column) if *column == by.name => column.clone(),
+        expression => format!("{} = {expression}", by.name),
+    };
+    by.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 fn draw_query(pipeline: &Pipeline, query: &Query) -> Vec<String> {

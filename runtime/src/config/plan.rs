@@ -13,6 +13,7 @@ use crate::decode::Unwrap;
 use crate::lake;
 use crate::landing;
 use crate::log;
+use crate::rollup::spec::Rollup;
 use crate::source::options::FilesOptions;
 use crate::window::spec::Aggregate;
 
@@ -45,6 +46,8 @@ pub struct Pipeline {
     pub tables: Vec<Table>,
     /// The topics that are landed as they came, in the file's order.
     pub landings: Vec<Landing>,
+    /// The rollups, in the file's order.
+    pub rollups: Vec<Rollup>,
     /// The named queries, in the file's order.
     pub queries: Vec<Query>,
     /// Whose signature components must carry.

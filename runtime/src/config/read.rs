@@ -13,7 +13,8 @@ use super::Declared;
 use super::fault::{Fault, Faults, Place, fault_at, join, wrong};
 use super::plan::{EpochBounds, Ingest, Pipeline, Query, Table, Topic};
 use super::section::Section;
-use super::{gateway, kinesis, landing, listen, names, paths, table, topic, trust};
+use super::{gateway, kinesis, landing, listen, names, paths, rollup, table, topic, trust};
+use crate::rollup::spec::Rollup;
 
 /// Bounds on a request's body.
 const BODY_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
@@ -94,10 +95,11 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let topics = topics(&root.section("topics"), folder, &lake);
     let tables = tables(&root.section("tables"), folder, &topics);
     let landings = landing::read_all(&root.section("landings"), &topics, &tables);
+    let rollups = rollup::read_all(&root.section("rollups"), &tables);
     let queries = queries(&root.section("queries"), folder);
     let trust = trust::read(&root.section("trust"), folder);
     root.finish();
-    share_names(root, &tables, &queries);
+    share_names(root, &tables, &rollups, &queries);
     Pipeline {
         name,
         file: file.clone(),
@@ -111,6 +113,7 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
         topics,
         tables,
         landings,
+        rollups,
         queries,
         trust,
     }
@@ -242,8 +245,8 @@ fn query(name: String, section: &Section<'_>, folder: &Path) -> Query {
     Query { name, sql: sql.unwrap_or_default(), file }
 }
 
-/// Tables, aggregates and queries become tables and views of one SQLite database.
-fn share_names(root: &Section<'_>, tables: &[Table], queries: &[Query]) {
+/// Tables, aggregates, rollups and queries become tables and views of one SQLite database.
+fn share_names(root: &Section<'_>, tables: &[Table], rollups: &[Rollup], queries: &[Query]) {
     let mut named: Vec<(&str, String)> = Vec::new();
     for table in tables {
         let path = join("tables", &table.name);
@@ -251,6 +254,9 @@ fn share_names(root: &Section<'_>, tables: &[Table], queries: &[Query]) {
             named.push((&aggregate.name, format!("{path}.aggregates[{index}].name")));
         }
         named.push((&table.name, path));
+    }
+    for rollup in rollups {
+        named.push((&rollup.name, join("rollups", &rollup.name)));
     }
     for query in queries {
         named.push((&query.name, join("queries", &query.name)));
@@ -263,7 +269,7 @@ fn share_names(root: &Section<'_>, tables: &[Table], queries: &[Query]) {
                 let taken = format!("the name {name:?} is already that of {owner}");
                 root.wrong_at(
                     path,
-                    &wrong(taken).hint("tables, aggregates and queries share one database: rename one"),
+                    &wrong(taken).hint("tables, aggregates, rollups and queries share one database: rename one"),
                 );
             }
             _ => _ = owners.insert(name, path),

@@ -1,5 +1,7 @@
 //! A table of the file as it is read: each key asked for once, each value's type checked, the rest unknown.
 
+mod bounds;
+
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -61,6 +63,14 @@ impl<'a> Section<'a> {
     /// The same of what `key` holds.
     pub(super) fn astray(&self, key: &str, wrong: &Error) {
         self.astray_at(&self.path_of(key), wrong);
+    }
+
+    /// Says why `key` cannot be here, where it is.
+    pub(super) fn refuse(&self, key: &'static str, wrong: &Error) {
+        if self.has(key) {
+            self.asked.borrow_mut().push(key);
+            self.wrong(key, wrong);
+        }
     }
 
     /// Says what is wrong with the section's own name, if something is.

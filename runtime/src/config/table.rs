@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::expression::Grouping;
 use crate::window::spec::{self, Aggregate, Kind, Measure, Time, Window};
 
 use super::fault::wrong;
 use super::plan::{Table, Topic};
 use super::section::Section;
-use super::{names, paths, transform};
+use super::{grouping, names, paths, transform};
 
 /// The size of a lake window where the file is silent.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -85,13 +86,13 @@ fn aggregate(section: &Section<'_>) -> Aggregate {
     if section.has("name") {
         section.judge("name", names::table(&name));
     }
-    let by = columns(section, "by");
-    for (index, column) in
-        by.iter().enumerate().filter(|(_, column)| AGGREGATE_COLUMNS.contains(&column.to_lowercase().as_str()))
-    {
-        let taken = wrong(format!("every aggregate has its own column {column:?}"));
-        section.wrong_at(&format!("{}[{index}]", section.path_of("by")), &taken);
+    let placed = grouping::read(section, "by");
+    for (place, Grouping { name, .. }) in &placed {
+        if AGGREGATE_COLUMNS.contains(&name.to_lowercase().as_str()) {
+            section.wrong_at(place, &wrong(format!("every aggregate has its own column {name:?}")));
+        }
     }
+    let by: Vec<Grouping> = placed.into_iter().map(|(_, grouping)| grouping).collect();
     section.need("window", "window = { kind = \"tumbling\", size = \"1m\" }");
     let window = window(&section.section("window"));
     section.need("measures", "measures = { rows = \"count()\" }");
@@ -122,11 +123,11 @@ fn window(section: &Section<'_>) -> Window {
     window
 }
 
-fn measures(section: &Section<'_>, by: &[String]) -> Vec<(String, Measure)> {
+fn measures(section: &Section<'_>, by: &[Grouping]) -> Vec<(String, Measure)> {
     let declared = section.section("measures");
     // SQLite does not tell cases apart.
     let mut taken: HashSet<String> = AGGREGATE_COLUMNS.iter().map(|name| (*name).to_owned()).collect();
-    taken.extend(by.iter().map(|name| name.to_lowercase()));
+    taken.extend(by.iter().map(|by| by.name.to_lowercase()));
     let pairs = declared.pairs();
     let mut measures = Vec::new();
     for (name, text) in &pairs {

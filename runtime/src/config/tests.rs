@@ -3,8 +3,10 @@
 mod chain;
 mod doors;
 mod faults;
+mod grouping;
 mod landing;
 mod parameters;
+mod rollup;
 mod trust;
 
 use std::fs;
@@ -152,7 +154,7 @@ fn a_good_file_is_a_plan() {
     assert_eq!(transform.parameters, r#"{"currency":"EUR","rates":[1.5,2]}"#);
     assert_eq!((transform.limits.memory_bytes_max, transform.limits.deadline.as_secs()), (16 << 20, 1));
     assert_eq!(
-        format!("{:?}", table.aggregates[0]),
+        table.aggregates[0].definition(),
         r#"Aggregate { name: "sales", by: ["country"], window: Window { kind: Tumbling { size: 60s }, time: Column("placed"), lateness: 3600s, idle: 30s }, measures: [("rows", Count(None)), ("total", Sum("total"))] }"#
     );
     let queries: Vec<_> = pipeline.queries.iter().map(|query| (query.name.as_str(), query.sql.as_str())).collect();

@@ -13,6 +13,7 @@ use super::aggregates::{Aggregates, Change};
 use super::epoch::Handover;
 use super::hold::Hold;
 use super::redrive::{Kept, Redrive};
+use super::rollups::Rollups;
 use super::shelf::Shelf;
 use super::table::Table;
 use crate::cache::{Commit, Generation, Latest, Store};
@@ -68,6 +69,8 @@ pub struct Setup {
     pub tables: Vec<Arc<Table>>,
     /// Their aggregates, as they stood at the last commit.
     pub aggregates: Aggregates,
+    /// Their rollups.
+    pub rollups: Rollups,
     /// Where segments and objects wait.
     pub shelf: Arc<Shelf>,
     /// The spool's folder.
@@ -196,6 +199,7 @@ impl Setup {
         if let Some(table) = self.tables.iter().find(|of| of.plan.name == table) {
             self.aggregates.reload(table, |name| self.store.groups(name))?;
         }
+        self.rollups.restore(&mut self.store)?;
         // Windows of aggregates get there when they have closed.
         let closed: Vec<_> = segments.iter().filter(|segment| segment.table != table).cloned().collect();
         self.shelf.add(segments);
@@ -241,6 +245,8 @@ impl Setup {
         }
         let now = self.clock.now();
         let mut commit: Commit<'_> = self.store.begin()?;
+        // Rollups need the rows as they were.
+        self.rollups.read(&commit.rolled(), &batch.latest())?;
         for (epoch, latest) in &batch.epochs {
             let Some(latest) = latest else {
                 commit.epoch(epoch)?;
@@ -280,6 +286,7 @@ impl Setup {
                 commit.healed(table, *at, *became, *revision, now)?;
             }
         }
+        self.rollups.write(&commit.rolled())?;
         commit.finish()
     }
 
@@ -291,6 +298,13 @@ impl Setup {
 }
 
 impl Batch {
+    /// The rows that are to be written, in this order, each of a table.
+    fn latest(&self) -> Vec<(&str, &Latest)> {
+        let epochs = self.epochs.iter().map(|(epoch, latest)| (epoch.table.as_str(), latest));
+        let redriven = self.redrives.iter().map(|redriven| (redriven.table.as_str(), &redriven.latest));
+        epochs.chain(redriven).filter_map(|(table, latest)| Some((table, latest.as_ref()?))).collect()
+    }
+
     fn is_empty(&self) -> bool {
         let Self { epochs, dead_letters, segments, changes, landed, objects, .. } = self;
         let Self { delivered, generations, redrives, .. } = self;

@@ -1,5 +1,6 @@
-//! What the cache of a pipeline holds: its tables with their columns, its aggregates, its queries.
+//! What the cache of a pipeline holds: its tables with their columns, its aggregates, its rollups, its queries.
 
+use super::rollups;
 use super::table::Table;
 use crate::cache::{AggregateLayout, Layout};
 use crate::config::plan::Pipeline;
@@ -13,6 +14,7 @@ pub fn layout<'a>(pipeline: &Pipeline, tables: impl IntoIterator<Item = &'a Tabl
         pipeline: pipeline.name.clone(),
         tables: Vec::new(),
         aggregates: Vec::new(),
+        rollups: Vec::new(),
         queries: pipeline.queries.iter().map(|query| (query.name.clone(), query.sql.clone())).collect(),
     };
     for table in tables {
@@ -22,9 +24,10 @@ pub fn layout<'a>(pipeline: &Pipeline, tables: impl IntoIterator<Item = &'a Tabl
             let (name, of) = (aggregate.name.clone(), table.plan.name.clone());
             let reads = |field: &&Field| aggregate.columns().any(|column| column == field.name);
             let read = table.fields.iter().filter(reads).map(|field| (&field.name, field.kind));
-            let definition = format!("{aggregate:?} over {:?}", read.collect::<Vec<_>>());
+            let definition = format!("{} over {:?}", aggregate.definition(), read.collect::<Vec<_>>());
             layout.aggregates.push(AggregateLayout { name, table: of, fields, by: aggregate.by.len(), definition });
         }
     }
+    layout.rollups = rollups::layouts(&pipeline.rollups, &layout.tables)?;
     Ok(layout)
 }

@@ -18,6 +18,7 @@ mod objects;
 pub mod places;
 pub mod redrive;
 pub mod replay;
+pub mod rollups;
 mod segments;
 pub mod shadow;
 pub mod shelf;

@@ -1,4 +1,4 @@
-//! Rebuild: the cache's rows, aggregates and queries made anew from the lake, while the pipeline stands still.
+//! Rebuild: the cache's rows, aggregates, rollups and queries made anew from the lake, while the pipeline stands still.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,6 +18,7 @@ use crate::log::lock::DataLock;
 use crate::pipeline::landed;
 use crate::pipeline::layout::layout;
 use crate::pipeline::places::Places;
+use crate::pipeline::rollups::Rollups;
 use crate::pipeline::table::Table;
 use crate::schema::Field;
 use crate::window::spec::Aggregate;
@@ -63,8 +64,8 @@ pub fn rebuild(pipeline: &Pipeline, tokio: &Handle, progress: impl FnMut(u64, u6
     let host = Host::new(Some(&places.compiled))?.trusting(&pipeline.trust);
     let tables = first_generations(pipeline, Options::default(), &places, &host)?;
     let bucket = BucketReader::open(&pipeline.lake, &places.lake, tokio)?;
-    let rebuild =
-        Rebuild::begin(&places.cache, &layout(pipeline, tables.iter().map(|generation| &*generation.table))?)?;
+    let layout = layout(pipeline, tables.iter().map(|generation| &*generation.table))?;
+    let rebuild = Rebuild::begin(&places.cache, &layout)?;
     let mut run = Run {
         rebuild,
         bucket,
@@ -75,6 +76,10 @@ pub fn rebuild(pipeline: &Pipeline, tokio: &Handle, progress: impl FnMut(u64, u6
     };
     run.open()?;
     run.all(progress)?;
+    let names: Vec<String> = layout.rollups.iter().map(|rollup| rollup.name.clone()).collect();
+    let rolled = run.rebuild.rolled();
+    Rollups::new(&pipeline.rollups, &layout.tables)?.anew(&rolled, &names)?;
+    names.iter().try_for_each(|name| rolled.computed(name))?;
     run.rebuild.finish()?;
     Ok(run.rebuilt)
 }

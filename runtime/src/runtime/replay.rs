@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use tokio::runtime::Handle;
 
 use super::{Runtime, lock};
-use crate::cache::Revise;
 use crate::cache::query::Reader;
+use crate::cache::{Layout, Revise};
 use crate::commit::Segment;
 use crate::component::{self, Component, Host};
 use crate::config::plan::{self, Pipeline};
@@ -18,6 +18,7 @@ use crate::pipeline::hold::hold;
 use crate::pipeline::kept::{self, kept_chain};
 use crate::pipeline::places::Places;
 use crate::pipeline::replay::{Asked, Changed, Replay, Report};
+use crate::pipeline::rollups::Rollups;
 use crate::time::{Clock, Timestamp};
 
 /// What a replay is made with.
@@ -106,7 +107,7 @@ fn revise(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<(Repor
     }
     let (mut revise, mut written): (Option<Revise>, Vec<Segment>) = (None, Vec::new());
     let layout = replay.layout(&reader)?;
-    let begin = || Revise::begin(&places.cache, &of.pipeline.name, &table, layout.as_ref());
+    let begin = || Revise::begin(&places.cache, &table, &layout);
     let mut found = replay.run(&reader, revision, false, &mut |changed| {
         let revise = match &mut revise {
             Some(revise) => revise,
@@ -133,10 +134,24 @@ fn revise(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<(Repor
             written.extend(segment);
         }
     }
+    roll(of.pipeline, &revise, &layout, &table)?;
     drop(reader);
     revise.finish()?;
     found.report.revision = Some(revision);
     Ok((found.report, written))
+}
+
+/// Computes the rollups over a table anew; what of it cannot be had now is computed when the pipeline goes on.
+fn roll(pipeline: &Pipeline, revise: &Revise, layout: &Layout, table: &str) -> Result<()> {
+    let rolled = revise.rolled();
+    let mut current = Vec::new();
+    for rollup in pipeline.rollups.iter().filter(|rollup| rollup.tables().any(|of| of == table)) {
+        match rolled.is_current(&rollup.name)? {
+            true => current.push(rollup.name.clone()),
+            false => rolled.put_off(&rollup.name)?,
+        }
+    }
+    Rollups::new(&pipeline.rollups, &layout.tables)?.anew(&rolled, &current)
 }
 
 impl Replayed<'_> {

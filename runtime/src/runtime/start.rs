@@ -30,6 +30,7 @@ use crate::pipeline::committer::{self, HANDOVERS_MAX, Health};
 use crate::pipeline::generation::{Generation, digests};
 use crate::pipeline::layout::layout;
 use crate::pipeline::places::Places;
+use crate::pipeline::rollups::Rollups;
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::table::Table;
 use crate::reload;
@@ -68,8 +69,10 @@ impl Runtime {
         if is_first {
             claim.is_free(&places.cache).await?;
         }
-        let store =
-            Store::open(&places.cache, &layout(&pipeline, tables.iter().map(|generation| &*generation.table))?)?;
+        let layout = layout(&pipeline, tables.iter().map(|generation| &*generation.table))?;
+        let mut store = Store::open(&places.cache, &layout)?;
+        let mut rollups = Rollups::new(&pipeline.rollups, &layout.tables)?;
+        rollups.restore(&mut store)?;
         // Who does not answer is not waited for twice.
         if reached {
             claim.make(store.instance_id()).await?;
@@ -97,6 +100,7 @@ impl Runtime {
             store,
             tables: tables.iter().map(|generation| Arc::clone(&generation.table)).collect(),
             aggregates,
+            rollups,
             shelf: Arc::clone(&shelf),
             spool: places.spool.clone(),
             format: pipeline.lake.format,

@@ -1,5 +1,6 @@
 //! A time zone: what its calendars and clocks show, and stretches of their time.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -9,7 +10,7 @@ use super::{Timestamp, micros};
 use crate::error::{Error, Kind, Result};
 
 /// A time zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
 /// What a calendar and a clock of a zone show.
@@ -52,6 +53,11 @@ impl Zone {
             Error::new(Kind::Input, format!("the time zone {name:?} is not known here"))
                 .hint("write a name such as \"Europe/London\", which needs the system's tzdata, or \"UTC\"")
         })
+    }
+
+    /// Its name in the tz database.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
     }
 
     /// What its calendars and clocks show at a time; none where no calendar reaches.
@@ -98,6 +104,13 @@ impl Zone {
 
     fn civil(&self, at: Timestamp) -> Option<DateTime> {
         Some(self.0.to_datetime(jiff::Timestamp::from_microsecond(at.0).ok()?))
+    }
+}
+
+/// By its name.
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Zone").field(&self.name()).finish()
     }
 }
 

@@ -125,7 +125,7 @@ impl Accumulator {
         let plan = Arc::clone(&self.plan);
         let column = |input: &Input| Column::of(rows, input);
         let time = plan.time.as_ref().map(column).transpose()?;
-        let by = plan.by.iter().map(|input| Column::of_key(rows, input)).collect::<Result<Vec<_>>>()?;
+        let by = plan.by.iter().map(|by| Column::of_key(rows, by)).collect::<Result<Vec<_>>>()?;
         let measured = plan.measures.iter().map(|(_, input)| input.as_ref().map(column).transpose());
         let measured = measured.collect::<Result<Vec<_>>>()?;
         self.rows += append_times.len() as u64;
@@ -151,9 +151,11 @@ fn fill(cells: &mut [Cell], rows: &[u32], ids: &[u32], column: Option<&Column<'_
     match column {
         None => fill_by(cells, rows, ids, |_| Some(ScalarRef::Word(0))),
         Some(Column { nulls: None, values: Values::Words(words) }) => {
+            let words: &[i64] = words;
             fill_by(cells, rows, ids, |row| column::word(words, row));
         }
         Some(Column { nulls: None, values: Values::Bytes { offsets, data } }) => {
+            let (offsets, data): (&[i32], &[u8]) = (offsets, data);
             fill_by(cells, rows, ids, |row| column::bytes(offsets, data, row));
         }
         Some(column) => fill_by(cells, rows, ids, |row| column.get(row)),

@@ -6,8 +6,8 @@ use hashbrown::{HashMap, HashSet};
 use super::plan::Input;
 use super::scalar::{self, Scalar, ScalarRef};
 use super::spec::Measure;
-use super::sum::Sum;
 use crate::schema::Type;
+use crate::sum::Sum;
 use crate::value::Value;
 
 /// The state of a measure. Whatever the order of rows and merges, equal rows give equal cells.

@@ -7,10 +7,12 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_buffer::NullBuffer;
 
-use super::plan::Input;
+use super::plan::{By, Input};
 use super::scalar::{self, ScalarRef};
 use crate::error::{Error, Kind, Result};
+use crate::expression::Expression;
 use crate::schema::Type;
+use crate::time::Timestamp;
 
 /// The values of one column of one batch.
 pub(super) struct Column<'a> {
@@ -23,8 +25,8 @@ pub(super) enum Values<'a> {
     Words(Cow<'a, [i64]>),
     /// Row `i` is `data[offsets[i]..offsets[i + 1]]`.
     Bytes {
-        offsets: &'a [i32],
-        data: &'a [u8],
+        offsets: Cow<'a, [i32]>,
+        data: Cow<'a, [u8]>,
     },
 }
 
@@ -36,16 +38,30 @@ impl<'a> Column<'a> {
         Ok(Self { nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned(), values })
     }
 
-    /// The same as part of a key, where NaN counts as null: SQLite, which keeps the groups, knows no NaN.
-    pub(super) fn of_key(rows: &'a RecordBatch, input: &Input) -> Result<Self> {
-        let mut column = Self::of(rows, input)?;
-        if let (Type::Float64, Values::Words(words)) = (input.kind, &column.values)
-            && words.contains(&scalar::NAN)
-        {
-            let numbers = words.iter().map(|&word| word != scalar::NAN).collect();
-            column.nulls = NullBuffer::union(column.nulls.as_ref(), Some(&NullBuffer::new(numbers)));
+    /// What `rows` are grouped by.
+    pub(super) fn of_key(rows: &'a RecordBatch, by: &By) -> Result<Self> {
+        let mut column = Self::of(rows, &by.input)?;
+        match &by.expression {
+            Expression::Column(_) => {
+                // NaN counts as null: SQLite, which keeps the groups, knows no NaN.
+                if let (Type::Float64, Values::Words(words)) = (by.kind, &column.values)
+                    && words.contains(&scalar::NAN)
+                {
+                    let numbers = words.iter().map(|&word| word != scalar::NAN).collect();
+                    column.nulls = NullBuffer::union(column.nulls.as_ref(), Some(&NullBuffer::new(numbers)));
+                }
+                Ok(column)
+            }
+            Expression::Part { part, zone, .. } => {
+                Ok(computed_words(&column, rows.num_rows(), |word| part.of(Timestamp(word), zone)))
+            }
+            Expression::Label { ranges, .. } if by.input.kind == Type::Float64 => {
+                computed_texts(&column, rows.num_rows(), |word| ranges.of(scalar::float_of(word)))
+                    .ok_or_else(|| mismatch(&by.input))
+            }
+            Expression::Label { ranges, .. } => computed_texts(&column, rows.num_rows(), |word| ranges.of_whole(word))
+                .ok_or_else(|| mismatch(&by.input)),
         }
-        Ok(column)
     }
 
     #[inline]
@@ -88,15 +104,48 @@ fn values(array: &dyn Array, kind: Type) -> Option<Values<'_>> {
         Type::Boolean => Values::Words(array.as_boolean_opt()?.values().iter().map(i64::from).collect()),
         Type::Text | Type::Json => {
             let texts = array.as_string_opt::<i32>()?;
-            Values::Bytes { offsets: texts.value_offsets(), data: texts.value_data() }
+            Values::Bytes { offsets: texts.value_offsets().into(), data: texts.value_data().into() }
         }
         Type::Bytes => {
             let bytes = array.as_binary_opt::<i32>()?;
-            Values::Bytes { offsets: bytes.value_offsets(), data: bytes.value_data() }
+            Values::Bytes { offsets: bytes.value_offsets().into(), data: bytes.value_data().into() }
         }
         // Lists are only ever counted.
         Type::Float64List | Type::TextList => Values::Words(vec![0; array.len()].into()),
     })
+}
+
+/// Words that are computed of a column's words; null where there is none.
+fn computed_words(of: &Column<'_>, rows: usize, value: impl Fn(i64) -> Option<i64>) -> Column<'static> {
+    let computed = (0..rows).map(|row| match of.get(row)? {
+        ScalarRef::Word(word) => value(word),
+        ScalarRef::Bytes(_) => None,
+    });
+    let (mut words, mut known) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    for word in computed {
+        known.push(word.is_some());
+        words.push(word.unwrap_or_default());
+    }
+    Column { nulls: nulls(known), values: Values::Words(words.into()) }
+}
+
+/// Texts that are computed of a column's words; none where they are longer than an array can be.
+fn computed_texts<'t>(of: &Column<'_>, rows: usize, text: impl Fn(i64) -> Option<&'t str>) -> Option<Column<'static>> {
+    let (mut offsets, mut data, mut known) = (vec![0], Vec::new(), Vec::with_capacity(rows));
+    for row in 0..rows {
+        let text = match of.get(row) {
+            Some(ScalarRef::Word(word)) => text(word),
+            _ => None,
+        };
+        known.push(text.is_some());
+        data.extend_from_slice(text.unwrap_or_default().as_bytes());
+        offsets.push(i32::try_from(data.len()).ok()?);
+    }
+    Some(Column { nulls: nulls(known), values: Values::Bytes { offsets: offsets.into(), data: data.into() } })
+}
+
+fn nulls(known: Vec<bool>) -> Option<NullBuffer> {
+    known.contains(&false).then(|| NullBuffer::from(known))
 }
 
 fn mismatch(input: &Input) -> Error {

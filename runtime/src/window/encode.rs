@@ -8,8 +8,8 @@ use hashbrown::{HashMap, HashSet};
 use super::cell::Cell;
 use super::plan::Plan;
 use super::scalar::Scalar;
-use super::sum::{Parts, Sum};
 use crate::error::{Error, Kind, Result};
+use crate::sum::{Parts, Sum};
 
 const VERSION: u8 = 1;
 

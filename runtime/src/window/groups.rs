@@ -35,9 +35,11 @@ impl Groups {
         ids.clear();
         match by {
             [Column { nulls: None, values: Values::Bytes { offsets, data } }] => {
+                let (offsets, data): (&[i32], &[u8]) = (offsets, data);
                 self.number_by_one(picked, ids, |row| column::bytes(offsets, data, row));
             }
             [Column { nulls: None, values: Values::Words(words) }] => {
+                let words: &[i64] = words;
                 self.number_by_one(picked, ids, |row| column::word(words, row));
             }
             [column] => self.number_by_one(picked, ids, |row| column.get(row)),

@@ -20,9 +20,9 @@ pub fn output_fields(aggregate: &Aggregate, fields: &[Field]) -> Result<Vec<Fiel
     let plan = Plan::new(aggregate, fields)?;
     let field = |name: &str, kind, nullable| Field { name: name.to_owned(), aliases: Vec::new(), kind, nullable };
     let mut output = vec![field("window_start", Type::Timestamp, false), field("window_end", Type::Timestamp, false)];
-    for (name, input) in aggregate.by.iter().zip(&plan.by) {
+    for (grouping, by) in aggregate.by.iter().zip(&plan.by) {
         // A version that comes later, or came before, may write null where this one does not.
-        output.push(field(name, input.kind, true));
+        output.push(field(&grouping.name, by.kind, true));
     }
     for ((name, _), (measure, input)) in aggregate.measures.iter().zip(&plan.measures) {
         let counts = matches!(measure, Measure::Count(_) | Measure::CountDistinct(_));

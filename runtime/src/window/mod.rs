@@ -15,7 +15,6 @@ mod landed;
 mod plan;
 mod scalar;
 mod state;
-mod sum;
 
 pub use accumulator::{Accumulator, Partial};
 pub use cut::AHEAD_MAX;

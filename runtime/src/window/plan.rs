@@ -2,6 +2,7 @@
 
 use super::spec::{self, Aggregate, Measure, Time, Window};
 use crate::error::{Error, Kind, Result};
+use crate::expression::Expression;
 use crate::schema::{Field, Type};
 
 /// What an aggregate reads, and where it finds it.
@@ -11,9 +12,19 @@ pub(super) struct Plan {
     pub(super) window: Window,
     /// The column that holds the time; none for append time.
     pub(super) time: Option<Input>,
-    pub(super) by: Vec<Input>,
+    pub(super) by: Vec<By>,
     /// The measures, each with the column that it reads.
     pub(super) measures: Vec<(Measure, Option<Input>)>,
+}
+
+/// What rows are grouped by.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct By {
+    pub(super) expression: Expression,
+    /// The column that it reads.
+    pub(super) input: Input,
+    /// The type of its values.
+    pub(super) kind: Type,
 }
 
 /// A column by its place, with its type.
@@ -33,11 +44,11 @@ impl Plan {
     pub(super) fn agrees(&self, other: &Self) -> bool {
         fn kinds(plan: &Plan) -> impl Iterator<Item = Option<Type>> + '_ {
             let measures = plan.measures.iter().map(|(_, input)| input.map(|input| input.kind));
-            plan.by.iter().map(|input| Some(input.kind)).chain(measures)
+            plan.by.iter().map(|by| Some(by.input.kind)).chain(measures)
         }
         let measures = self.measures.iter().map(|(measure, _)| measure);
         self.window == other.window
-            && self.by.len() == other.by.len()
+            && self.by.iter().map(|by| &by.expression).eq(other.by.iter().map(|by| &by.expression))
             && measures.eq(other.measures.iter().map(|(measure, _)| measure))
             && kinds(self).eq(kinds(other))
     }
@@ -52,9 +63,11 @@ fn resolve(aggregate: &Aggregate, fields: &[Field]) -> Result<Plan> {
         }
     };
     let mut by = Vec::with_capacity(aggregate.by.len());
-    for column in &aggregate.by {
+    for grouping in &aggregate.by {
+        let (expression, column) = (grouping.expression.clone(), grouping.expression.column());
         let input = find(fields, column).map_err(|error| error.within("by"))?;
-        by.push(allow("by", column, input, &[&ORDERED[..], &[Type::Json]].concat())?);
+        let input = allow("by", column, input, expression.takes())?;
+        by.push(By { kind: expression.gives(input.kind), expression, input });
     }
     let mut measures = Vec::with_capacity(aggregate.measures.len());
     for (name, measure) in &aggregate.measures {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::{Error, Kind as Fault, Result};
+use crate::expression::Grouping;
 use crate::time::Timestamp;
 
 /// A continuous aggregate over a table's cleaned rows.
@@ -11,8 +12,8 @@ use crate::time::Timestamp;
 pub struct Aggregate {
     /// Its name, unique in the pipeline; it names the cache's table and the lake's folder.
     pub name: String,
-    /// The columns whose values make the groups; none for one group. Nulls make a group too, and NaN counts as null.
-    pub by: Vec<String>,
+    /// What makes the groups; nothing for one group. Nulls make a group too, and NaN counts as null.
+    pub by: Vec<Grouping>,
     /// How time is cut.
     pub window: Window,
     /// What is measured in each group, by the column that shows it.
@@ -78,7 +79,19 @@ impl Aggregate {
             Time::Append => None,
         };
         let measured = self.measures.iter().filter_map(|(_, measure)| measure.column());
-        self.by.iter().map(String::as_str).chain(time).chain(measured)
+        self.by.iter().map(|by| by.expression.column()).chain(time).chain(measured)
+    }
+
+    /// All that its groups and their states depend on, as text: what was stored under another text is of no use.
+    pub fn definition(&self) -> String {
+        let Self { name, by, window: Window { kind, time, lateness, idle }, measures } = self;
+        let by: Vec<String> = by.iter().map(Grouping::definition).collect();
+        // What a release has written as text stays as it was, or its aggregates begin anew.
+        format!(
+            "Aggregate {{ name: {name:?}, by: [{}], window: Window {{ kind: {kind:?}, time: {time:?}, lateness: {lateness:?}, \
+             idle: {idle:?} }}, measures: {measures:?} }}",
+            by.join(", ")
+        )
     }
 }
 

@@ -213,9 +213,9 @@ impl State {
 }
 
 fn shown(plan: &Plan, (window, key): &Id, cells: &[Cell]) -> Group {
-    let values = key.iter().zip(&plan.by).map(|(value, input)| match value {
+    let values = key.iter().zip(&plan.by).map(|(value, by)| match value {
         None => crate::value::Value::Null,
-        Some(value) => value.value(input.kind),
+        Some(value) => value.value(by.kind),
     });
     let measures = cells.iter().zip(&plan.measures).map(|(cell, (measure, input))| cell.value(measure, *input));
     Group {
@@ -237,8 +237,8 @@ fn restored(plan: &Plan, group: &Group) -> Result<(Id, Vec<Cell>)> {
         return Err(wrong());
     }
     let mut key: Vec<Option<Scalar>> = Vec::with_capacity(plan.by.len());
-    for (value, input) in group.key.iter().zip(&plan.by) {
-        key.push(Scalar::of(value, input.kind).ok_or_else(wrong)?);
+    for (value, by) in group.key.iter().zip(&plan.by) {
+        key.push(Scalar::of(value, by.kind).ok_or_else(wrong)?);
     }
     Ok(((group.window, key.into()), encode::decode(plan, &group.state)?))
 }

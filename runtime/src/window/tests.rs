@@ -10,6 +10,7 @@ use arrow_array::TimestampMicrosecondArray;
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 
 use super::spec::{self, Aggregate, Time, Window};
+use crate::expression::Grouping;
 use crate::schema::{self, Field, Type};
 
 /// A row as the tests write it.
@@ -52,7 +53,7 @@ fn batch(rows: &[Row]) -> (RecordBatch, Vec<i64>) {
 pub(super) fn aggregate(by: &[&str], time: Option<&str>, size: u64, lateness: u64, measures: &[&str]) -> Aggregate {
     Aggregate {
         name: "a".into(),
-        by: by.iter().map(|column| (*column).to_owned()).collect(),
+        by: by.iter().map(|column| Grouping::column(*column)).collect(),
         window: Window {
             kind: spec::Kind::Tumbling { size: Duration::from_secs(size) },
             time: time.map_or(Time::Append, |column| Time::Column(column.into())),

@@ -6,6 +6,7 @@ mod languages;
 mod path;
 mod pause;
 mod rest;
+mod rollups;
 mod stages;
 mod steady;
 
@@ -17,10 +18,18 @@ fn main() {
     // `cargo bench -- NAME` runs the benches whose name contains it; cargo itself adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    let (stages, languages) = (stages::BENCHES.iter(), languages::BENCHES.iter());
-    let (doors, rest) = (door::BENCHES.iter().chain(&crowd::BENCHES), rest::BENCHES.iter());
-    let whole = path::BENCHES.iter().chain(doors).chain(rest).chain(&pause::BENCHES).chain(&steady::BENCHES);
-    for (name, bench) in stages.chain(languages).chain(whole) {
+    let all: [&[(&str, fn())]; 9] = [
+        &stages::BENCHES,
+        &languages::BENCHES,
+        &path::BENCHES,
+        &door::BENCHES,
+        &crowd::BENCHES,
+        &rest::BENCHES,
+        &pause::BENCHES,
+        &steady::BENCHES,
+        &rollups::BENCHES,
+    ];
+    for (name, bench) in all.into_iter().flatten() {
         if runs(name) {
             bench();
         }

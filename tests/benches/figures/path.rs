@@ -11,30 +11,47 @@ use tidemill_tests::place::{Folder, component, rebuilt};
 use tidemill_tests::{fill, http};
 
 /// The benches of this file.
-pub(crate) const BENCHES: [(&str, fn()); 4] = [
-    ("path aggregates", || whole("aggregates", &["pin", "geo", "user"], false)),
-    ("path latest rows", || whole("latest rows too", &["pin", "geo", "user"], true)),
+pub(crate) const BENCHES: [(&str, fn()); 5] = [
+    ("path aggregates", || whole("aggregates", &["pin", "geo", "user"], Kept::Aggregates)),
+    ("path latest rows", || whole("latest rows too", &["pin", "geo", "user"], Kept::Rows)),
+    ("path rollups", || whole("the ten answers too", &["pin", "geo", "user"], Kept::Rollups)),
     ("path shadow", shadow),
-    ("path pin", || whole("pin alone, aggregates", &["pin"], false)),
+    ("path pin", || whole("pin alone, aggregates", &["pin"], Kept::Aggregates)),
 ];
+
+/// What is kept up to date of the pinterest pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    Aggregates,
+    /// And the latest rows.
+    Rows,
+    /// And the rollups of the ten answers.
+    Rollups,
+}
 
 /// Distinct keys in each table.
 const KEYS: u64 = 1_000_000;
 
-/// Without the cached rows of a table, nor the queries that need them.
-fn lean(pipeline: &Path) {
+/// Without the rollups and the queries that need them, or the cached rows either.
+fn lean(pipeline: &Path, kept: Kept) {
     let text = fs::read_to_string(pipeline).expect("the pipeline file");
-    let mut kept = Vec::new();
-    let mut in_queries = false;
+    let mut lines = Vec::new();
+    let mut of_rows = false;
     for line in text.lines() {
         if line.starts_with('[') {
-            in_queries = line.starts_with("[queries.");
+            of_rows = line.starts_with("[queries.") || line.starts_with("[rollups.");
         }
-        if !in_queries && !line.starts_with("key = ") && !line.starts_with("cache = ") {
-            kept.push(line);
+        let cached = line.starts_with("key = ") || line.starts_with("cache = ");
+        let goes = match kept {
+            Kept::Aggregates => of_rows || cached,
+            Kept::Rows => of_rows,
+            Kept::Rollups => false,
+        };
+        if !goes {
+            lines.push(line);
         }
     }
-    fs::write(pipeline, kept.join("\n")).expect("the pipeline file");
+    fs::write(pipeline, lines.join("\n")).expect("the pipeline file");
 }
 
 /// Leaves compiled components in `data`, as every start but the first finds them.
@@ -52,12 +69,10 @@ struct Filled {
     bytes: u64,
 }
 
-fn filled(tables: &[&str], rows: bool) -> Filled {
+fn filled(tables: &[&str], kept: Kept) -> Filled {
     let folder = Folder::new("bench-path");
     let pipeline = pinterest(folder.path(), &[]);
-    if !rows {
-        lean(&pipeline);
-    }
+    lean(&pipeline, kept);
     let data = folder.path().join("data");
     let population = Population::new(KEYS, 1);
     let (mut records, mut bytes) = (0, 0);
@@ -74,8 +89,8 @@ fn filled(tables: &[&str], rows: bool) -> Filled {
     Filled { _folder: folder, pipeline, records, bytes }
 }
 
-fn whole(what: &str, tables: &[&str], rows: bool) {
-    let filled = filled(tables, rows);
+fn whole(what: &str, tables: &[&str], kept: Kept) {
+    let filled = filled(tables, kept);
     let begun = Instant::now();
     let daemon = Daemon::start(&filled.pipeline);
     daemon.settle();
@@ -94,7 +109,7 @@ fn whole(what: &str, tables: &[&str], rows: bool) {
 fn shadow() {
     let candidate = rebuilt(&fs::read(component("pin")).expect("the component"), "candidate");
     let run = |shadowed: bool| {
-        let filled = filled(&["pin"], false);
+        let filled = filled(&["pin"], Kept::Aggregates);
         let begun = Instant::now();
         let daemon = Daemon::start(&filled.pipeline);
         if shadowed {

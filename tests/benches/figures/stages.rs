@@ -12,6 +12,7 @@ use tidemill::component::limits::Limits;
 use tidemill::component::{Component, Host};
 use tidemill::decode::Decoder;
 use tidemill::emulate::population::Population;
+use tidemill::expression::Grouping;
 use tidemill::lake::options::Format;
 use tidemill::lake::{Profile, SegmentWriter};
 use tidemill::log::Topic;
@@ -180,7 +181,7 @@ fn window() {
     let chunks = cleaned();
     let aggregate = Aggregate {
         name: "pins_per_category".into(),
-        by: vec!["category".into()],
+        by: vec![Grouping::column("category")],
         window: Window {
             kind: Kind::Tumbling { size: Duration::from_secs(60) },
             time: Time::Append,
@@ -234,7 +235,7 @@ fn commit() {
     let column = |name: &str, kind| Field { name: name.into(), aliases: Vec::new(), kind, nullable: false };
     let columns = vec![column("ind", Type::Int64), column("follower_count", Type::Int64)];
     let table = TableLayout { name: "pin".into(), key: vec!["ind".into()], columns: columns.clone() };
-    let layout = Layout { pipeline: "bench".into(), tables: vec![table.clone()], aggregates: vec![], queries: vec![] };
+    let layout = Layout { pipeline: "bench".into(), tables: vec![table.clone()], ..Layout::default() };
     let mut store = Store::open(&folder.path().join("cache.sqlite"), &layout).expect("a store");
     let origin =
         [("_time", Type::Timestamp), ("_partition", Type::Int64), ("_offset", Type::Int64), ("_row", Type::Int64)];

@@ -39,7 +39,9 @@ impl House {
              [tables.user]\ntopic = \"user\"\ntransform = \"user.wasm\"\nkey = [\"ind\"]\n\
              cache = [\"ind\", \"age\", \"date_joined\"]\nwindow = \"1s\"\n\
              [[tables.user.aggregates]]\nname = \"joined\"\nby = [\"age\"]\n\
-             window = {{ kind = \"tumbling\", size = \"30d\", time = \"date_joined\", lateness = \"300d\" }}\nmeasures = {{ posts = \"count()\" }}\n",
+             window = {{ kind = \"tumbling\", size = \"30d\", time = \"date_joined\", lateness = \"300d\" }}\nmeasures = {{ posts = \"count()\" }}\n\
+             [rollups.marks_now]\nfrom = \"thing\"\nby = [\"mark\"]\nmeasures = {{ rows = \"count()\", middle = \"median(ind)\" }}\n\
+             [rollups.ages]\nfrom = \"user\"\nby = [\"age\"]\nmeasures = {{ users = \"count()\" }}\n",
             folder.path().join("data")
         );
         for (from, to) in replace {

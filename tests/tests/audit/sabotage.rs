@@ -98,7 +98,7 @@ pub(crate) const QUICK: [(&str, Sabotage); 11] = [
 ];
 
 /// What only a look at contents finds.
-pub(crate) const FULL: [(&str, Sabotage); 15] = [
+pub(crate) const FULL: [(&str, Sabotage); 18] = [
     ("a byte of an object flipped", |copy| {
         let (fault, file) = copy.object("thing");
         let middle = fs::metadata(&file).expect("the object").len() / 2;
@@ -193,5 +193,18 @@ pub(crate) const FULL: [(&str, Sabotage); 15] = [
         let [next] =
             copy.ask("SELECT next_offset FROM tidemill_positions WHERE table_name = 'thing' AND partition = 0");
         json!({ "what": "missing", "table": "thing", "partition": 0, "offsets": [base(last), next], "message": "ends at" })
+    }),
+    ("a group of a rollup altered", |copy| {
+        copy.alter(1, "UPDATE marks_now SET middle = middle + 1 WHERE mark = 'sieve'");
+        json!({ "what": "altered", "table": "marks_now", "message": "(sieve)" })
+    }),
+    ("a group of a rollup removed", |copy| {
+        let [age] = copy.ask("SELECT age FROM ages ORDER BY users DESC LIMIT 1");
+        copy.alter(1, &format!("DELETE FROM ages WHERE age = {age}"));
+        json!({ "what": "missing", "table": "ages", "message": format!("({age})") })
+    }),
+    ("a group of a rollup added", |copy| {
+        copy.alter(1, "INSERT INTO ages (age, users) VALUES (7, 1)");
+        json!({ "what": "foreign", "table": "ages", "message": "(7)" })
     }),
 ];

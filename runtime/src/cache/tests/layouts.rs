@@ -109,7 +109,7 @@ fn names_and_keys_are_checked() {
     check(
         &layout,
         &[
-            "query \"PIN\": the name is taken; tables, aggregates and queries share them",
+            "query \"PIN\": the name is taken; tables, aggregates, rollups and queries share them",
             "table \"pin\": column \"A\": the name is taken; SQLite does not tell cases apart",
             "table \"pin\": column \"_time\": the name cannot be one of the cache's",
         ],

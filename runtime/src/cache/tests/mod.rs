@@ -74,6 +74,7 @@ fn layout() -> Layout {
             by: 1,
             definition: "tumbling 1m".into(),
         }],
+        rollups: Vec::new(),
         queries: vec![(
             "categories".into(),
             "SELECT category, count(*) AS pins FROM pin GROUP BY 1 ORDER BY 1;\n".into(),
@@ -137,6 +138,11 @@ fn commit(store: &mut Store, fill: impl FnOnce(&mut Commit<'_>) -> Result<()>) -
     let mut commit = store.begin()?;
     fill(&mut commit)?;
     commit.finish()
+}
+
+/// Runs statements on a file, as another program would.
+pub(crate) fn execute(file: &Path, sql: &str) {
+    rusqlite::Connection::open(file).unwrap().execute_batch(sql).unwrap();
 }
 
 /// The answer's rows as a person would read them: columns with `|`, null as `-`.

@@ -155,48 +155,52 @@ fn the_named_queries_answer() {
     let answers: [(&str, &str, &[&str]); 10] = [
         (
             "popular_category_by_country",
-            include_str!("../../../../pipelines/sql/popular_category_by_country.sql"),
+            include_str!("../../../../pipelines/sql/plain/popular_category_by_country.sql"),
             &["Aruba|art|1", "Aruba|travel|1", "Chad|art|2"],
         ),
         (
             "category_posts_by_year",
-            include_str!("../../../../pipelines/sql/category_posts_by_year.sql"),
+            include_str!("../../../../pipelines/sql/plain/category_posts_by_year.sql"),
             &["2018|art|1", "2018|travel|1", "2022|art|2"],
         ),
         (
             "popular_category_by_year",
-            include_str!("../../../../pipelines/sql/popular_category_by_year.sql"),
+            include_str!("../../../../pipelines/sql/plain/popular_category_by_year.sql"),
             &["2018|art|1", "2018|travel|1", "2022|art|2"],
         ),
         (
             "top_user_by_country",
-            include_str!("../../../../pipelines/sql/top_user_by_country.sql"),
+            include_str!("../../../../pipelines/sql/plain/top_user_by_country.sql"),
             &["Aruba|Ann|90", "Chad|Bob|70", "Chad|Cem|70"],
         ),
-        ("country_with_top_user", include_str!("../../../../pipelines/sql/country_with_top_user.sql"), &["Aruba|90"]),
+        (
+            "country_with_top_user",
+            include_str!("../../../../pipelines/sql/plain/country_with_top_user.sql"),
+            &["Aruba|90"],
+        ),
         (
             "popular_category_by_age_group",
-            include_str!("../../../../pipelines/sql/popular_category_by_age_group.sql"),
+            include_str!("../../../../pipelines/sql/plain/popular_category_by_age_group.sql"),
             &["18-24|art|1", "18-24|travel|1", "36-50|art|1", "+50|art|1", "+50|quotes|1"],
         ),
         (
             "median_followers_by_age_group",
-            include_str!("../../../../pipelines/sql/median_followers_by_age_group.sql"),
+            include_str!("../../../../pipelines/sql/plain/median_followers_by_age_group.sql"),
             &["18-24|10", "36-50|70", "+50|70"],
         ),
         (
             "users_joined_by_year",
-            include_str!("../../../../pipelines/sql/users_joined_by_year.sql"),
+            include_str!("../../../../pipelines/sql/plain/users_joined_by_year.sql"),
             &["2015|3", "2017|1", "2020|1"],
         ),
         (
             "median_followers_by_join_year",
-            include_str!("../../../../pipelines/sql/median_followers_by_join_year.sql"),
+            include_str!("../../../../pipelines/sql/plain/median_followers_by_join_year.sql"),
             &["2015|70", "2017|70", "2020|-"],
         ),
         (
             "median_followers_by_join_year_and_age_group",
-            include_str!("../../../../pipelines/sql/median_followers_by_join_year_and_age_group.sql"),
+            include_str!("../../../../pipelines/sql/plain/median_followers_by_join_year_and_age_group.sql"),
             &["18-24|2015|10", "36-50|2015|70", "+50|2017|70", "+50|2020|-"],
         ),
     ];

@@ -46,7 +46,7 @@ fn unknown_and_missing_keys() {
         "[pipeline]",
         "[colour]\n[pipeline]",
         &[
-            "1:2: colour: unknown key; known are pipeline, listen, ingest, epoch, lake, gateway, kinesis, topics, tables, landings, queries, trust",
+            "1:2: colour: unknown key; known are pipeline, listen, ingest, epoch, lake, gateway, kinesis, topics, tables, landings, rollups, queries, trust",
         ],
     );
     swap("size = \"1m\", ", "", &[r#"31:1: tables.orders.aggregates[0].window: "size" is missing; write size = "1m""#]);
@@ -131,7 +131,7 @@ fn wrong_names() {
         "[queries.best]",
         "[queries.sales]",
         &[
-            r#"34:10: queries.sales: the name "sales" is already that of tables.orders.aggregates[0].name; tables, aggregates and queries share one database: rename one"#,
+            r#"34:10: queries.sales: the name "sales" is already that of tables.orders.aggregates[0].name; tables, aggregates, rollups and queries share one database: rename one"#,
         ],
     );
     swap(

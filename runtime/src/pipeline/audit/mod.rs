@@ -11,13 +11,14 @@ mod ledger;
 mod origins;
 mod report;
 mod revised;
+mod rolled;
 mod topics;
 
 use std::fs;
 
 use tokio::runtime::Handle;
 
-pub use self::report::{Aggregate, Fault, Partition, Report, What};
+pub use self::report::{Aggregate, Fault, Partition, Report, Rollup, What};
 use super::generation::digests;
 use super::kept::{kept, kept_chain};
 use super::places::Places;

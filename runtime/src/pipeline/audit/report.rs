@@ -21,6 +21,8 @@ pub struct Report {
     pub partitions: Vec<Partition>,
     /// The aggregates, by name.
     pub aggregates: BTreeMap<String, Aggregate>,
+    /// The rollups that were computed anew, by name.
+    pub rollups: BTreeMap<String, Rollup>,
     /// What is wrong; at most so many that a person can read them.
     pub faults: Vec<Fault>,
     /// How many more there are.
@@ -81,12 +83,21 @@ pub struct Aggregate {
     pub faults: u64,
 }
 
+/// A rollup.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Rollup {
+    /// Groups that the cached rows come to.
+    pub groups: u64,
+    /// Faults that name it.
+    pub faults: u64,
+}
+
 /// Something that is not as the ledger says, or a ledger that does not agree with itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// What kind of fault it is.
     pub what: What,
-    /// The table or aggregate.
+    /// The table, aggregate or rollup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// The partition.
@@ -133,6 +144,9 @@ impl Report {
         }
         if let Some(aggregate) = fault.table.as_ref().and_then(|table| self.aggregates.get_mut(table)) {
             aggregate.faults += 1;
+        }
+        if let Some(rollup) = fault.table.as_ref().and_then(|table| self.rollups.get_mut(table)) {
+            rollup.faults += 1;
         }
         if self.faults.len() < FAULTS_MAX { self.faults.push(fault) } else { self.faults_more += 1 }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::decode::Unwrap;
+use crate::expression::Grouping;
 use crate::schema::Type;
 use crate::window::spec::{Aggregate, Kind as WindowKind, Measure, Time, Window};
 
@@ -39,7 +40,12 @@ fn table() -> plan::Table {
         cache: vec!["id".to_owned(), "price".to_owned()],
         cases: PathBuf::new(),
         window: Duration::from_secs(10),
-        aggregates: vec![Aggregate { name: "sales".to_owned(), by: vec!["country".to_owned()], window, measures }],
+        aggregates: vec![Aggregate {
+            name: "sales".to_owned(),
+            by: vec![Grouping::column("country")],
+            window,
+            measures,
+        }],
     }
 }
 

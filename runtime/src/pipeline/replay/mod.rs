@@ -21,10 +21,11 @@ pub use self::windows::Anew;
 use super::change::changes;
 use super::kept::kept_chain;
 use super::landed;
+use super::layout::layout;
 use super::places::Places;
 use super::table::Table;
 use super::written::Files;
-use crate::cache::TableLayout;
+use crate::cache::Layout;
 use crate::cache::query::Reader;
 use crate::commit::{Became, DeadLetter, Epoch, Revision, Segment};
 use crate::component::{Component, Host};
@@ -207,9 +208,13 @@ impl Replay<'_> {
         Ok(reader)
     }
 
-    /// How the cache has the table; none where it keeps no rows of it.
-    pub fn layout(&self, reader: &Reader) -> Result<Option<TableLayout>> {
-        Ok(self.table(reader, self.plan()?)?.layout)
+    /// How the cache is laid out, as far as tables can be had; the one that is asked for has to be.
+    pub fn layout(&self, reader: &Reader) -> Result<Layout> {
+        let asked = self.table(reader, self.plan()?)?;
+        let others = self.pipeline.tables.iter().filter(|plan| plan.name != asked.plan.name);
+        let tables: Vec<Table> =
+            std::iter::once(Ok(asked.clone())).chain(others.map(|plan| self.table(reader, plan))).flatten().collect();
+        layout(self.pipeline, &tables)
     }
 
     /// The bytes of what was written.

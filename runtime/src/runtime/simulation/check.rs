@@ -32,6 +32,7 @@ pub(super) fn all(world: &World) {
     let letters = letters(&reader);
     each_record_once(world, &rows, &letters);
     cached(&reader, &rows);
+    rolled(&reader);
     aggregated(world, &reader, &rows);
     accounted(world, &reader);
     let left = disk::list(&world.process.as_ref().unwrap().spool).unwrap();
@@ -99,6 +100,14 @@ fn cached(reader: &Reader, rows: &BTreeMap<(u32, u64), Row>) {
     assert_eq!(cached.len(), table.rows.len());
     let expected: BTreeMap<String, i64> = rows.values().map(|row| (format!("r{}", row.number), row.n)).collect();
     assert_eq!(cached, expected, "the cache's rows are those of the lake");
+}
+
+/// The rollup is what the cache's rows come to.
+fn rolled(reader: &Reader) {
+    let shown = reader.run("SELECT pins, total, middle, most, last FROM now", usize::MAX).unwrap();
+    let plain = "SELECT count(*), sum(n), percentile_approx(n, 0.5), max(n), \
+         json_group_array(id ORDER BY id) FILTER (WHERE n = (SELECT max(n) FROM pin)) FROM pin HAVING count(*) > 0";
+    assert_eq!(shown.rows, reader.run(plain, usize::MAX).unwrap().rows, "the rollup");
 }
 
 /// The aggregate in the cache and in the lake is what the lake's rows come to, without one that was late.

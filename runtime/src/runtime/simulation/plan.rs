@@ -1,4 +1,4 @@
-//! The pipeline of the simulation: one table over two partitions, cached by key, with an aggregate.
+//! The pipeline of the simulation: one table over two partitions, cached by key, with an aggregate and a rollup.
 
 use std::fs;
 use std::path::PathBuf;
@@ -41,6 +41,10 @@ name = "per_minute"
 by = ["class"]
 window = { kind = "tumbling", size = "1m", time = "append" }
 measures = { pins = "count()", total = "sum(n)" }
+
+[rollups.now]
+from = "pin"
+measures = { pins = "count()", total = "sum(n)", middle = "median(n)", most = "max(n)", last = "top(id, n)" }
 "#;
 
 /// A folder of this process in memory, where there is one.

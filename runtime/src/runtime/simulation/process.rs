@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::committer::{self, HANDOVERS_MAX, Health, Message};
 use crate::pipeline::generation::Generation;
 use crate::pipeline::layout::layout;
+use crate::pipeline::rollups::Rollups;
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::table::Table;
 use crate::pipeline::worker::{self, Command};
@@ -80,7 +81,10 @@ impl Process {
         let chain = plan::chain().clone();
         let table = Arc::new(Table::new(&pipeline.tables[0], chain.outputs(), pipeline.lake.format, &spool)?);
         let tables = vec![Arc::new(Generation { chain, table, number: 1, pinned: false })];
-        let store = Store::open(cache, &layout(pipeline, tables.iter().map(|generation| &*generation.table))?)?;
+        let layout = layout(pipeline, tables.iter().map(|generation| &*generation.table))?;
+        let mut store = Store::open(cache, &layout)?;
+        let mut rollups = Rollups::new(&pipeline.rollups, &layout.tables)?;
+        rollups.restore(&mut store)?;
         let aggregates = restore_aggregates(pipeline, &by_name, &tables, &store)?;
         let positions = store.positions()?;
         for line in &positions {
@@ -112,6 +116,7 @@ impl Process {
             store,
             tables: tables.iter().map(|generation| Arc::clone(&generation.table)).collect(),
             aggregates,
+            rollups,
             shelf: Arc::clone(&shelf),
             spool: spool.clone(),
             format: pipeline.lake.format,

@@ -6,6 +6,7 @@ use arrow_array::{BinaryArray, ListArray};
 use super::*;
 use crate::commit::Group;
 use crate::error::Kind;
+use crate::expression::Grouping;
 use crate::time::Timestamp;
 use crate::value::Value;
 use crate::window::{Accumulator, PartitionProgress, Progress, State, output_fields, rows};
@@ -355,7 +356,7 @@ fn closed_groups_are_rows() {
     assert_eq!(batch.num_rows(), 1, "{shown:?}");
     assert_eq!(batch.column(6).as_ref(), &StringArray::from(vec!["x"]) as &dyn arrow_array::Array);
     assert_eq!(rows(&output, &[]).unwrap().num_rows(), 0);
-    let twice = Aggregate { by: vec!["good".into(), "good".into()], ..many };
+    let twice = Aggregate { by: vec![Grouping::column("good"), Grouping::column("good")], ..many };
     assert_eq!(
         output_fields(&twice, &fields()).unwrap_err().message(),
         "aggregate \"a\": two of its columns are called \"good\""

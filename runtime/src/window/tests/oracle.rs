@@ -113,7 +113,11 @@ fn naive(aggregate: &Aggregate, partitions: &[Vec<Row>]) -> Outcome {
             match start {
                 Some(start) if start + (size + lateness) as i128 > watermark => {
                     watermark = watermark.max(i128::from(time.unwrap()));
-                    let key = aggregate.by.iter().map(|column| value(row, column)).collect();
+                    let key = aggregate
+                        .by
+                        .iter()
+                        .map(|by| by.expression.value(&value(row, by.expression.column())))
+                        .collect();
                     groups.entry((Timestamp(start as i64), key)).or_default().push(row.clone());
                 }
                 _ => late += 1,

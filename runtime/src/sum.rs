@@ -15,7 +15,7 @@ const MINUS: u8 = 4;
 
 /// A sum that rounds once, when it is asked for. Usual numbers gather in `near`; the rest, where there are any, in `far`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sum {
+pub struct Sum {
     /// In units of 2^-64.
     near: i128,
     far: Option<Box<Far>>,
@@ -25,23 +25,31 @@ pub(super) struct Sum {
 
 /// A fixed-point number that spans all doubles: digit `i` counts units of 2^(32 i - 1074), with carries still to do.
 #[derive(Clone, Debug)]
-pub(super) struct Far {
+struct Far {
     digits: [i64; DIGITS],
     added: u32,
 }
 
 /// What a sum is made of, for its encoding.
 #[derive(Debug, PartialEq)]
-pub(super) enum Parts {
+pub enum Parts {
     /// In units of 2^-64.
     Near(i128),
     /// Digits of 32 bits from digit `first` on, lowest first, without zeros at either end.
-    Far { negative: bool, first: usize, digits: Vec<u32> },
+    Far {
+        /// Whether the sum is below zero.
+        negative: bool,
+        /// The place of the first digit.
+        first: usize,
+        /// The digits.
+        digits: Vec<u32>,
+    },
 }
 
 impl Sum {
     #[inline]
-    pub(super) fn add(&mut self, value: f64) {
+    /// Adds a number; its negative takes a finite one out again.
+    pub fn add(&mut self, value: f64) {
         let bits = value.to_bits();
         let negative = value.is_sign_negative();
         let exponent = (bits >> 52 & 0x7ff) as usize;
@@ -69,7 +77,8 @@ impl Sum {
         self.add_near(if negative { -term } else { term });
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    /// Adds all that another sum was given.
+    pub fn merge(&mut self, other: &Self) {
         self.odd |= other.odd;
         self.add_near(other.near);
         if let Some(far) = &other.far {
@@ -78,7 +87,7 @@ impl Sum {
     }
 
     /// The sum, rounded to the nearest double (half to even); NaN for infinities of both signs.
-    pub(super) fn value(&self) -> f64 {
+    pub fn value(&self) -> f64 {
         match self.odd {
             0 => {}
             PLUS => return f64::INFINITY,
@@ -94,11 +103,13 @@ impl Sum {
         }
     }
 
-    pub(super) fn odd(&self) -> u8 {
+    /// Which of NaN and the infinities were added, as bits.
+    pub fn odd(&self) -> u8 {
         self.odd
     }
 
-    pub(super) fn parts(&self) -> Parts {
+    /// What it is made of.
+    pub fn parts(&self) -> Parts {
         let Some(far) = &self.far else { return Parts::Near(self.near) };
         let mut far = far.clone();
         far.add_near(self.near);
@@ -115,7 +126,7 @@ impl Sum {
     }
 
     /// The sum that has these parts; none where no sum has.
-    pub(super) fn of(odd: u8, parts: Parts) -> Option<Self> {
+    pub fn of(odd: u8, parts: Parts) -> Option<Self> {
         let mut sum = Self { near: 0, far: None, odd };
         match parts {
             Parts::Near(near) => sum.near = near,
