@@ -156,7 +156,7 @@ fn the_ten_answers_agree_on_real_rows() {
         batch.iter().for_each(|(table, line)| by_table.entry(table).or_default().push(line));
         for (table, lines) in by_table {
             posted += lines.len() as u64;
-            http::post_lines(daemon.topics, table, lines.into_iter(), 400);
+            http::post_lines(daemon.topics, table, lines, 400);
         }
         daemon.wait("all is committed", |_| {
             looks.set(looks.get() + 1);

@@ -14,11 +14,14 @@ mod steady;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A bench by its name.
+type Bench = (&'static str, fn());
+
 fn main() {
     // `cargo bench -- NAME` runs the benches whose name contains it; cargo itself adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    let all: [&[(&str, fn())]; 9] = [
+    let all: [&[Bench]; 9] = [
         &stages::BENCHES,
         &languages::BENCHES,
         &path::BENCHES,
