@@ -18,7 +18,7 @@ use crate::error::{Kind, OrFail, Result};
 use crate::lake::{self, Profile};
 use crate::record::{Batch, Record};
 use crate::time::Timestamp;
-use crate::window::{Accumulator, Partial};
+use crate::window::{Accumulator, Origin, Partial};
 
 /// Letters of which a report shows what came, of those that pass and of those that do not.
 const EXAMPLES_MAX: usize = 3;
@@ -225,7 +225,7 @@ impl<'a> Run<'a> {
         let partition = of.first().map_or(0, |letter| letter.partition);
         let rows = table.with_origin(&piece.rows, &piece.sources, partition, &times, &offsets)?;
         for accumulator in &mut self.accumulators {
-            accumulator.add(&piece.rows, &times)?;
+            accumulator.add(&piece.rows, Origin { partition, times: &times, offsets: &offsets })?;
         }
         if table.layout.is_some() {
             self.latest.push(table.cached(&rows)?);

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::record::Batch;
 use crate::sabotage::{self, Fault, Place};
 use crate::time::Timestamp;
-use crate::window::Accumulator;
+use crate::window::{Accumulator, Origin};
 
 /// Rows that the transform gets in one call: so few that a chunk stays in the L2 cache.
 pub(super) const CHUNK_ROWS: usize = 512;
@@ -282,7 +282,7 @@ impl Worker {
             let rows =
                 self.setup.generation.table.with_origin(&piece.rows, &piece.sources, partition, &times, &offsets)?;
             for accumulator in &mut self.accumulators {
-                accumulator.add(&piece.rows, &times)?;
+                accumulator.add(&piece.rows, Origin { partition, times: &times, offsets: &offsets })?;
             }
             let mut target = Target { table: &self.setup.generation.table, profile: &mut self.setup.profile };
             self.epoch.write(&mut target, &rows, &times, &offsets)?;

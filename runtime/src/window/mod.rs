@@ -12,12 +12,17 @@ mod cut;
 mod encode;
 mod groups;
 mod landed;
+mod measure;
 mod plan;
+mod registers;
 mod scalar;
+mod shown;
+mod sketch;
+mod spread;
 mod state;
 mod sum;
 
-pub use accumulator::{Accumulator, Partial};
+pub use accumulator::{Accumulator, Origin, Partial};
 pub use cut::AHEAD_MAX;
 pub use landed::{output_fields, rows};
 pub use state::{PartitionProgress, Progress, State};

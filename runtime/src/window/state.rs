@@ -217,7 +217,7 @@ fn shown(plan: &Plan, (window, key): &Id, cells: &[Cell]) -> Group {
         None => crate::value::Value::Null,
         Some(value) => value.value(by.kind),
     });
-    let measures = cells.iter().zip(&plan.measures).map(|(cell, (measure, input))| cell.value(measure, *input));
+    let measures = cells.iter().zip(&plan.measures).map(|(cell, measured)| measured.value(cell));
     Group {
         window: *window,
         size: plan.window.size(),

@@ -10,6 +10,7 @@ use arrow_array::TimestampMicrosecondArray;
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 
 use super::spec::{self, Aggregate, Time, Window};
+use super::{Accumulator, Origin};
 use crate::expression::Grouping;
 use crate::schema::{self, Field, Type};
 
@@ -47,6 +48,13 @@ fn batch(rows: &[Row]) -> (RecordBatch, Vec<i64>) {
     ];
     let batch = RecordBatch::try_new(schema::arrow_schema(&fields()), columns).unwrap();
     (batch, rows.iter().map(|row| row.append).collect())
+}
+
+/// Adds rows of a partition, the first of which has this offset.
+fn add(accumulator: &mut Accumulator, partition: u32, first: usize, rows: &[Row]) {
+    let (batch, times) = batch(rows);
+    let offsets: Vec<i64> = (first as i64..).take(rows.len()).collect();
+    accumulator.add(&batch, Origin { partition, times: &times, offsets: &offsets }).unwrap();
 }
 
 /// An aggregate with windows of `size` and a lateness, in seconds.

@@ -24,7 +24,7 @@ use crate::record::{Batch, Record};
 use crate::schema::Field;
 use crate::time::Timestamp;
 use crate::value::Value;
-use crate::window::{self, Accumulator};
+use crate::window::{self, Accumulator, Origin};
 
 /// Batches so small that a transform which remembers shows it; the first size is all that a worker gives in one call.
 const OTHER_ROWS: [usize; 2] = [1, 7];
@@ -173,7 +173,7 @@ impl Run {
             let (times, offsets): (Vec<i64>, Vec<i64>) =
                 origin.map(|record| (record.time.0, record.offset as i64)).unzip();
             for accumulator in &mut self.accumulators {
-                accumulator.add(&piece.rows, &times)?;
+                accumulator.add(&piece.rows, Origin { partition: 0, times: &times, offsets: &offsets })?;
             }
             let lines: Vec<_> = piece.sources.iter().filter_map(|&source| line(place(source)?)).collect();
             self.keep_rows(&piece, &times, &offsets, &lines)?;

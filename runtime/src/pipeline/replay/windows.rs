@@ -23,7 +23,7 @@ use crate::schema::{Field, arrow_schema};
 use crate::time::Timestamp;
 use crate::value::Value;
 use crate::window::spec::{Aggregate, Time};
-use crate::window::{self, Accumulator, State};
+use crate::window::{self, Accumulator, Origin, State};
 
 /// Windows of an aggregate as they come again.
 pub struct Anew {
@@ -41,6 +41,7 @@ pub struct Anew {
 /// What rows of one partition add to the windows of an aggregate.
 struct Gather<'a> {
     anew: &'a mut Anew,
+    partition: u32,
     /// From which offset on the aggregate has the partition.
     begun: u64,
     /// Where its watermark stood when each epoch began, by the epoch's first offset.
@@ -198,7 +199,7 @@ fn gathers<'a>(
         let begun = begun.iter().find(|(of, _)| *of == partition).map_or(0, |(_, from)| *from);
         let accumulator = || Accumulator::new(&anew.aggregate, columns, Timestamp::MIN).map(|it| (it, usize::MAX));
         let (ordered, amending) = ([accumulator()?, accumulator()?], Accumulator::amending(&anew.aggregate, columns)?);
-        gathers.push(Gather { anew, begun, starts: Vec::new(), ordered, amending });
+        gathers.push(Gather { anew, partition, begun, starts: Vec::new(), ordered, amending });
     }
     if gathers.iter().all(|gather| gather.anew.aggregate.window.time == Time::Append) {
         return Ok(gathers);
@@ -264,15 +265,19 @@ impl Gather<'_> {
             let end = self.starts.get(epoch).map_or(u64::MAX, |(from, _)| *from);
             let rest = offsets.get(at..).unwrap_or_default();
             let count = rest.partition_point(|offset| offset.cast_unsigned() < end).max(1);
-            let part = (rows.slice(at, count), times.get(at..at + count).unwrap_or_default());
-            self.part(&part.0, part.1, epoch, by)?;
+            let origin = Origin {
+                partition: self.partition,
+                times: times.get(at..at + count).unwrap_or_default(),
+                offsets: offsets.get(at..at + count).unwrap_or_default(),
+            };
+            self.part(&rows.slice(at, count), origin, epoch, by)?;
             at += count;
         }
         Ok(())
     }
 
     /// Adds rows of one epoch.
-    fn part(&mut self, rows: &RecordBatch, times: &[i64], epoch: usize, by: By) -> Result<()> {
+    fn part(&mut self, rows: &RecordBatch, origin: Origin<'_>, epoch: usize, by: By) -> Result<()> {
         let [of_epochs, of_replays] = &mut self.ordered;
         // By append time no row is late; and of what a redrive has added, none is by those that came after its record.
         let accumulator = match by {
@@ -288,7 +293,7 @@ impl Gather<'_> {
                 accumulator
             }
         };
-        accumulator.add(rows, times)?;
+        accumulator.add(rows, origin)?;
         let mut partial = accumulator.take();
         partial.retain(|window| self.anew.windows.contains(&window.0));
         self.anew.state.amend(partial).map(drop)

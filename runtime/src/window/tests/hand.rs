@@ -9,7 +9,7 @@ use crate::error::Kind;
 use crate::expression::Grouping;
 use crate::time::Timestamp;
 use crate::value::Value;
-use crate::window::{Accumulator, PartitionProgress, Progress, State, output_fields, rows};
+use crate::window::{PartitionProgress, Progress, State, output_fields, rows};
 
 fn event(at: i64) -> Row {
     Row { append: at, at: Some(at), ..Row::default() }
@@ -18,8 +18,7 @@ fn event(at: i64) -> Row {
 fn feed(state: &mut State, aggregate: &Aggregate, partition: u32, rows: &[Row]) -> u64 {
     let watermark = state.progress().partitions[partition as usize].watermark;
     let mut accumulator = Accumulator::new(aggregate, &fields(), watermark).unwrap();
-    let (batch, times) = batch(rows);
-    accumulator.add(&batch, &times).unwrap();
+    add(&mut accumulator, partition, 0, rows);
     let partial = accumulator.take();
     state.merge(partition, partial).unwrap()
 }
@@ -315,7 +314,9 @@ fn columns_of_every_type_can_be_counted() {
     let columns = ["raw", "nested", "list"].into_iter().zip(columns);
     let all = aggregate(&["nested"], None, 10, 0, &["count(list)", "min(raw)", "count_distinct(nested)"]);
     let mut accumulator = Accumulator::new(&all, &fields, Timestamp::MIN).unwrap();
-    accumulator.add(&RecordBatch::try_from_iter(columns).unwrap(), &[0, 0, 0]).unwrap();
+    accumulator
+        .add(&RecordBatch::try_from_iter(columns).unwrap(), Origin { partition: 0, times: &[0; 3], offsets: &[0; 3] })
+        .unwrap();
     let mut state = State::new(&all, &fields, 1).unwrap();
     state.merge(0, accumulator.take()).unwrap();
     let shown: Vec<_> = state.changed().into_iter().map(|group| (group.key, group.measures)).collect();
@@ -330,9 +331,10 @@ fn rows_that_are_not_as_the_fields_said_add_nothing() {
     let sums = aggregate(&["name"], None, 1, 0, &["sum(code)"]);
     let mut accumulator = Accumulator::new(&sums, &fields(), Timestamp::MIN).unwrap();
     let (rows, times) = batch(&[event(1)]);
-    let error = accumulator.add(&rows, &[]).unwrap_err();
-    assert_eq!(error.message(), "aggregate \"a\": 1 rows have 0 append times");
-    let error = accumulator.add(&rows.project(&[0, 1, 3]).unwrap(), &times).unwrap_err();
+    let origin = Origin { partition: 0, times: &times, offsets: &[7] };
+    let error = accumulator.add(&rows, Origin { times: &[], ..origin }).unwrap_err();
+    assert_eq!(error.message(), "aggregate \"a\": 1 rows have 0 append times and 1 offsets");
+    let error = accumulator.add(&rows.project(&[0, 1, 3]).unwrap(), origin).unwrap_err();
     assert_eq!(error.message(), "aggregate \"a\": column 2 of the rows to aggregate is not of type int64");
     let partial = accumulator.take();
     assert_eq!((partial.rows, partial.watermark), (0, Timestamp::MIN));
@@ -373,8 +375,8 @@ fn rows_that_come_again_join_what_is_open_and_let_no_time_pass() {
     let before = state.progress().clone();
     let mut amending = Accumulator::amending(&ten, &fields()).unwrap();
     // In no order: 0 s has closed, 10 s has not, though partition 0 is beyond it; 40 s is new, and nobody has come so far.
-    let (rows, times) = batch(&[event(41 * SECOND), event(11 * SECOND), event(5 * SECOND), event(13 * SECOND)]);
-    amending.add(&rows, &times).unwrap();
+    let again = [event(41 * SECOND), event(11 * SECOND), event(5 * SECOND), event(13 * SECOND)];
+    add(&mut amending, 0, 0, &again);
     assert_eq!(state.amend(amending.take()).unwrap(), 1);
     assert_eq!(state.progress(), &before);
     assert_eq!(counts(&state.close()), []);
@@ -382,4 +384,68 @@ fn rows_that_come_again_join_what_is_open_and_let_no_time_pass() {
     assert_eq!(counts(&open), [(10, 3), (20, 1), (40, 1)]);
     feed(&mut state, &ten, 1, &[event(30 * SECOND)]);
     assert_eq!(counts(&state.close()), [(10, 3)]);
+}
+
+/// What a measure shows over rows (code, price) of one group, given in any order and cut anywhere.
+fn check_measure(measure: &str, rows: &[(i64, f64)], expected: &Value) {
+    let of = aggregate(&[], None, 10, 0, &[measure]);
+    let rows: Vec<Row> =
+        rows.iter().map(|&(code, price)| Row { code: Some(code), price: Some(price), ..event(0) }).collect();
+    for cut in 0..rows.len() {
+        let mut state = State::new(&of, &fields(), 2).unwrap();
+        for (partition, rows) in [(1, &rows[cut..]), (0, &rows[..cut])] {
+            let mut accumulator = Accumulator::new(&of, &fields(), Timestamp::MIN).unwrap();
+            add(&mut accumulator, partition, 0, rows);
+            state.merge(partition, accumulator.take()).unwrap();
+        }
+        assert_eq!(&state.open_groups()[0].measures[0], expected, "{measure} cut at {cut}");
+    }
+}
+
+#[test]
+fn measures_of_a_few_rows() {
+    let rows = [(3, 1.5), (1, 2.5), (3, -4.0), (2, 2.5), (1, 0.0)];
+    let float = Value::Float64;
+    let json = |text: &str| Value::Text(text.to_owned());
+    check_measure("variance(code)", &rows, &float(1.0));
+    check_measure("stddev(code)", &rows, &float(1.0));
+    check_measure("variance(price)", &rows, &float(7.375));
+    check_measure("quantile(code, 0.2)", &rows, &Value::Int64(1));
+    check_measure("quantile(code, 0.41)", &rows, &Value::Int64(2));
+    check_measure("quantile(price, 1)", &rows, &float(2.5));
+    check_measure("approx_quantile(price, 0.4)", &rows, &float(0.0));
+    check_measure("approx_count_distinct(code)", &rows, &Value::Int64(3));
+    check_measure("top_k(code, 2)", &rows, &json(r#"[{"value":1,"count":2},{"value":3,"count":2}]"#));
+    check_measure("top_k(code, 1, sum(price))", &rows, &json(r#"[{"value":1,"sum":2.5}]"#));
+    check_measure(
+        "top_k(code, 9, min(price))",
+        &rows,
+        &json(r#"[{"value":2,"min":2.5},{"value":1,"min":0.0},{"value":3,"min":-4.0}]"#),
+    );
+    check_measure(
+        "histogram(price, 0, 2.5)",
+        &rows,
+        &json(r#"[{"below":0.0,"count":1},{"from":0.0,"below":2.5,"count":2},{"from":2.5,"count":2}]"#),
+    );
+    check_measure("variance(code)", &rows[..1], &Value::Null);
+}
+
+#[test]
+fn first_and_last_are_by_time_then_by_place() {
+    let of = aggregate(&[], Some("at"), 100, 0, &["first(code)", "last(code)"]);
+    let row = |at: i64, code| Row { code, ..event(at * SECOND) };
+    let check = |rows: [&[Row]; 2], first: i64, last: i64| {
+        for order in [[0, 1], [1, 0]] {
+            let mut state = State::new(&of, &fields(), 2).unwrap();
+            for partition in order {
+                let mut accumulator = Accumulator::new(&of, &fields(), Timestamp::MIN).unwrap();
+                add(&mut accumulator, partition, 0, rows[partition as usize]);
+                state.merge(partition, accumulator.take()).unwrap();
+            }
+            assert_eq!(state.open_groups()[0].measures, [Value::Int64(first), Value::Int64(last)], "{rows:?}");
+        }
+    };
+    check([&[row(5, Some(1)), row(3, Some(2)), row(7, Some(3)), row(4, Some(4))], &[]], 2, 3);
+    check([&[row(1, None), row(3, Some(2)), row(9, None)], &[row(4, Some(5))]], 2, 5);
+    check([&[row(3, Some(1)), row(3, Some(2))], &[row(3, Some(3)), row(3, Some(4))]], 1, 4);
 }
