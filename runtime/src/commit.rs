@@ -225,8 +225,8 @@ pub struct Object {
 pub struct Group {
     /// The start of the window.
     pub window: Timestamp,
-    /// How long the window is.
-    pub size: Duration,
+    /// Where it has ended.
+    pub end: Timestamp,
     /// The values of the columns that it is grouped by, in their order.
     pub key: Vec<Value>,
     /// The measures, in their order; empty in a group that was only restored.

@@ -45,16 +45,20 @@ impl<'a> Commit<'a> {
         put(&self.store.connection, layout, sql, rows)
     }
 
-    /// Shows the groups that changed and those that closed. Open groups keep their state, closed ones lose it; a
-    /// group without measures, being only restored, keeps those that it shows.
-    pub fn groups(&mut self, aggregate: &str, changed: &[Group], closed: &[Group]) -> Result<()> {
+    /// Forgets the groups that are gone, shows those that changed and those that closed. Open groups keep their state, closed ones
+    /// lose it; a group without measures, being only restored, keeps those that it shows.
+    pub fn groups(&mut self, aggregate: &str, gone: &[Group], changed: &[Group], closed: &[Group]) -> Result<()> {
         let Some(statements) = self.store.aggregates.get(aggregate) else {
             return Err(internal(format!("aggregate {aggregate:?}: the cache does not have it")));
         };
+        let within = |error: Error| error.within(format!("aggregate {aggregate:?}"));
+        for group in gone {
+            statements.remove(&self.store.connection, aggregate, group).map_err(within)?;
+        }
         let groups = changed.iter().map(|group| (group, false)).chain(closed.iter().map(|group| (group, true)));
         for (group, closed) in groups {
             let written = statements.write(&self.store.connection, aggregate, group, closed);
-            written.map_err(|error| error.within(format!("aggregate {aggregate:?}")))?;
+            written.map_err(within)?;
         }
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! Windows in the file: the groups that are open with what they need to go on, and how far each aggregate has come.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::cell::bind_value;
@@ -40,6 +38,7 @@ pub(super) struct Statements {
     insert: String,
     update: String,
     close: String,
+    remove: String,
     measures: usize,
 }
 
@@ -57,6 +56,7 @@ impl Statements {
             ),
             update: format!("UPDATE {name} SET {sets}\"_closed\" = ? WHERE \"_group\" = ?"),
             close: format!("UPDATE {name} SET \"_closed\" = 1 WHERE \"_group\" = ?"),
+            remove: format!("DELETE FROM {name} WHERE \"_group\" = ?"),
             measures: measures.len(),
         }
     }
@@ -73,13 +73,25 @@ impl Statements {
         let id = self.show(connection, group, known, closed)?;
         if !closed {
             let sql = "INSERT INTO tidemill_groups VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state";
-            let values = params![aggregate, group.window.0, key, micros(group.size)?, id, group.state];
+            let values = params![aggregate, group.window.0, key, micros(group)?, id, group.state];
             run(connection, "keep a group's state", sql, values)?;
         } else if known.is_some() {
             let sql = "DELETE FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ?";
             run(connection, "close a group", sql, params![aggregate, group.window.0, key])?;
         }
         Ok(())
+    }
+
+    /// Forgets a group that has become a part of another.
+    pub(super) fn remove(&self, connection: &Connection, aggregate: &str, group: &Group) -> Result<()> {
+        let key = encode(&group.key);
+        let sql = "DELETE FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ? RETURNING id";
+        let ids = select(connection, sql, params![aggregate, group.window.0, key], |row| row.get::<_, i64>(0))?;
+        let [id] = ids.as_slice() else { return Err(lost()) };
+        match run(connection, "forget a group", &self.remove, [id])? {
+            1 => Ok(()),
+            _ => Err(lost()),
+        }
     }
 
     /// Writes the group's row in the aggregate's own table, and says its number.
@@ -94,7 +106,7 @@ impl Statements {
         }
         let closed = Value::Boolean(closed);
         let mut values: Vec<&Value> = Vec::with_capacity(group.key.len() + group.measures.len() + 4);
-        let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.window.plus(group.size))];
+        let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.end)];
         let number = known.map(Value::Int64);
         if number.is_none() {
             values.extend(bounds.iter().chain(&group.key));
@@ -123,7 +135,7 @@ pub(super) fn show_anew(connection: &Connection, layout: &AggregateLayout, group
     let [id] = ids.as_slice() else {
         return Err(internal(format!("aggregate {:?}: a group is not stored", layout.name)));
     };
-    let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.window.plus(group.size))];
+    let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.end)];
     let tail = [Value::Boolean(false), Value::Int64(*id)];
     let values: Vec<&Value> = bounds.iter().chain(&group.key).chain(&group.measures).chain(&tail).collect();
     if values.len() != layout.fields.len() + 2 {
@@ -144,12 +156,12 @@ pub(super) fn show_anew(connection: &Connection, layout: &AggregateLayout, group
 pub(super) fn read(connection: &Connection, aggregate: &str) -> Result<Vec<Group>> {
     let sql =
         "SELECT window_start, size, key, state FROM tidemill_groups WHERE aggregate = ? ORDER BY window_start, key";
-    let read = |row: &Row<'_>| Ok((time(row, 0)?, whole(row, 1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?));
-    let rows: Vec<(Timestamp, u64, Vec<u8>, Vec<u8>)> = select(connection, sql, [aggregate], read)?;
+    let read = |row: &Row<'_>| Ok((time(row, 0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?));
+    let rows: Vec<(Timestamp, i64, Vec<u8>, Vec<u8>)> = select(connection, sql, [aggregate], read)?;
     let group = |(window, size, key, state): (_, _, Vec<u8>, _)| {
         let broken = || Error::new(Kind::Corrupt, format!("cache: a group's key in {aggregate:?} does not decode"));
         let key = decode(&key).ok_or_else(broken)?;
-        Ok(Group { window, size: Duration::from_micros(size), key, measures: Vec::new(), state })
+        Ok(Group { window, end: Timestamp(window.0.saturating_add(size)), key, measures: Vec::new(), state })
     };
     rows.into_iter().map(group).collect()
 }
@@ -195,8 +207,8 @@ fn lost() -> Error {
         .hint("another program changed the file; replay the table, or restore a copy")
 }
 
-fn micros(size: Duration) -> Result<i64> {
-    i64::try_from(size.as_micros()).map_err(|_| internal("a window is longer than time"))
+fn micros(group: &Group) -> Result<i64> {
+    group.end.0.checked_sub(group.window.0).ok_or_else(|| internal("a window is longer than time"))
 }
 
 /// A key as bytes that differ where keys differ, down to the bits of floats, which SQLite's columns do not keep apart.

@@ -7,6 +7,7 @@ mod grouping;
 mod landing;
 mod parameters;
 mod trust;
+mod windows;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -254,7 +254,7 @@ impl Setup {
             })?;
         }
         for change in &batch.changes {
-            commit.groups(&change.aggregate, &change.changed, &change.closed)?;
+            commit.groups(&change.aggregate, &change.gone, &change.changed, &change.closed)?;
             commit.marks(&change.aggregate, &change.marks)?;
             commit.segments(&change.segments)?;
         }

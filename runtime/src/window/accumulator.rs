@@ -8,10 +8,10 @@ use arrow_array::RecordBatch;
 use super::cell::{Cell, Place};
 use super::column::{self, Column, Values};
 use super::cut::{Cut, Picked};
-use super::groups::{Groups, Key};
+use super::groups::{Groups, Key, Sessions};
 use super::plan::{Input, Measured, Plan};
 use super::scalar::ScalarRef;
-use super::spec::{Aggregate, Measure, Window};
+use super::spec::{Aggregate, Measure, Span, Window};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Field;
 use crate::time::Timestamp;
@@ -58,7 +58,7 @@ pub struct Partial {
 /// One group of a partial.
 #[derive(Debug)]
 pub(super) struct PartialGroup {
-    pub(super) window: Timestamp,
+    pub(super) window: Span,
     pub(super) key: Key,
     pub(super) rows: u64,
     pub(super) cells: Vec<Cell>,
@@ -67,7 +67,7 @@ pub(super) struct PartialGroup {
 impl Partial {
     /// Leaves out the groups of other windows than those that are wanted.
     pub fn retain(&mut self, wanted: impl Fn(Timestamp) -> bool) {
-        self.groups.retain(|group| wanted(group.window));
+        self.groups.retain(|group| wanted(group.window.start));
     }
 }
 
@@ -80,7 +80,7 @@ impl Accumulator {
         let plan = Arc::new(Plan::new(aggregate, fields)?);
         Ok(Self {
             cut: Cut::new(plan.window.clone(), watermark),
-            groups: Groups::default(),
+            groups: Groups::new(if plan.window.is_session() { Sessions::Grow } else { Sessions::None }),
             cells: plan.measures.iter().map(|_| Vec::new()).collect(),
             late: 0,
             rows: 0,
@@ -96,6 +96,10 @@ impl Accumulator {
         let mut amending = Self::new(aggregate, fields, Timestamp::MIN)?;
         let patient = Window { lateness: Duration::MAX, ..aggregate.window.clone() };
         amending.cut = Cut::new(patient, Timestamp::MIN);
+        if aggregate.window.is_session() {
+            // One of them may have closed for all, and the next not.
+            amending.groups = Groups::new(Sessions::Alone);
+        }
         Ok(amending)
     }
 
@@ -123,7 +127,7 @@ impl Accumulator {
         let mut groups = Vec::with_capacity(self.groups.seen.len());
         for seen in self.groups.take() {
             let cells = cells.iter_mut().filter_map(Iterator::next).collect();
-            groups.push(PartialGroup { window: Timestamp(seen.window), key: seen.key, rows: seen.rows, cells });
+            groups.push(PartialGroup { window: seen.window, key: seen.key, rows: seen.rows, cells });
         }
         Partial {
             plan: Arc::clone(&self.plan),

@@ -1,9 +1,10 @@
-//! How time is cut: the window of each row of a partition, and whether the row is late.
+//! How time is cut: the windows of each row of a partition, and whether the row is late for them.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::column::{Column, Values};
-use super::spec::Window;
+use super::spec::{Span, Window};
 use crate::sabotage::{self, Fault};
 use crate::time::Timestamp;
 
@@ -11,22 +12,23 @@ use crate::time::Timestamp;
 /// move the watermark, so that one record of the year 9999 does not make all that follow it late.
 pub const AHEAD_MAX: Duration = Duration::from_hours(24);
 
-/// The rows of a chunk that count, with the window of each. A row would be here twice if it were in two windows.
+/// The rows of a chunk that count, with the window of each; a row is here once for each window that it is in. Of sessions, the
+/// window that it would be alone.
 #[derive(Debug, Default)]
 pub(super) struct Picked {
     pub(super) rows: Vec<u32>,
-    pub(super) windows: Vec<i64>,
+    pub(super) windows: Vec<Span>,
 }
 
 impl Picked {
-    fn push(&mut self, row: usize, window: i64) {
+    fn push(&mut self, row: usize, window: Span) {
         self.rows.push(row as u32);
         self.windows.push(window);
     }
 
     /// Row and window of each, in order.
     #[inline]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Span)> + '_ {
         self.rows.iter().map(|&row| row as usize).zip(self.windows.iter().copied())
     }
 }
@@ -37,14 +39,23 @@ pub(super) struct Cut {
     window: Window,
     /// The greatest time seen.
     pub(super) watermark: Timestamp,
+    pane: Pane,
+}
+
+/// Times that lie in the same windows.
+#[derive(Debug, Default)]
+struct Pane {
+    times: Range<i64>,
+    /// The windows, each with the watermark from which on a row is late for it.
+    windows: Vec<(Span, Timestamp)>,
 }
 
 impl Cut {
     pub(super) fn new(window: Window, watermark: Timestamp) -> Self {
-        Self { window, watermark }
+        Self { window, watermark, pane: Pane::default() }
     }
 
-    /// Picks rows by their append times (µs); returns how many are late.
+    /// Picks rows by their append times (µs); returns how many are late, each counted once for each window that it misses.
     pub(super) fn by_append(&mut self, times: &[i64], picked: &mut Picked) -> u64 {
         self.pick(times, picked, true, |_| true)
     }
@@ -69,39 +80,52 @@ impl Cut {
             return 0;
         }
         let mut late = 0;
-        let (mut start, mut closes) = (Timestamp(0), Timestamp(0));
-        let mut inside = 0..0;
         for (row, &time) in times.iter().enumerate() {
             if !good(row) {
                 late += 1;
                 continue;
             }
-            if !inside.contains(&time) {
-                start = Timestamp(time).floor(self.window.size());
-                closes = self.window.closes(start);
-                inside = start.0..start.plus(self.window.size()).0;
+            self.pane.turn_to(&self.window, time);
+            let before = picked.rows.len();
+            for (window, late_from) in &self.pane.windows {
+                if *late_from <= self.watermark && !sabotage::is(Fault::LateCounted) {
+                    late += 1;
+                } else {
+                    picked.push(row, *window);
+                }
             }
-            if closes <= self.watermark && !sabotage::is(Fault::LateCounted) {
+            if picked.rows.len() > before {
+                self.watermark = self.watermark.max(Timestamp(time));
+            } else if self.pane.windows.is_empty() {
                 late += 1;
-                continue;
             }
-            self.watermark = self.watermark.max(Timestamp(time));
-            picked.push(row, start.0);
         }
         late
     }
 
-    /// The usual chunk lies in one window that is still open: then no row needs a look of its own.
+    /// The usual chunk lies in windows that are all still open: then no row needs a look of its own.
     fn pick_whole(&mut self, times: &[i64], picked: &mut Picked) -> bool {
         let (Some(&least), Some(&greatest)) = (times.iter().min(), times.iter().max()) else { return true };
-        let start = Timestamp(least).floor(self.window.size());
+        self.pane.turn_to(&self.window, least);
         let watermark = self.watermark.max(Timestamp(greatest));
-        if greatest >= start.plus(self.window.size()).0 || self.window.closes(start) <= watermark {
+        let [(window, late_from)] = self.pane.windows.as_slice() else { return false };
+        if !self.pane.times.contains(&greatest) || *late_from <= watermark {
             return false;
         }
         self.watermark = watermark;
         picked.rows.extend(0..times.len() as u32);
-        picked.windows.resize(times.len(), start.0);
+        picked.windows.resize(times.len(), *window);
         true
+    }
+}
+
+impl Pane {
+    #[inline]
+    fn turn_to(&mut self, window: &Window, time: i64) {
+        if !self.times.contains(&time) {
+            self.times = window.alike(Timestamp(time));
+            self.windows.clear();
+            self.windows.extend(window.spans(Timestamp(time)).map(|span| (span, window.late_from(span))));
+        }
     }
 }

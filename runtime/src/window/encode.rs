@@ -8,6 +8,7 @@ use super::cell::{Cell, Held, Place};
 use super::plan::Plan;
 use super::registers::{RANK_MAX, REGISTERS, Registers};
 use super::scalar::Scalar;
+use super::sketch::Sketch;
 use super::spread::Spread;
 use super::sum::{Parts, Sum};
 use crate::error::{Error, Kind, Result};
@@ -295,7 +296,7 @@ impl Reader<'_> {
             (10, Cell::Sketch(mut sketch)) => {
                 for _ in 0..self.u64()? {
                     let (bin, count) = (i32::try_from(self.signed()?).ok()?, self.u64()?);
-                    sketch.add_bin(bin, count).then_some(())?;
+                    sketch.add_bin(Sketch::is_bin(bin).then_some(bin)?, count);
                 }
                 Cell::Sketch(sketch)
             }

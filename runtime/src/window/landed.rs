@@ -42,7 +42,7 @@ pub fn output_fields(aggregate: &Aggregate, fields: &[Field]) -> Result<Vec<Fiel
 pub fn rows(output: &[Field], groups: &[Group]) -> Result<RecordBatch> {
     let mut lines = Vec::with_capacity(groups.len());
     for group in groups {
-        let ends = [Value::Timestamp(group.window), Value::Timestamp(group.window.plus(group.size))];
+        let ends = [Value::Timestamp(group.window), Value::Timestamp(group.end)];
         let line: Vec<Value> = ends.into_iter().chain(group.key.iter().chain(&group.measures).cloned()).collect();
         if line.len() != output.len() {
             let what = format!("a group has {} values for {} columns", line.len(), output.len());

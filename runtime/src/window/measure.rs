@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::schema::Type;
 
 /// The most values that a `top_k` shows, and the most edges of a histogram.
-pub const LIST_MAX: usize = 1000;
+const LIST_MAX: usize = 1000;
 /// The digits behind the point that a share may have.
 const SHARE_DIGITS: usize = 9;
 

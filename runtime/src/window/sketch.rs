@@ -49,12 +49,14 @@ impl Sketch {
         self.bins.iter().map(|(bin, count)| (*bin, *count))
     }
 
-    /// Adds numbers to a bin, which any number may be; false where no double is in it.
-    pub(super) fn add_bin(&mut self, bin: i32, count: u64) -> bool {
+    /// Whether a number is that of a bin: some double is in it.
+    pub(super) fn is_bin(number: i32) -> bool {
+        magnitude(number) <= (scalar::NAN >> SHIFT) as i32
+    }
+
+    /// Adds numbers to a bin.
+    pub(super) fn add_bin(&mut self, bin: i32, count: u64) {
         let size = magnitude(bin);
-        if size > magnitude((scalar::NAN >> SHIFT) as i32) {
-            return false;
-        }
         if size < INFINITE && size > self.top {
             self.top = size;
             self.fold();
@@ -62,7 +64,6 @@ impl Sketch {
         let bin = if size.saturating_add(BINS_MAX) <= self.top { 0 } else { bin };
         let held = self.bins.entry(bin).or_default();
         *held = held.saturating_add(count);
-        true
     }
 
     /// Moves what has become too small into the bin of zero.

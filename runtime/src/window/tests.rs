@@ -1,6 +1,7 @@
 //! Aggregates against an oracle that computes everything anew, and boundaries by hand.
 
 mod hand;
+mod kinds;
 mod oracle;
 
 use std::sync::Arc;
@@ -62,13 +63,18 @@ pub(super) fn aggregate(by: &[&str], time: Option<&str>, size: u64, lateness: u6
     Aggregate {
         name: "a".into(),
         by: by.iter().map(|column| Grouping::column(*column)).collect(),
-        window: Window {
-            kind: spec::Kind::Tumbling { size: Duration::from_secs(size) },
-            time: time.map_or(Time::Append, |column| Time::Column(column.into())),
-            lateness: Duration::from_secs(lateness),
-            idle: Duration::from_secs(60),
-        },
+        window: window(spec::Kind::Tumbling { size: Duration::from_secs(size) }, time, lateness),
         measures: measures.iter().map(|text| ((*text).to_owned(), spec::parse(text).unwrap())).collect(),
+    }
+}
+
+/// A window of this kind, with a lateness in seconds.
+pub(super) fn window(kind: spec::Kind, time: Option<&str>, lateness: u64) -> Window {
+    Window {
+        kind,
+        time: time.map_or(Time::Append, |column| Time::Column(column.into())),
+        lateness: Duration::from_secs(lateness),
+        idle: Duration::from_secs(60),
     }
 }
 

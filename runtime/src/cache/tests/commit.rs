@@ -1,7 +1,5 @@
 //! Commits: whole or not at all, and what a start finds after them.
 
-use std::time::Duration;
-
 use super::*;
 use crate::cache::letters::{Healed, Letter, Reason, Which};
 use crate::cache::{Generation, Mark, Marks};
@@ -62,7 +60,7 @@ fn letter(offset: u64) -> DeadLetter {
 fn group(category: Value, pins: i64, state: &[u8]) -> Group {
     Group {
         window: Timestamp(0),
-        size: Duration::from_secs(60),
+        end: Timestamp(60_000_000),
         key: vec![category],
         measures: vec![Value::Int64(pins)],
         state: state.to_vec(),
@@ -180,9 +178,9 @@ fn open_groups_keep_their_state_and_closed_ones_their_measures() {
     let name = "pins_per_category";
     let mut store = Store::open(&folder.file(), &layout()).unwrap();
     let (art, none) = (Value::Text("art".into()), Value::Null);
-    commit(&mut store, |to| to.groups(name, &[group(art.clone(), 1, b"1"), group(none.clone(), 5, b"5")], &[]))
+    commit(&mut store, |to| to.groups(name, &[], &[group(art.clone(), 1, b"1"), group(none.clone(), 5, b"5")], &[]))
         .unwrap();
-    commit(&mut store, |to| to.groups(name, &[group(art.clone(), 2, b"2")], &[])).unwrap();
+    commit(&mut store, |to| to.groups(name, &[], &[group(art.clone(), 2, b"2")], &[])).unwrap();
     let shown = "SELECT category, pins, _closed, window_start, window_end FROM pins_per_category ORDER BY 1";
     let window = "1970-01-01 00:00:00|1970-01-01 00:01:00";
     assert_eq!(ask(&folder.file(), shown), [format!("-|5|0|{window}"), format!("art|2|0|{window}")]);
@@ -195,13 +193,13 @@ fn open_groups_keep_their_state_and_closed_ones_their_measures() {
 
     // One that was only restored closes with what it shows; one that no commit saw closes at once.
     let closed = [bare(&none, b""), group(art, 3, b""), group(Value::Text("new".into()), 9, b"")];
-    commit(&mut store, |to| to.groups(name, &[], &closed)).unwrap();
+    commit(&mut store, |to| to.groups(name, &[], &[], &closed)).unwrap();
     let expected = [format!("-|5|1|{window}"), format!("art|3|1|{window}"), format!("new|9|1|{window}")];
     assert_eq!(ask(&folder.file(), shown), expected);
     assert!(store.groups(name).unwrap().is_empty());
 
     let short = Group { measures: vec![Value::Null; 2], ..group(none, 0, b"") };
-    assert_eq!(commit(&mut store, |to| to.groups(name, &[short], &[])).unwrap_err().kind(), Kind::Internal);
+    assert_eq!(commit(&mut store, |to| to.groups(name, &[], &[short], &[])).unwrap_err().kind(), Kind::Internal);
 }
 
 #[test]

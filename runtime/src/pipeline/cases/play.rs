@@ -201,6 +201,9 @@ impl Run {
             let Some(groups) = self.groups.iter_mut().find(|groups| groups.name == change.aggregate) else { continue };
             groups.late += change.late;
             let named = |group: Group| ((group.window, group.key.clone()), group);
+            for (id, _) in change.gone.into_iter().map(named) {
+                groups.open.remove(&id);
+            }
             for (id, group) in change.closed.into_iter().map(named) {
                 groups.open.remove(&id);
                 groups.closed.insert(id, group);

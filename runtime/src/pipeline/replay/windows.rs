@@ -22,7 +22,7 @@ use crate::pipeline::table::{Table, origin_fields};
 use crate::schema::{Field, arrow_schema};
 use crate::time::Timestamp;
 use crate::value::Value;
-use crate::window::spec::{Aggregate, Time};
+use crate::window::spec::{Aggregate, Span, Time};
 use crate::window::{self, Accumulator, Origin, State};
 
 /// Windows of an aggregate as they come again.
@@ -66,7 +66,8 @@ pub(super) fn note(plan: &plan::Table, rows: &RecordBatch, windows: &mut [BTreeS
         let Time::Column(column) = &aggregate.window.time else { continue };
         let column = rows.column_by_name(column).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
         let times = column.into_iter().flat_map(|column| column.iter().flatten());
-        windows.extend(times.map(|time| Timestamp(time).floor(aggregate.window.size()).0));
+        let spans = times.flat_map(|time| aggregate.window.spans(Timestamp(time)));
+        windows.extend(spans.map(|window| window.start.0));
     }
 }
 
@@ -76,6 +77,7 @@ impl Replay<'_> {
     pub fn windows(&self, reader: &Reader, found: &mut Found, revision: u64) -> Result<Vec<Anew>> {
         let mut all = self.begin(found)?;
         if all.is_empty() {
+            found.report.proven &= found.report.left_out.is_empty();
             return Ok(all);
         }
         let files = self.files()?;
@@ -112,12 +114,18 @@ impl Replay<'_> {
         Ok(all)
     }
 
-    fn begin(&self, found: &Found) -> Result<Vec<Anew>> {
+    fn begin(&self, found: &mut Found) -> Result<Vec<Anew>> {
         let layout = layout(self.pipeline, [&found.table])?;
         let mut all = Vec::new();
         for (aggregate, windows) in found.table.plan.aggregates.iter().zip(&found.windows) {
             let layout = layout.aggregates.iter().find(|layout| layout.name == aggregate.name);
             let (Some(layout), false) = (layout, windows.is_empty()) else { continue };
+            if aggregate.window.is_session() {
+                // Where a session begins and ends depends on rows that did not come again.
+                let what = format!("aggregate {:?}: sessions are not made anew by a replay", aggregate.name);
+                found.report.left_out.push(what);
+                continue;
+            }
             let state = State::new(aggregate, &found.table.fields, 0)?;
             let (layout, windows, aggregate) = (layout.clone(), windows.clone(), aggregate.clone());
             let (differ, groups) = (BTreeSet::new(), Vec::new());
@@ -163,7 +171,8 @@ impl Anew {
     /// Writes a window as a segment for the lake, where it has closed for good; none where it is open.
     pub fn segment(&self, reader: &Reader, window: Timestamp, to: &Table, revision: u64) -> Result<Option<Segment>> {
         let upto = reader.marks(&self.layout.name)?.map_or(Timestamp::MIN, |marks| marks.closed_upto);
-        if self.aggregate.window.closes(window) > upto {
+        let is_open = |span: Span| self.aggregate.window.closes(span.end) > upto;
+        if self.aggregate.window.starting(window).is_none_or(is_open) {
             return Ok(None);
         }
         let table = self.layout.name.clone();
@@ -224,7 +233,7 @@ fn span(gathers: &[Gather<'_>]) -> Option<(i64, i64)> {
         if aggregate.window.time != Time::Append {
             return None;
         }
-        let (first, last) = (*windows.first()?, Timestamp(*windows.last()?).plus(aggregate.window.size()).0);
+        let (first, last) = (*windows.first()?, aggregate.window.starting(Timestamp(*windows.last()?))?.end.0);
         span = Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
     }
     span

@@ -1,0 +1,91 @@
+//! The window of an aggregate: `{ kind = "tumbling", size = "1m", time = "append" }`.
+
+use std::time::Duration;
+
+use crate::time::{Unit, Zone};
+use crate::window::spec::{HOPS_MAX, Kind, Time, Window, hops};
+
+use super::fault::wrong;
+use super::names;
+use super::section::Section;
+use super::units::show_duration;
+
+/// How long a silent partition holds the others back where the file is silent.
+const IDLE: Duration = Duration::from_secs(30);
+/// The smallest window, slide or gap.
+const SIZE_MIN: Duration = Duration::from_millis(1);
+/// The smallest span of which something can come.
+const MICROSECOND: Duration = Duration::from_micros(1);
+
+/// A kind as a file names it.
+#[derive(Clone, Copy)]
+enum Word {
+    Tumbling,
+    Hopping,
+    Session,
+    Calendar,
+}
+
+const KINDS: [(&str, Word); 4] = [
+    ("tumbling", Word::Tumbling),
+    ("hopping", Word::Hopping),
+    ("session", Word::Session),
+    ("calendar", Word::Calendar),
+];
+
+const UNITS: [(&str, Unit); 4] =
+    [("day", Unit::Day), ("week", Unit::Week), ("month", Unit::Month), ("year", Unit::Year)];
+
+/// Reads a window.
+pub(super) fn read(section: &Section<'_>) -> Window {
+    section.need("kind", "kind = \"tumbling\", \"hopping\", \"session\" or \"calendar\"");
+    let kind = match section.choice("kind", &KINDS) {
+        Some(Word::Hopping) => hopping(section),
+        Some(Word::Session) => Kind::Session { gap: size(section, "gap", "gap = \"30m\"") },
+        Some(Word::Calendar) => calendar(section),
+        Some(Word::Tumbling) | None => Kind::Tumbling { size: size(section, "size", "size = \"1m\"") },
+    };
+    let time = match section.text("time") {
+        None => Time::Append,
+        Some(word) if word == "append" => Time::Append,
+        Some(column) => {
+            section.judge("time", names::column(&column));
+            Time::Column(column)
+        }
+    };
+    let window = Window {
+        kind,
+        time,
+        lateness: section.duration("lateness", Duration::ZERO).unwrap_or_default(),
+        idle: section.duration("idle", MICROSECOND).unwrap_or(IDLE),
+    };
+    section.finish();
+    window
+}
+
+fn hopping(section: &Section<'_>) -> Kind {
+    let (size, slide) = (size(section, "size", "size = \"1h\""), size(section, "slide", "slide = \"5m\""));
+    let (shown, each) = (show_duration(size), show_duration(slide));
+    if !size.as_micros().is_multiple_of(slide.as_micros()) {
+        let fault = wrong(format!("the size {shown} is not a whole number of slides of {each}"));
+        section
+            .wrong("slide", &fault.hint("write one that divides the size, so that every time lies in as many windows"));
+    } else if hops(size, slide) > HOPS_MAX {
+        let fault =
+            wrong(format!("each row would lie in {} windows, where {HOPS_MAX} are the most", hops(size, slide)));
+        section.wrong("slide", &fault.hint("write a longer slide"));
+    }
+    Kind::Hopping { size, slide }
+}
+
+fn calendar(section: &Section<'_>) -> Kind {
+    section.need("unit", "unit = \"day\", \"week\", \"month\" or \"year\"");
+    let unit = section.choice("unit", &UNITS).unwrap_or(Unit::Day);
+    let zone = section.text("zone").and_then(|name| section.judge("zone", Zone::named(&name)));
+    Kind::Calendar { unit, zone: zone.unwrap_or(Zone::UTC) }
+}
+
+fn size(section: &Section<'_>, key: &'static str, example: &str) -> Duration {
+    section.need(key, example);
+    section.duration(key, SIZE_MIN).unwrap_or(SIZE_MIN)
+}
