@@ -61,7 +61,8 @@ impl Rebuild {
         let closed = |aggregate: &AggregateLayout| {
             let names: Vec<&str> = aggregate.fields.iter().map(|field| field.name.as_str()).collect();
             let marks = "?, ".repeat(names.len());
-            format!("INSERT INTO {} ({}, \"_closed\") VALUES ({marks}1)", quote(&aggregate.name), list(&names))
+            let (name, names) = (quote(&aggregate.name), list(&names));
+            format!("INSERT INTO {name} ({names}, \"_closed\", \"_state\") VALUES ({marks}1, 'closed')")
         };
         Ok(Self {
             connection,
@@ -151,6 +152,9 @@ impl Rebuild {
 
     /// Makes the named queries, and then all of it lasting.
     pub fn finish(self) -> Result<()> {
+        for (aggregate, _) in self.aggregates.values() {
+            group::number_anew(&self.connection, aggregate)?;
+        }
         adopt::views(&self.connection, &self.layout).map_err(|faults| Error::all(&faults))?;
         self.connection.execute_batch("COMMIT").during("commit what was rebuilt")
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::table::Table;
 use crate::cache::{Mark, Marks};
-use crate::commit::{Group, Segment, Share};
+use crate::commit::{Group, LateRow, Segment, Share};
 use crate::error::Result;
 use crate::lake::options::Format;
 use crate::lake::{Profile, SegmentWriter};
@@ -46,6 +46,8 @@ pub struct Change {
     pub marks: Marks,
     /// Rows that came too late since the last time.
     pub late: u64,
+    /// Some of them.
+    pub late_rows: Vec<LateRow>,
     /// The closed windows as segments for the lake, a file each.
     pub segments: Vec<Segment>,
     output: Vec<Field>,
@@ -147,6 +149,7 @@ impl Aggregate {
             closed,
             marks,
             late,
+            late_rows: self.state.late_rows(),
             segments,
             output: self.output.clone(),
         })

@@ -12,9 +12,13 @@ use super::groups::{Groups, Key, Sessions};
 use super::plan::{Input, Measured, Plan};
 use super::scalar::ScalarRef;
 use super::spec::{Aggregate, Measure, Span, Window};
+use crate::commit::LateRow;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Field;
 use crate::time::Timestamp;
+
+/// The most late rows of an epoch that are told.
+pub const LATE_MAX: usize = 1000;
 
 /// Aggregates the rows of one partition, in their order, until they are taken.
 #[derive(Debug)]
@@ -25,6 +29,7 @@ pub struct Accumulator {
     /// A list for each measure, with a cell for each group.
     cells: Vec<Vec<Cell>>,
     late: u64,
+    late_rows: Vec<LateRow>,
     rows: u64,
     picked: Picked,
     ids: Vec<u32>,
@@ -51,6 +56,8 @@ pub struct Partial {
     /// Rows whose window had closed by the partition's own watermark as it stood before the row; rows without a time; and
     /// rows more than [`super::AHEAD_MAX`] ahead of their record.
     pub late: u64,
+    /// The first of them, at most [`LATE_MAX`].
+    pub late_rows: Vec<LateRow>,
     /// The partition's watermark after these rows.
     pub watermark: Timestamp,
 }
@@ -83,6 +90,7 @@ impl Accumulator {
             groups: Groups::new(if plan.window.is_session() { Sessions::Grow } else { Sessions::None }),
             cells: plan.measures.iter().map(|_| Vec::new()).collect(),
             late: 0,
+            late_rows: Vec::new(),
             rows: 0,
             picked: Picked::default(),
             ids: Vec::new(),
@@ -134,6 +142,7 @@ impl Accumulator {
             groups,
             rows: std::mem::take(&mut self.rows),
             late: std::mem::take(&mut self.late),
+            late_rows: std::mem::take(&mut self.late_rows),
             watermark: self.cut.watermark,
         }
     }
@@ -150,6 +159,7 @@ impl Accumulator {
             Some(column) => self.cut.by_column(column, origin.times, &mut self.picked),
         };
         self.groups.number(&self.picked, &by, &mut self.ids);
+        self.note_late(time.as_ref(), origin);
         let places = Places { times: time.as_ref().map_or(origin.times, Column::words), origin };
         for ((cells, read), measured) in self.cells.iter_mut().zip(&measured).zip(&plan.measures) {
             if cells.len() < self.groups.seen.len() {
@@ -164,6 +174,21 @@ impl Accumulator {
             }
         }
         Ok(())
+    }
+
+    /// Notes which rows are late.
+    fn note_late(&mut self, time: Option<&Column<'_>>, Origin { partition, times, offsets }: Origin<'_>) {
+        let room = LATE_MAX.saturating_sub(self.late_rows.len());
+        for &(row, window) in self.picked.late.iter().take(room) {
+            let at = row as usize;
+            let time = match time {
+                None => times.get(at).copied(),
+                Some(column) => column.words().get(at).copied().filter(|_| !column.is_null(at)),
+            };
+            let Some((&offset, before)) = offsets.get(..=at).and_then(<[i64]>::split_last) else { continue };
+            let row = before.iter().rev().take_while(|before| **before == offset).count() as u32;
+            self.late_rows.push(LateRow { partition, offset, row, time: time.map(Timestamp), window });
+        }
     }
 
     fn subject(&self) -> String {

@@ -18,6 +18,8 @@ pub const AHEAD_MAX: Duration = Duration::from_hours(24);
 pub(super) struct Picked {
     pub(super) rows: Vec<u32>,
     pub(super) windows: Vec<Span>,
+    /// Rows that are late for at least one window, each with the start of the first; none where it is in no window.
+    pub(super) late: Vec<(u32, Option<Timestamp>)>,
 }
 
 impl Picked {
@@ -76,28 +78,33 @@ impl Cut {
     fn pick(&mut self, times: &[i64], picked: &mut Picked, all: bool, good: impl Fn(usize) -> bool) -> u64 {
         picked.rows.clear();
         picked.windows.clear();
+        picked.late.clear();
         if all && self.pick_whole(times, picked) {
             return 0;
         }
         let mut late = 0;
         for (row, &time) in times.iter().enumerate() {
-            if !good(row) {
+            let good = good(row);
+            if good {
+                self.pane.turn_to(&self.window, time);
+            }
+            if !good || self.pane.windows.is_empty() {
                 late += 1;
+                picked.late.push((row as u32, None));
                 continue;
             }
-            self.pane.turn_to(&self.window, time);
-            let before = picked.rows.len();
+            let (before, mut missed) = (picked.rows.len(), None);
             for (window, late_from) in &self.pane.windows {
                 if *late_from <= self.watermark && !sabotage::is(Fault::LateCounted) {
                     late += 1;
+                    missed.get_or_insert(window.start);
                 } else {
                     picked.push(row, *window);
                 }
             }
+            picked.late.extend(missed.map(|start| (row as u32, Some(start))));
             if picked.rows.len() > before {
                 self.watermark = self.watermark.max(Timestamp(time));
-            } else if self.pane.windows.is_empty() {
-                late += 1;
             }
         }
         late

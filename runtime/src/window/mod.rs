@@ -22,7 +22,7 @@ mod spread;
 mod state;
 mod sum;
 
-pub use accumulator::{Accumulator, Origin, Partial};
+pub use accumulator::{Accumulator, LATE_MAX, Origin, Partial};
 pub use cut::AHEAD_MAX;
 pub use landed::{output_fields, rows};
 pub use state::{PartitionProgress, Progress, State};

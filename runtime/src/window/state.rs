@@ -13,7 +13,7 @@ use super::groups::Key;
 use super::plan::Plan;
 use super::scalar::Scalar;
 use super::spec::{Aggregate, Kind as WindowKind, Span, Time, Window};
-use crate::commit::Group;
+use crate::commit::{Group, LateRow, Standing};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Field;
 use crate::time::Timestamp;
@@ -28,7 +28,9 @@ pub struct State {
     sessions: HashMap<Key, BTreeMap<Timestamp, Timestamp>>,
     changed: Vec<Id>,
     /// Groups that have become a part of others since they were stored.
-    gone: Vec<Id>,
+    gone: Vec<(Id, bool)>,
+    /// Rows that came too late since it was last asked, as far as they are told.
+    late: Vec<LateRow>,
     progress: Progress,
 }
 
@@ -59,6 +61,8 @@ struct Open {
     changed: bool,
     /// Whether it was given to be stored.
     stored: bool,
+    /// Whether it has changed since its time was over.
+    revised: bool,
 }
 
 impl Progress {
@@ -99,6 +103,7 @@ impl State {
             sessions: HashMap::new(),
             changed: Vec::new(),
             gone: Vec::new(),
+            late: Vec::new(),
             progress: Progress::new(partitions),
         })
     }
@@ -121,7 +126,7 @@ impl State {
         for group in groups {
             let subject = || format!("aggregate {:?}: window {}", aggregate.name, group.window);
             let (id, cells) = restored(&state.plan, group).map_err(|error| error.within(subject()))?;
-            state.enter(id, Open { cells, changed: false, stored: true });
+            state.enter(id, Open { cells, changed: false, stored: true, revised: false });
         }
         Ok(state)
     }
@@ -164,6 +169,7 @@ impl State {
             return Err(Error::new(Kind::Conflict, what).hint("give the aggregate with the new types a new name"));
         }
         let mut late = partial.late;
+        self.late.extend(partial.late_rows);
         for group in partial.groups {
             if self.has_closed(group.window) {
                 late += group.rows;
@@ -193,7 +199,8 @@ impl State {
     /// Closes every window that no partition holds open, and returns its groups by where they land, then window, then key. They
     /// have no `state`, since nothing will be merged into them; their stored groups are to be forgotten.
     pub fn close(&mut self) -> Vec<Group> {
-        self.progress.closed_upto = self.progress.closed_upto.max(self.progress.least());
+        let before = self.progress.closed_upto;
+        self.progress.closed_upto = before.max(self.progress.least());
         let mut closed = Vec::new();
         while let Some(first) = self.groups.first_entry()
             && self.plan.window.closes(first.key().0) <= self.progress.closed_upto
@@ -202,16 +209,40 @@ impl State {
             self.leave(&id);
             closed.push((self.plan.window.lands(Span { start: id.1, end: id.0 }), id, open));
         }
+        self.show_as_on_time(before);
         closed.sort_unstable_by(|(lands, one, _), (than, other, _)| {
             (lands, one.1, &one.2).cmp(&(than, other.1, &other.2))
         });
-        closed.iter().map(|(_, id, open)| shown(&self.plan, id, &open.cells)).collect()
+        let closed = closed.iter().map(|(_, id, open)| Group {
+            standing: Standing::Closed,
+            revised: open.revised,
+            ..self.shown(id, &open.cells)
+        });
+        closed.collect()
+    }
+
+    /// The groups whose time is over, and was not at `before`, are shown anew.
+    fn show_as_on_time(&mut self, before: Timestamp) {
+        let upto = self.progress.closed_upto;
+        let first = (before.plus(Duration::from_micros(1)), Timestamp::MIN, Key::default());
+        for (id, open) in self.groups.range_mut(first..).take_while(|((end, ..), _)| *end <= upto) {
+            if !open.changed {
+                open.changed = true;
+                self.changed.push(id.clone());
+            }
+        }
+    }
+
+    /// Rows that came too late since it was last asked: not all of them, but how many they are was told.
+    pub fn late_rows(&mut self) -> Vec<LateRow> {
+        std::mem::take(&mut self.late)
     }
 
     /// The stored groups that have become a part of others since it was last asked, with nothing but what names them: what is
     /// stored of them is to be forgotten before anything else is stored.
     pub fn gone(&mut self) -> Vec<Group> {
-        std::mem::take(&mut self.gone).iter().map(|id| shown(&self.plan, id, &[])).collect()
+        let gone = std::mem::take(&mut self.gone);
+        gone.iter().map(|(id, revised)| Group { revised: *revised, ..self.shown(id, &[]) }).collect()
     }
 
     /// The open groups that have changed since it was last asked, by window, then key, each with its `state` to store. Ask
@@ -223,7 +254,9 @@ impl State {
         for id in changed {
             let Some(open) = self.groups.get_mut(&id) else { continue };
             (open.changed, open.stored) = (false, true);
-            groups.push(Group { state: encode::encode(&open.cells), ..shown(&self.plan, &id, &open.cells) });
+            let (state, revised) = (encode::encode(&open.cells), std::mem::take(&mut open.revised));
+            let Some(open) = self.groups.get(&id) else { continue };
+            groups.push(Group { state, revised, ..self.shown(&id, &open.cells) });
         }
         groups
     }
@@ -232,7 +265,17 @@ impl State {
     pub fn open_groups(&self) -> Vec<Group> {
         let mut open: Vec<_> = self.groups.iter().collect();
         open.sort_unstable_by(|(one, _), (other, _)| by_start(one, other));
-        open.into_iter().map(|(id, open)| shown(&self.plan, id, &open.cells)).collect()
+        open.into_iter().map(|(id, open)| self.shown(id, &open.cells)).collect()
+    }
+
+    fn shown(&self, id: &Id, cells: &[Cell]) -> Group {
+        let standing = if self.is_over(id) { Standing::OnTime } else { Standing::Early };
+        Group { standing, ..shown(&self.plan, id, cells) }
+    }
+
+    /// Whether the time of an open window is over.
+    fn is_over(&self, (end, ..): &Id) -> bool {
+        *end <= self.progress.closed_upto
     }
 
     /// Whether rows of this window come too late, it having closed for all. Rows of a session that begin before one of their group has
@@ -248,11 +291,13 @@ impl State {
     }
 
     fn merge_group(&mut self, id: Id, cells: Vec<Cell>) {
+        let revised = self.is_over(&id);
         let Some(open) = self.groups.get_mut(&id) else {
             self.changed.push(id.clone());
-            self.enter(id, Open { cells, changed: true, stored: false });
+            self.enter(id, Open { cells, changed: true, stored: false, revised });
             return;
         };
+        open.revised |= revised;
         open.cells.iter_mut().zip(cells).for_each(|(cell, more)| cell.merge(more));
         if !open.changed {
             open.changed = true;
@@ -275,7 +320,8 @@ impl State {
             let Some(open) = self.groups.remove(&id) else { continue };
             cells.iter_mut().zip(open.cells).for_each(|(cell, more)| cell.merge(more));
             if open.stored {
-                self.gone.push(id);
+                let revised = self.is_over(&id);
+                self.gone.push((id, revised));
             }
         }
         let Span { start, end } = same.unwrap_or(window);
@@ -315,7 +361,15 @@ fn shown(plan: &Plan, (end, start, key): &Id, cells: &[Cell]) -> Group {
         Some(value) => value.value(by.kind),
     });
     let measures = cells.iter().zip(&plan.measures).map(|(cell, measured)| measured.value(cell));
-    Group { window: *start, end: *end, key: values.collect(), measures: measures.collect(), state: Vec::new() }
+    Group {
+        window: *start,
+        end: *end,
+        key: values.collect(),
+        measures: measures.collect(),
+        standing: Standing::Early,
+        revised: false,
+        state: Vec::new(),
+    }
 }
 
 fn restored(plan: &Plan, group: &Group) -> Result<(Id, Vec<Cell>)> {

@@ -12,7 +12,7 @@ use super::report::GroupDifference;
 use super::{Found, Replay};
 use crate::cache::query::Reader;
 use crate::cache::{AggregateLayout, GroupStray, Holding, Replaced};
-use crate::commit::{Group, Segment};
+use crate::commit::{Group, Segment, Standing};
 use crate::config::plan;
 use crate::error::{Kind, OrFail, Result};
 use crate::lake::{Finished, Profile, SegmentWriter};
@@ -107,6 +107,7 @@ impl Replay<'_> {
         }
         for anew in &mut all {
             anew.groups = anew.state.changed();
+            anew.stand(reader)?;
             self.compare(reader, anew, found)?;
         }
         found.report.same = !found.report.differs();
@@ -161,6 +162,19 @@ impl Replay<'_> {
 }
 
 impl Anew {
+    /// Has the groups stand as far as time has come.
+    fn stand(&mut self, reader: &Reader) -> Result<()> {
+        let upto = reader.marks(&self.layout.name)?.map_or(Timestamp::MIN, |marks| marks.closed_upto);
+        for group in &mut self.groups {
+            group.standing = match group.end {
+                end if self.aggregate.window.closes(end) <= upto => Standing::Closed,
+                end if end <= upto => Standing::OnTime,
+                _ => Standing::Early,
+            };
+        }
+        Ok(())
+    }
+
     /// The groups of a window.
     pub fn groups_of(&self, window: Timestamp) -> &[Group] {
         let first = self.groups.partition_point(|group| group.window < window);
