@@ -12,6 +12,8 @@ use super::units::show_duration;
 
 /// How long a silent partition holds the others back where the file is silent.
 const IDLE: Duration = Duration::from_secs(30);
+/// How far a row may lie ahead of its record where the file is silent.
+const FUTURE: Duration = Duration::from_hours(24);
 /// The smallest window, slide or gap.
 const SIZE_MIN: Duration = Duration::from_millis(1);
 /// The smallest span of which something can come.
@@ -58,6 +60,7 @@ pub(super) fn read(section: &Section<'_>) -> Window {
         time,
         lateness: section.duration("lateness", Duration::ZERO).unwrap_or_default(),
         idle: section.duration("idle", MICROSECOND).unwrap_or(IDLE),
+        future: section.duration("future", Duration::ZERO).unwrap_or(FUTURE),
     };
     section.finish();
     window

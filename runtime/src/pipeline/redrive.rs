@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::bounds::Bounds;
 use super::generation::Generation;
 use super::segments::{Segments, Target};
 use super::transform::{Piece, Transform};
@@ -124,6 +125,7 @@ struct Run<'a> {
     revision: Option<u64>,
     now: Timestamp,
     transform: Transform,
+    bounds: Bounds,
     accumulators: Vec<Accumulator>,
     latest: Vec<RecordBatch>,
     lines: BTreeMap<(u32, u64), Revision>,
@@ -142,6 +144,7 @@ impl<'a> Run<'a> {
             revision,
             now,
             transform: generation.chain.start()?,
+            bounds: Bounds::of(&table.plan),
             accumulators: accumulators.collect::<Result<_>>()?,
             latest: Vec::new(),
             lines: BTreeMap::new(),
@@ -187,6 +190,8 @@ impl<'a> Run<'a> {
         }
         let decoded = decoder.decode(&batch, 0..batch.len())?;
         let cleaned = self.transform.apply(&decoded.rows)?;
+        let appended = |row: u32| Some(letters.get(*decoded.sources.get(row as usize)? as usize)?.time);
+        let cleaned = self.bounds.keep(cleaned, appended)?;
         let mut fates = vec![Fate::Dropped; letters.len()];
         let place = |row: u32| decoded.sources.get(row as usize).copied();
         let refused = cleaned.rejected.into_iter().filter_map(|(row, reason)| Some((place(row)?, reason)));

@@ -54,7 +54,7 @@ pub struct Partial {
     /// How many rows were looked at; those that are late are among them.
     pub rows: u64,
     /// Rows whose window had closed by the partition's own watermark as it stood before the row; rows without a time; and
-    /// rows more than [`super::AHEAD_MAX`] ahead of their record.
+    /// rows beyond the bound on the future.
     pub late: u64,
     /// The first of them, at most [`LATE_MAX`].
     pub late_rows: Vec<LateRow>,

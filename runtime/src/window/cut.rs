@@ -1,16 +1,11 @@
 //! How time is cut: the windows of each row of a partition, and whether the row is late for them.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use super::column::{Column, Values};
 use super::spec::{Span, Window};
 use crate::sabotage::{self, Fault};
 use crate::time::Timestamp;
-
-/// How far a row's event time may lie after the append time of its record. A row beyond it counts as late and does not
-/// move the watermark, so that one record of the year 9999 does not make all that follow it late.
-pub const AHEAD_MAX: Duration = Duration::from_hours(24);
 
 /// The rows of a chunk that count, with the window of each; a row is here once for each window that it is in. Of sessions, the
 /// window that it would be alone.
@@ -62,10 +57,12 @@ impl Cut {
         self.pick(times, picked, true, |_| true)
     }
 
-    /// Picks rows by a column of times; returns how many are late, which those without a time are too.
+    /// Picks rows by a column of times; returns how many are late, which those without a time and those beyond the bound on the
+    /// future are too; they move no watermark.
     pub(super) fn by_column(&mut self, column: &Column<'_>, appended: &[i64], picked: &mut Picked) -> u64 {
         let Values::Words(times) = &column.values else { return 0 };
-        let ahead = |appended: i64| Timestamp(appended).plus(AHEAD_MAX).0;
+        let future = self.window.future;
+        let ahead = |appended: i64| Timestamp(appended).plus(future).0;
         let usual = column.nulls.is_none()
             && times.iter().max() <= appended.iter().min().map(|&appended| ahead(appended)).as_ref();
         let on_time = |row: usize, time: i64| {

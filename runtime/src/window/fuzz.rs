@@ -63,6 +63,7 @@ fn plan() -> Plan {
             time: Time::Append,
             lateness: Duration::ZERO,
             idle: Duration::from_secs(60),
+            future: Duration::from_hours(24),
         },
         measures: measures.iter().map(|text| ((*text).to_owned(), spec::parse(text).unwrap())).collect(),
     };

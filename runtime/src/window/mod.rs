@@ -23,7 +23,6 @@ mod state;
 mod sum;
 
 pub use accumulator::{Accumulator, LATE_MAX, Origin, Partial};
-pub use cut::AHEAD_MAX;
 pub use landed::{output_fields, rows};
 pub use state::{PartitionProgress, Progress, State};
 

@@ -34,6 +34,9 @@ pub struct Window {
     pub lateness: Duration,
     /// After how long without a record a partition no longer holds the others back.
     pub idle: Duration,
+    /// How far a row's time, where a column has it, may lie after the append time of its record: one record of the year 9999 is not to
+    /// make all that follow it late.
+    pub future: Duration,
 }
 
 /// The kinds of window.
@@ -107,7 +110,7 @@ impl Aggregate {
 
     /// All that its groups and their states depend on, as text: what was stored under another text is of no use.
     pub fn definition(&self) -> String {
-        let Self { name, by, window: Window { kind, time, lateness, idle }, measures } = self;
+        let Self { name, by, window: Window { kind, time, lateness, idle, .. }, measures } = self;
         let by: Vec<String> = by.iter().map(Grouping::definition).collect();
         // What a release has written as text stays as it was, or its aggregates begin anew.
         format!(

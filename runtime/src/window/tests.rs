@@ -75,6 +75,7 @@ pub(super) fn window(kind: spec::Kind, time: Option<&str>, lateness: u64) -> Win
         time: time.map_or(Time::Append, |column| Time::Column(column.into())),
         lateness: Duration::from_secs(lateness),
         idle: Duration::from_secs(60),
+        future: Duration::from_hours(24),
     }
 }
 

@@ -187,6 +187,7 @@ fn window() {
             time: Time::Append,
             lateness: Duration::ZERO,
             idle: Duration::from_secs(30),
+            future: Duration::from_hours(24),
         },
         measures: vec![
             ("pins".into(), Measure::Count(None)),
