@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::time::Timestamp;
 
 /// The most rows that are listed of an aggregate; all are counted.
-pub const LISTED_MAX: u64 = 10_000;
+const LISTED_MAX: u64 = 10_000;
 
 /// The late rows of an aggregate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::cell::Cells;
 use super::commit::put;
 use super::fault::{During, internal};
 use super::file::{self, Found};
-use super::group;
+use super::group::{self, Marks};
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, list, quote};
 use super::row::{self, OBJECT, OBJECT_COLUMNS, select, whole};
@@ -132,6 +132,11 @@ impl Rebuild {
             Ok(())
         };
         write().during("write closed groups")
+    }
+
+    /// How far an aggregate has come; none before its first commit.
+    pub fn marks(&self, aggregate: &str) -> Result<Option<Marks>> {
+        group::read_marks(&self.connection, aggregate)
     }
 
     /// The stored groups of an aggregate, whose windows are open; without measures.

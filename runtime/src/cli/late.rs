@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Ended, table};
 use crate::cache::Late;
-use crate::cache::query::{Answer, Reader};
+use crate::cache::query::{Reader, Table as Answer};
 use crate::commit::LateRow;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::places::Places;

@@ -15,7 +15,7 @@ use crate::window::spec::Time;
 
 /// The columns of a table that are times of aggregates, each with how far its rows may lie ahead of their records.
 #[derive(Debug)]
-pub struct Bounds(Vec<Bound>);
+pub(super) struct Bounds(Vec<Bound>);
 
 #[derive(Debug)]
 struct Bound {
@@ -26,7 +26,7 @@ struct Bound {
 
 impl Bounds {
     /// Those of a table.
-    pub fn of(plan: &plan::Table) -> Self {
+    pub(super) fn of(plan: &plan::Table) -> Self {
         let mut bounds: Vec<Bound> = Vec::new();
         for window in plan.aggregates.iter().map(|aggregate| &aggregate.window) {
             let Time::Column(column) = &window.time else { continue };

@@ -336,7 +336,7 @@ impl State {
 
     fn enter(&mut self, id: Id, open: Open) {
         if self.plan.window.is_session() {
-            self.sessions.entry_ref(&id.2).or_default().insert(id.1, id.0);
+            self.sessions.entry(id.2.clone()).or_default().insert(id.1, id.0);
         }
         self.groups.insert(id, open);
     }
