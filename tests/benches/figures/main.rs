@@ -7,6 +7,7 @@ mod pause;
 mod rest;
 mod stages;
 mod steady;
+mod windows;
 
 /// As the command itself has it.
 #[global_allocator]
@@ -16,7 +17,7 @@ fn main() {
     // `cargo bench -- NAME` runs the benches whose name contains it; cargo itself adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    let (stages, languages) = (stages::BENCHES.iter(), languages::BENCHES.iter());
+    let (stages, languages) = (stages::BENCHES.iter().chain(&windows::BENCHES), languages::BENCHES.iter());
     let whole =
         path::BENCHES.iter().chain(&door::BENCHES).chain(&rest::BENCHES).chain(&pause::BENCHES).chain(&steady::BENCHES);
     for (name, bench) in stages.chain(languages).chain(whole) {

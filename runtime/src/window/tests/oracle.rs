@@ -117,7 +117,7 @@ impl<'a> Rig<'a> {
         // As far as calendars reach.
         let end = Row { append: 1 << 57, at: Some(1 << 57), ..Row::default() };
         for partition in 0..self.accumulators.len() as u32 {
-            self.add(partition, usize::MAX >> 1, std::slice::from_ref(&end));
+            self.add(partition, 1 << 40, std::slice::from_ref(&end));
         }
         self.commit(0..self.accumulators.len() as u32);
         self.outcome.0.sort();
