@@ -207,7 +207,7 @@ pub(super) fn read(connection: &Connection, aggregate: &str) -> Result<Vec<Group
         "SELECT window_start, size, key, state FROM tidemill_groups WHERE aggregate = ? ORDER BY window_start, key";
     let read = |row: &Row<'_>| Ok((time(row, 0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?));
     let rows: Vec<(Timestamp, i64, Vec<u8>, Vec<u8>)> = select(connection, sql, [aggregate], read)?;
-    let group = |(window, size, key, state): (_, _, Vec<u8>, _)| {
+    let group = |(window, size, key, state): (Timestamp, i64, Vec<u8>, _)| {
         let broken = || Error::new(Kind::Corrupt, format!("cache: a group's key in {aggregate:?} does not decode"));
         let key = decode(&key).ok_or_else(broken)?;
         let end = Timestamp(window.0.saturating_add(size));

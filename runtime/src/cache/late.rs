@@ -42,7 +42,7 @@ fn listed(connection: &Connection, aggregate: &str) -> Result<u64> {
 
 impl Reader {
     /// The rows that came too late for an aggregate, by place; at most so many.
-    pub fn late(&self, aggregate: &str, limit: usize) -> Result<Late> {
+    pub fn late_rows(&self, aggregate: &str, limit: usize) -> Result<Late> {
         let count = self.marks(aggregate)?.map_or(0, |marks| marks.late);
         let sql = "SELECT partition, offset, row, time, window_start, committed FROM tidemill_late WHERE aggregate = ? \
              ORDER BY partition, offset, row LIMIT ?";

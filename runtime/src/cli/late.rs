@@ -46,7 +46,7 @@ impl List {
         let reader = Reader::open(&Places::of(&pipeline.data).cache)?;
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            found.push((name, reader.late(name, self.limit)?));
+            found.push((name, reader.late_rows(name, self.limit)?));
         }
         if self.json {
             println!("{}", Json::Array(found.iter().map(|(name, late)| as_json(name, late)).collect()));

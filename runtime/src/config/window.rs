@@ -43,9 +43,11 @@ pub(super) fn read(section: &Section<'_>) -> Window {
     section.need("kind", "kind = \"tumbling\", \"hopping\", \"session\" or \"calendar\"");
     let kind = match section.choice("kind", &KINDS) {
         Some(Word::Hopping) => hopping(section),
-        Some(Word::Session) => Kind::Session { gap: size(section, "gap", "gap = \"30m\"") },
+        Some(Word::Session) => Kind::Session { gap: size(section, "gap", "gap = \"30m\"").unwrap_or(SIZE_MIN) },
         Some(Word::Calendar) => calendar(section),
-        Some(Word::Tumbling) | None => Kind::Tumbling { size: size(section, "size", "size = \"1m\"") },
+        Some(Word::Tumbling) | None => {
+            Kind::Tumbling { size: size(section, "size", "size = \"1m\"").unwrap_or(SIZE_MIN) }
+        }
     };
     let time = match section.text("time") {
         None => Time::Append,
@@ -68,17 +70,18 @@ pub(super) fn read(section: &Section<'_>) -> Window {
 
 fn hopping(section: &Section<'_>) -> Kind {
     let (size, slide) = (size(section, "size", "size = \"1h\""), size(section, "slide", "slide = \"5m\""));
-    let (shown, each) = (show_duration(size), show_duration(slide));
-    if !size.as_micros().is_multiple_of(slide.as_micros()) {
-        let fault = wrong(format!("the size {shown} is not a whole number of slides of {each}"));
-        section
-            .wrong("slide", &fault.hint("write one that divides the size, so that every time lies in as many windows"));
-    } else if hops(size, slide) > HOPS_MAX {
-        let fault =
-            wrong(format!("each row would lie in {} windows, where {HOPS_MAX} are the most", hops(size, slide)));
-        section.wrong("slide", &fault.hint("write a longer slide"));
+    if let (Some(size), Some(slide)) = (size, slide) {
+        let (shown, each, hops) = (show_duration(size), show_duration(slide), hops(size, slide));
+        if !size.as_micros().is_multiple_of(slide.as_micros()) {
+            let fault = wrong(format!("the size {shown} is not a whole number of slides of {each}"));
+            let hint = "write one that divides the size, so that every time lies in as many windows";
+            section.wrong("slide", &fault.hint(hint));
+        } else if hops > HOPS_MAX {
+            let fault = wrong(format!("each row would lie in {hops} windows, where {HOPS_MAX} are the most"));
+            section.wrong("slide", &fault.hint("write a longer slide"));
+        }
     }
-    Kind::Hopping { size, slide }
+    Kind::Hopping { size: size.unwrap_or(SIZE_MIN), slide: slide.unwrap_or(SIZE_MIN) }
 }
 
 fn calendar(section: &Section<'_>) -> Kind {
@@ -88,7 +91,7 @@ fn calendar(section: &Section<'_>) -> Kind {
     Kind::Calendar { unit, zone: zone.unwrap_or(Zone::UTC) }
 }
 
-fn size(section: &Section<'_>, key: &'static str, example: &str) -> Duration {
+fn size(section: &Section<'_>, key: &'static str, example: &str) -> Option<Duration> {
     section.need(key, example);
-    section.duration(key, SIZE_MIN).unwrap_or(SIZE_MIN)
+    section.duration(key, SIZE_MIN)
 }

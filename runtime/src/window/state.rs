@@ -241,7 +241,8 @@ impl State {
     /// The stored groups that have become a part of others since it was last asked, with nothing but what names them: what is
     /// stored of them is to be forgotten before anything else is stored.
     pub fn gone(&mut self) -> Vec<Group> {
-        let gone = std::mem::take(&mut self.gone);
+        let mut gone = std::mem::take(&mut self.gone);
+        gone.sort_unstable_by(|(one, _), (other, _)| by_start(one, other));
         gone.iter().map(|(id, revised)| Group { revised: *revised, ..self.shown(id, &[]) }).collect()
     }
 

@@ -2,6 +2,8 @@
 
 mod hand;
 mod kinds;
+mod late;
+mod measures;
 mod oracle;
 
 use std::sync::Arc;
@@ -11,9 +13,11 @@ use arrow_array::TimestampMicrosecondArray;
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 
 use super::spec::{self, Aggregate, Time, Window};
-use super::{Accumulator, Origin};
+use super::{Accumulator, Origin, State};
+use crate::commit::Group;
 use crate::expression::Grouping;
 use crate::schema::{self, Field, Type};
+use crate::value::Value;
 
 /// A row as the tests write it.
 #[derive(Clone, Debug, Default)]
@@ -80,3 +84,23 @@ pub(super) fn window(kind: spec::Kind, time: Option<&str>, lateness: u64) -> Win
 }
 
 const SECOND: i64 = 1_000_000;
+
+fn event(at: i64) -> Row {
+    Row { append: at, at: Some(at), ..Row::default() }
+}
+
+fn feed(state: &mut State, aggregate: &Aggregate, partition: u32, rows: &[Row]) -> u64 {
+    let watermark = state.progress().partitions[partition as usize].watermark;
+    let mut accumulator = Accumulator::new(aggregate, &fields(), watermark).unwrap();
+    add(&mut accumulator, partition, 0, rows);
+    let partial = accumulator.take();
+    state.merge(partition, partial).unwrap()
+}
+
+fn counts(groups: &[Group]) -> Vec<(i64, i64)> {
+    let count = |group: &Group| match group.measures[0] {
+        Value::Int64(count) => (group.window.0.div_euclid(SECOND), count),
+        _ => panic!("{group:?}"),
+    };
+    groups.iter().map(count).collect()
+}

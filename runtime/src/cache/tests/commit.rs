@@ -256,7 +256,7 @@ fn late_rows_are_listed_once_while_there_is_room() {
     let many: Vec<LateRow> = (10..20_000).map(|offset| late(offset, Some(offset))).collect();
     list(&many, 7);
     let reader = Reader::open(&folder.file()).unwrap();
-    let found = reader.late("pins_per_category", 2).unwrap();
+    let found = reader.late_rows("pins_per_category", 2).unwrap();
     assert_eq!((found.count, found.listed), (0, 10_000), "the count is that of the marks");
     assert_eq!(found.rows, [(late(2, None), Timestamp(5)), (late(9, Some(3)), Timestamp(5))]);
 }

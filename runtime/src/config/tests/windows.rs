@@ -46,7 +46,7 @@ fn faults_of_windows() {
         r#"kind = "session", size = "1h""#,
         &[
             &format!(r#"31:1: {at}: "gap" is missing; write gap = "30m""#),
-            &format!("31:30: {at}.size: unknown key; did you mean \"time\"?"),
+            &format!("31:30: {at}.size: unknown key; known are kind, gap, time, lateness, idle, future"),
         ],
     );
     check(

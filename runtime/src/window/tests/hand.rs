@@ -4,24 +4,11 @@ use arrow_array::types::Float64Type;
 use arrow_array::{BinaryArray, ListArray};
 
 use super::*;
-use crate::commit::{Group, LateRow, Standing};
 use crate::error::Kind;
 use crate::expression::Grouping;
 use crate::time::Timestamp;
 use crate::value::Value;
 use crate::window::{PartitionProgress, Progress, State, output_fields, rows};
-
-fn event(at: i64) -> Row {
-    Row { append: at, at: Some(at), ..Row::default() }
-}
-
-fn feed(state: &mut State, aggregate: &Aggregate, partition: u32, rows: &[Row]) -> u64 {
-    let watermark = state.progress().partitions[partition as usize].watermark;
-    let mut accumulator = Accumulator::new(aggregate, &fields(), watermark).unwrap();
-    add(&mut accumulator, partition, 0, rows);
-    let partial = accumulator.take();
-    state.merge(partition, partial).unwrap()
-}
 
 /// The windows (start in seconds, rows) that have closed after `rows` of one partition, and the late ones among them.
 fn check(aggregate: &Aggregate, rows: &[Row], closed: &[(i64, i64)], late: u64) {
@@ -29,14 +16,6 @@ fn check(aggregate: &Aggregate, rows: &[Row], closed: &[(i64, i64)], late: u64) 
     let got = feed(&mut state, aggregate, 0, rows);
     assert_eq!(got, late, "late among {rows:?}");
     assert_eq!(counts(&state.close()), closed, "closed after {rows:?}");
-}
-
-fn counts(groups: &[Group]) -> Vec<(i64, i64)> {
-    let count = |group: &Group| match group.measures[0] {
-        Value::Int64(count) => (group.window.0.div_euclid(SECOND), count),
-        _ => panic!("{group:?}"),
-    };
-    groups.iter().map(count).collect()
 }
 
 #[test]
@@ -384,135 +363,4 @@ fn rows_that_come_again_join_what_is_open_and_let_no_time_pass() {
     assert_eq!(counts(&open), [(10, 3), (20, 1), (40, 1)]);
     feed(&mut state, &ten, 1, &[event(30 * SECOND)]);
     assert_eq!(counts(&state.close()), [(10, 3)]);
-}
-
-/// What a measure shows over rows (code, price) of one group, given in any order and cut anywhere.
-fn check_measure(measure: &str, rows: &[(i64, f64)], expected: &Value) {
-    let of = aggregate(&[], None, 10, 0, &[measure]);
-    let rows: Vec<Row> =
-        rows.iter().map(|&(code, price)| Row { code: Some(code), price: Some(price), ..event(0) }).collect();
-    for cut in 0..rows.len() {
-        let mut state = State::new(&of, &fields(), 2).unwrap();
-        for (partition, rows) in [(1, &rows[cut..]), (0, &rows[..cut])] {
-            let mut accumulator = Accumulator::new(&of, &fields(), Timestamp::MIN).unwrap();
-            add(&mut accumulator, partition, 0, rows);
-            state.merge(partition, accumulator.take()).unwrap();
-        }
-        assert_eq!(&state.open_groups()[0].measures[0], expected, "{measure} cut at {cut}");
-    }
-}
-
-#[test]
-fn measures_of_a_few_rows() {
-    let rows = [(3, 1.5), (1, 2.5), (3, -4.0), (2, 2.5), (1, 0.0)];
-    let float = Value::Float64;
-    let json = |text: &str| Value::Text(text.to_owned());
-    check_measure("variance(code)", &rows, &float(1.0));
-    check_measure("stddev(code)", &rows, &float(1.0));
-    check_measure("variance(price)", &rows, &float(7.375));
-    check_measure("quantile(code, 0.2)", &rows, &Value::Int64(1));
-    check_measure("quantile(code, 0.41)", &rows, &Value::Int64(2));
-    check_measure("quantile(price, 1)", &rows, &float(2.5));
-    check_measure("approx_quantile(price, 0.4)", &rows, &float(0.0));
-    check_measure("approx_count_distinct(code)", &rows, &Value::Int64(3));
-    check_measure("top_k(code, 2)", &rows, &json(r#"[{"value":1,"count":2},{"value":3,"count":2}]"#));
-    check_measure("top_k(code, 1, sum(price))", &rows, &json(r#"[{"value":1,"sum":2.5}]"#));
-    check_measure(
-        "top_k(code, 9, min(price))",
-        &rows,
-        &json(r#"[{"value":2,"min":2.5},{"value":1,"min":0.0},{"value":3,"min":-4.0}]"#),
-    );
-    check_measure(
-        "histogram(price, 0, 2.5)",
-        &rows,
-        &json(r#"[{"below":0.0,"count":1},{"from":0.0,"below":2.5,"count":2},{"from":2.5,"count":2}]"#),
-    );
-    check_measure("variance(code)", &rows[..1], &Value::Null);
-}
-
-#[test]
-fn first_and_last_are_by_time_then_by_place() {
-    let of = aggregate(&[], Some("at"), 100, 0, &["first(code)", "last(code)"]);
-    let row = |at: i64, code| Row { code, ..event(at * SECOND) };
-    let check = |rows: [&[Row]; 2], first: i64, last: i64| {
-        for order in [[0, 1], [1, 0]] {
-            let mut state = State::new(&of, &fields(), 2).unwrap();
-            for partition in order {
-                let mut accumulator = Accumulator::new(&of, &fields(), Timestamp::MIN).unwrap();
-                add(&mut accumulator, partition, 0, rows[partition as usize]);
-                state.merge(partition, accumulator.take()).unwrap();
-            }
-            assert_eq!(state.open_groups()[0].measures, [Value::Int64(first), Value::Int64(last)], "{rows:?}");
-        }
-    };
-    check([&[row(5, Some(1)), row(3, Some(2)), row(7, Some(3)), row(4, Some(4))], &[]], 2, 3);
-    check([&[row(1, None), row(3, Some(2)), row(9, None)], &[row(4, Some(5))]], 2, 5);
-    check([&[row(3, Some(1)), row(3, Some(2))], &[row(3, Some(3)), row(3, Some(4))]], 1, 4);
-}
-
-/// Start in seconds, rows, how it stands, whether it was revised.
-fn standing(groups: &[Group]) -> Vec<(i64, i64, &'static str, bool)> {
-    let counts = counts(groups);
-    groups.iter().zip(counts).map(|(of, (start, rows))| (start, rows, of.standing.word(), of.revised)).collect()
-}
-
-#[test]
-fn what_is_shown_says_whether_it_may_change() {
-    let ten = aggregate(&[], Some("at"), 10, 5, &["count()"]);
-    let mut state = State::new(&ten, &fields(), 1).unwrap();
-    feed(&mut state, &ten, 0, &[event(0), event(9 * SECOND)]);
-    state.close();
-    assert_eq!(standing(&state.changed()), [(0, 2, "early", false)]);
-    feed(&mut state, &ten, 0, &[event(10 * SECOND)]);
-    assert_eq!(standing(&state.close()), []);
-    assert_eq!(standing(&state.changed()), [(0, 2, "on time", false), (10, 1, "early", false)]);
-    feed(&mut state, &ten, 0, &[event(8 * SECOND), event(11 * SECOND)]);
-    assert_eq!(standing(&state.close()), []);
-    assert_eq!(standing(&state.changed()), [(0, 3, "on time", true), (10, 2, "early", false)]);
-    // What comes with the row that closes it is a revision too.
-    feed(&mut state, &ten, 0, &[event(7 * SECOND), event(15 * SECOND)]);
-    assert_eq!(standing(&state.close()), [(0, 4, "closed", true)]);
-    assert_eq!(standing(&state.changed()), [(10, 3, "early", false)]);
-    // A group that was not there when time was over.
-    feed(&mut state, &ten, 0, &[event(31 * SECOND)]);
-    assert_eq!(standing(&state.close()), [(10, 3, "closed", false)]);
-    feed(&mut state, &ten, 0, &[event(28 * SECOND)]);
-    assert_eq!(standing(&state.close()), []);
-    assert_eq!(standing(&state.changed()), [(20, 1, "on time", true), (30, 1, "early", false)]);
-    let progress = state.progress().clone();
-    let stored = [Group { state: crate::window::encode::encode(&[]), ..state.open_groups()[0].clone() }];
-    assert_eq!(stored[0].standing, Standing::OnTime);
-    let none = aggregate(&[], Some("at"), 10, 5, &[]);
-    let restored = State::restore(&none, &fields(), 1, &stored, progress).unwrap();
-    assert_eq!(restored.open_groups()[0].standing, Standing::OnTime);
-}
-
-#[test]
-fn late_rows_are_named() {
-    let ten = aggregate(&[], Some("at"), 10, 0, &["count()"]);
-    let mut state = State::new(&ten, &fields(), 1).unwrap();
-    let late = |offset, time: Option<i64>, window: Option<i64>| LateRow {
-        partition: 0,
-        offset,
-        row: 0,
-        time: time.map(Timestamp),
-        window: window.map(Timestamp),
-    };
-    let null = Row { append: 5, at: None, ..Row::default() };
-    feed(&mut state, &ten, 0, &[event(25 * SECOND), event(3 * SECOND), null, event(21 * SECOND), event(19 * SECOND)]);
-    let expected =
-        [late(1, Some(3 * SECOND), Some(0)), late(2, None, None), late(4, Some(19 * SECOND), Some(10 * SECOND))];
-    assert_eq!(state.late_rows(), expected);
-    assert_eq!(state.late_rows(), []);
-}
-
-#[test]
-fn of_late_rows_of_one_record_each_is_named() {
-    let ten = aggregate(&[], None, 10, 0, &["count()"]);
-    let mut accumulator = Accumulator::new(&ten, &fields(), Timestamp(99 * SECOND)).unwrap();
-    let (rows, times) = batch(&[event(1), event(1), event(1), event(2)]);
-    accumulator.add(&rows, Origin { partition: 3, times: &times, offsets: &[7, 7, 7, 8] }).unwrap();
-    let named = accumulator.take().late_rows;
-    let places: Vec<_> = named.iter().map(|late| (late.partition, late.offset, late.row)).collect();
-    assert_eq!(places, [(3, 7, 0), (3, 7, 1), (3, 7, 2), (3, 8, 0)]);
 }
