@@ -220,17 +220,58 @@ pub struct Object {
     pub digests: Vec<String>,
 }
 
+/// How far time has come for a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its time is not over.
+    Early,
+    /// Its time is over, and rows that are within the lateness may still change it.
+    OnTime,
+    /// Nothing changes it any more.
+    Closed,
+}
+
+impl Standing {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Early => "early",
+            Self::OnTime => "on time",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A row that came too late for a window of an aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateRow {
+    /// The partition of its record.
+    pub partition: u32,
+    /// The offset of its record.
+    pub offset: i64,
+    /// Its place among the rows of the record, from 0.
+    pub row: u32,
+    /// Its time, as the aggregate reads it, where it has one.
+    pub time: Option<Timestamp>,
+    /// The start of the first window that it missed; none where its time is in none.
+    pub window: Option<Timestamp>,
+}
+
 /// A group of an aggregate's window as it now stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The start of the window.
     pub window: Timestamp,
-    /// How long the window is.
-    pub size: Duration,
+    /// Where it has ended.
+    pub end: Timestamp,
     /// The values of the columns that it is grouped by, in their order.
     pub key: Vec<Value>,
     /// The measures, in their order; empty in a group that was only restored.
     pub measures: Vec<Value>,
+    /// How far time has come for it.
+    pub standing: Standing,
+    /// Whether rows have changed it since its time was over: what was shown of it before is to be kept.
+    pub revised: bool,
     /// What the measures are computed from, encoded with a version in front, so that more rows can be merged later.
     pub state: Vec<u8>,
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-pub use self::zone::{Local, Zone};
+pub use self::zone::{Local, Unit, Zone};
 use crate::error::{Error, Kind, Result};
 
 /// Microseconds since 1970-01-01T00:00:00Z; negative before.
@@ -52,10 +52,10 @@ impl Timestamp {
         Ok(Self(at.timestamp().as_microsecond()))
     }
 
-    /// For names of objects: `2026-11-22T21-05-00Z`, to the second, without colons.
+    /// For names of objects: `2026-11-22T21-05-00Z`, without colons, with a fraction only where there is one.
     pub fn for_key(self) -> String {
         match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(at) => at.strftime("%Y-%m-%dT%H-%M-%SZ").to_string(),
+            Ok(at) => at.strftime("%Y-%m-%dT%H-%M-%S%.fZ").to_string(),
             Err(_) => self.0.to_string(),
         }
     }
@@ -134,5 +134,6 @@ mod tests {
         assert_eq!(Timestamp(-1).floor(ten), Timestamp(-10_000_000));
         assert_eq!(Timestamp(10_000_000).floor(ten), Timestamp(10_000_000));
         assert_eq!(Timestamp(10_000_000).for_key(), "1970-01-01T00-00-10Z");
+        assert_eq!(Timestamp(10_250_000).for_key(), "1970-01-01T00-00-10.25Z");
     }
 }

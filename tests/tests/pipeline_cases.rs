@@ -158,6 +158,50 @@ fn a_new_case_gets_its_files() {
 }
 
 #[test]
+fn sessions_merge_over_partitions_and_time_passes_for_idle_ones() {
+    let place = Folder::new("session-case");
+    let pipeline = pinterest(&place);
+    let visits = r#"[[tables.geo.aggregates]]
+name = "visits"
+by = ["country"]
+window = { kind = "session", gap = "10m", time = "timestamp", lateness = "5m", idle = "1m" }
+measures = { posts = "count()", last = "last(ind)" }
+
+[tables.user]"#;
+    replace(&pipeline, "[tables.user]", visits);
+    let post = |partition: u32, ind: u32, time: &str| {
+        let value = json!({ "ind": ind, "country": "Chile", "timestamp": time });
+        json!({ "@partition": partition, "@value": value }).to_string() + "\n"
+    };
+    let input = [
+        "{\"@now\":\"2022-01-01T10:00:00Z\"}\n".to_owned(),
+        post(0, 1, "2022-01-01T09:00:00"),
+        post(1, 2, "2022-01-01T09:18:00"),
+        // It lies less than ten minutes from both, and makes them one.
+        post(0, 3, "2022-01-01T09:09:00"),
+        post(0, 4, "9999-12-31T00:00:00"),
+        post(0, 5, "2022-01-01T10:30:00"),
+        // The second partition holds the session open until it is idle.
+        "{\"@now\":\"2022-01-01T10:02:00Z\"}\n".to_owned(),
+        post(1, 6, "2022-01-01T09:20:00"),
+    ];
+    place.write("cases/geo/visits/input.jsonl", &input.concat());
+    told(&pipeline, &["--case", "visits", "--update"], true);
+    let written = |file: &str| fs::read_to_string(place.path().join("cases/geo/visits").join(file)).expect("a file");
+    let groups = [
+        r#"{"@closed":true,"window_start":"2022-01-01T09:00:00Z","window_end":"2022-01-01T09:28:00Z","country":"Chile","posts":3,"last":2}"#,
+        r#"{"@closed":false,"window_start":"2022-01-01T10:30:00Z","window_end":"2022-01-01T10:40:00Z","country":"Chile","posts":1,"last":5}"#,
+        r#"{"@late":1}"#,
+    ];
+    assert_eq!(written("aggregates/visits.jsonl"), groups.join("\n") + "\n");
+    let future = "9999-12-31T00:00:00Z is more than 1d after the record's own time, 2022-01-01T10:00:00Z";
+    let reason = format!("column \"timestamp\": {future}");
+    assert_eq!(written("rejected.jsonl"), json!({ "line": 5, "reason": reason }).to_string() + "\n");
+    assert_eq!(written("expected.jsonl").lines().count(), 5, "a late row is a row all the same");
+    check(&told(&pipeline, &["--case", "visits"], true), &["passed"]);
+}
+
+#[test]
 fn cases_that_cannot_be_played() {
     let place = Folder::new("unplayable-cases");
     let pipeline = pinterest(&place);

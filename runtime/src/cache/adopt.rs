@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::fault::{During, kind, message};
 use super::file;
 use super::group;
-use super::layout::{Layout, create_view, quote};
+use super::layout::{ADDED, Layout, create_view, quote};
 use super::rolled;
 use super::row::{run, select};
 use super::store;
@@ -22,10 +22,33 @@ pub(super) fn compile(connection: &Connection, layout: &Layout) -> Result<(), Ve
 
 /// Brings the cache proper to the layout; answers with what that took away, as sentences.
 pub(super) fn adopt(connection: &Connection, layout: &Layout) -> Result<Vec<String>, Vec<Error>> {
+    add_columns(connection, layout).map_err(|error| vec![error])?;
     let wanted = wanted(layout);
     let notes = reshape(connection, &wanted).map_err(|error| vec![error])?;
     make_views(connection, &wanted)?;
     Ok(notes)
+}
+
+/// Gives the tables of aggregates the columns that they did not have once; their groups stay.
+fn add_columns(connection: &Connection, layout: &Layout) -> Result<()> {
+    let (present, schema) = (present(connection)?, schema(connection)?);
+    for aggregate in &layout.aggregates {
+        let before = aggregate.create_before();
+        let definition = format!("{before} {}", aggregate.definition);
+        let noted = present.iter().any(|present| present.name == aggregate.name && present.definition == definition);
+        if !noted || schema.get(&aggregate.name) != Some(&before) {
+            continue;
+        }
+        let name = quote(&aggregate.name);
+        for (column, of_before) in ADDED {
+            let sql = format!("ALTER TABLE {name} ADD COLUMN {column}; UPDATE {name} SET {of_before}");
+            connection.execute_batch(&sql).during("add a column")?;
+        }
+        let definition = format!("{} {}", aggregate.create(), aggregate.definition);
+        let sql = "UPDATE tidemill_layout SET definition = ? WHERE name = ?";
+        run(connection, "note its layout", sql, params![definition, aggregate.name])?;
+    }
+    Ok(())
 }
 
 /// Drops all that the file has on behalf of a layout, whatever has become of it, and makes the tables anew, empty. Aggregates

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use super::cell::Cells;
 use super::fault::{During, internal};
 use super::group::{self, Marks};
+use super::late;
 use super::latest::Latest;
 use super::layout::TableLayout;
 use super::ledger;
@@ -12,7 +13,7 @@ use super::letters;
 use super::rolled::Rolled;
 use super::row::{self, Generation};
 use super::store::Store;
-use crate::commit::{Became, DeadLetter, Epoch, Group, Object, Revision, Segment};
+use crate::commit::{Became, DeadLetter, Epoch, Group, LateRow, Object, Revision, Segment};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -51,18 +52,26 @@ impl<'a> Commit<'a> {
         Rolled::new(&self.store.connection, &self.store.rollups)
     }
 
-    /// Shows the groups that changed and those that closed. Open groups keep their state, closed ones lose it; a
-    /// group without measures, being only restored, keeps those that it shows.
-    pub fn groups(&mut self, aggregate: &str, changed: &[Group], closed: &[Group]) -> Result<()> {
+    /// Forgets the groups that are gone, shows those that changed and those that closed, which come in this order. Open groups keep
+    /// their state, closed ones lose it; a group without measures, being only restored, keeps those that it shows. Of those that are
+    /// revised, what was shown is kept, with `at`, the time of the commit.
+    pub fn groups(&mut self, aggregate: &str, [gone, changed, closed]: [&[Group]; 3], at: Timestamp) -> Result<()> {
         let Some(statements) = self.store.aggregates.get(aggregate) else {
             return Err(internal(format!("aggregate {aggregate:?}: the cache does not have it")));
         };
-        let groups = changed.iter().map(|group| (group, false)).chain(closed.iter().map(|group| (group, true)));
-        for (group, closed) in groups {
-            let written = statements.write(&self.store.connection, aggregate, group, closed);
-            written.map_err(|error| error.within(format!("aggregate {aggregate:?}")))?;
+        let within = |error: Error| error.within(format!("aggregate {aggregate:?}"));
+        for group in gone {
+            statements.remove(&self.store.connection, aggregate, group, at).map_err(within)?;
+        }
+        for group in changed.iter().chain(closed) {
+            statements.write(&self.store.connection, aggregate, group, at).map_err(within)?;
         }
         Ok(())
+    }
+
+    /// Lists rows that came too late for an aggregate, as long as there is room for them.
+    pub fn late(&mut self, aggregate: &str, rows: &[LateRow], at: Timestamp) -> Result<()> {
+        late::write(&self.store.connection, aggregate, rows, at)
     }
 
     /// Records how far an aggregate has come.

@@ -73,7 +73,15 @@ pub(super) fn open_to_write(path: &Path) -> Result<(Connection, Found)> {
         connection.pragma_update(None, name, value).during("set it up")?;
     }
     settle_log(&connection, path)?;
+    if found == Found::Cache {
+        add_tables(&connection)?;
+    }
     Ok((connection, found))
+}
+
+/// Makes the tables that the format has gained, where the file does not have them.
+pub(super) fn add_tables(connection: &Connection) -> Result<()> {
+    connection.execute_batch(include_str!("added.sql")).during("add its tables")
 }
 
 /// Has the file written through a log; the mode that it is in now.

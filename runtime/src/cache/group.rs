@@ -1,15 +1,14 @@
 //! Windows in the file: the groups that are open with what they need to go on, and how far each aggregate has come.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::cell::bind_value;
 use super::fault::{During, internal};
 use super::layout::{AggregateLayout, list, quote};
 use super::row::{int, run, select, time, whole};
-use crate::commit::Group;
+use crate::commit::{Group, Standing};
 use crate::error::{Error, Kind, Result};
+use crate::schema::{Field, Type};
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -39,7 +38,10 @@ pub struct Mark {
 pub(super) struct Statements {
     insert: String,
     update: String,
-    close: String,
+    stand: String,
+    remove: String,
+    keep: String,
+    next: String,
     measures: usize,
 }
 
@@ -47,22 +49,34 @@ impl Statements {
     pub(super) fn of(layout: &AggregateLayout) -> Self {
         let name = quote(&layout.name);
         let fields: Vec<&str> = layout.fields.iter().map(|field| field.name.as_str()).collect();
-        let measures = fields.get(2 + layout.by..).unwrap_or_default();
-        let sets: String = measures.iter().map(|measure| format!("{} = ?, ", quote(measure))).collect();
+        let measures = layout.measures();
+        let sets: String = measures.iter().map(|measure| format!("{} = ?, ", quote(&measure.name))).collect();
+        let (of_group, grouped, shown) = ("WHERE \"_group\" = ?", as_json(layout.grouped()), as_json(measures));
         Self {
             insert: format!(
-                "INSERT INTO {name} ({}, \"_closed\") VALUES ({}?)",
+                "INSERT INTO {name} ({}, \"_closed\", \"_state\", \"_revision\") VALUES ({}?, ?, ?)",
                 list(&fields),
                 "?, ".repeat(fields.len())
             ),
-            update: format!("UPDATE {name} SET {sets}\"_closed\" = ? WHERE \"_group\" = ?"),
-            close: format!("UPDATE {name} SET \"_closed\" = 1 WHERE \"_group\" = ?"),
+            update: format!(
+                "UPDATE {name} SET {sets}\"_closed\" = ?, \"_state\" = ?, \"_revision\" = \"_revision\" + ? {of_group}"
+            ),
+            stand: format!("UPDATE {name} SET \"_closed\" = ?, \"_state\" = ? {of_group}"),
+            remove: format!("DELETE FROM {name} {of_group}"),
+            keep: format!(
+                "INSERT OR REPLACE INTO tidemill_changes \
+                 SELECT ?, window_start, {grouped}, \"_revision\", window_end, {shown}, ? FROM {name} {of_group}"
+            ),
+            next: format!(
+                "UPDATE {name} SET \"_revision\" = 1 + coalesce((SELECT max(revision) FROM tidemill_changes c \
+                 WHERE c.aggregate = ? AND c.window_start = {name}.window_start AND c.grouped = {grouped}), 0) {of_group}"
+            ),
             measures: measures.len(),
         }
     }
 
-    /// Shows a group as it stands; an open one keeps its state, a closed one loses it.
-    pub(super) fn write(&self, connection: &Connection, aggregate: &str, group: &Group, closed: bool) -> Result<()> {
+    /// Shows a group as it stands; an open one keeps its state, a closed one loses it. Of one that is revised, what was shown is kept.
+    pub(super) fn write(&self, connection: &Connection, aggregate: &str, group: &Group, at: Timestamp) -> Result<()> {
         let key = encode(&group.key);
         let sql = "SELECT id FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ?";
         let found = || {
@@ -70,10 +84,16 @@ impl Statements {
             find.query_row(params![aggregate, group.window.0, key], |row| row.get::<_, i64>(0)).optional()
         };
         let known = found().during("find a group")?;
-        let id = self.show(connection, group, known, closed)?;
-        if !closed {
+        if let (Some(id), true) = (known, group.revised) {
+            run(connection, "keep what a group showed", &self.keep, params![aggregate, at.0, id])?;
+        }
+        let id = self.show(connection, group, known)?;
+        if known.is_none() && group.revised {
+            run(connection, "number a group's revision", &self.next, params![aggregate, id])?;
+        }
+        if group.standing != Standing::Closed {
             let sql = "INSERT INTO tidemill_groups VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state";
-            let values = params![aggregate, group.window.0, key, micros(group.size)?, id, group.state];
+            let values = params![aggregate, group.window.0, key, micros(group)?, id, group.state];
             run(connection, "keep a group's state", sql, values)?;
         } else if known.is_some() {
             let sql = "DELETE FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ?";
@@ -82,24 +102,41 @@ impl Statements {
         Ok(())
     }
 
+    /// Forgets a group that has become a part of another.
+    pub(super) fn remove(&self, connection: &Connection, aggregate: &str, group: &Group, at: Timestamp) -> Result<()> {
+        let key = encode(&group.key);
+        let sql = "DELETE FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ? RETURNING id";
+        let ids = select(connection, sql, params![aggregate, group.window.0, key], |row| row.get::<_, i64>(0))?;
+        let [id] = ids.as_slice() else { return Err(lost()) };
+        if group.revised {
+            run(connection, "keep what a group showed", &self.keep, params![aggregate, at.0, id])?;
+        }
+        match run(connection, "forget a group", &self.remove, [id])? {
+            1 => Ok(()),
+            _ => Err(lost()),
+        }
+    }
+
     /// Writes the group's row in the aggregate's own table, and says its number.
-    fn show(&self, connection: &Connection, group: &Group, known: Option<i64>, closed: bool) -> Result<i64> {
+    fn show(&self, connection: &Connection, group: &Group, known: Option<i64>) -> Result<i64> {
+        let closed = group.standing == Standing::Closed;
         if let (Some(id), true) = (known, group.measures.is_empty()) {
             // Only restored: the row shows its measures already.
-            let changed = if closed { run(connection, "close a group", &self.close, [id])? } else { 1 };
+            let changed = run(connection, "close a group", &self.stand, params![closed, group.standing.word(), id])?;
             return if changed == 1 { Ok(id) } else { Err(lost()) };
         }
         if group.measures.len() != self.measures {
             return Err(internal(format!("a group has {} measures of {}", group.measures.len(), self.measures)));
         }
-        let closed = Value::Boolean(closed);
-        let mut values: Vec<&Value> = Vec::with_capacity(group.key.len() + group.measures.len() + 4);
-        let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.window.plus(group.size))];
+        let mut values: Vec<&Value> = Vec::with_capacity(group.key.len() + group.measures.len() + 6);
+        let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.end)];
+        let more = Value::Int64(i64::from(known.is_some() && group.revised));
+        let stands = [Value::Boolean(closed), Value::Text(group.standing.word().to_owned()), more];
         let number = known.map(Value::Int64);
         if number.is_none() {
             values.extend(bounds.iter().chain(&group.key));
         }
-        values.extend(group.measures.iter().chain([&closed]).chain(&number));
+        values.extend(group.measures.iter().chain(&stands).chain(&number));
         let sql = if known.is_some() { &self.update } else { &self.insert };
         let write = || {
             let mut statement = connection.prepare_cached(sql)?;
@@ -115,6 +152,29 @@ impl Statements {
     }
 }
 
+/// Columns as a JSON object, in SQL; bytes in hexadecimal.
+fn as_json(fields: &[Field]) -> String {
+    let member = |field: &Field| {
+        let (name, column) = (serde_json::Value::from(field.name.as_str()).to_string(), quote(&field.name));
+        let value = if field.kind == Type::Bytes { format!("hex({column})") } else { column };
+        format!("'{}:' || json_quote({value})", name.replace('\'', "''"))
+    };
+    let members: Vec<String> = fields.iter().map(member).collect();
+    if members.is_empty() { "'{}'".to_owned() } else { format!("'{{' || {} || '}}'", members.join(" || ',' || ")) }
+}
+
+/// Numbers the revisions of the groups that an aggregate shows as they were numbered before it was made anew.
+pub(super) fn number_anew(connection: &Connection, layout: &AggregateLayout) -> Result<()> {
+    let name = quote(&layout.name);
+    let sql = format!(
+        "UPDATE {name} SET \"_revision\" = 1 + c.last FROM (SELECT window_start, grouped, max(revision) AS last \
+         FROM tidemill_changes WHERE aggregate = ? GROUP BY 1, 2) c \
+         WHERE {name}.window_start = c.window_start AND c.grouped = {}",
+        as_json(layout.grouped())
+    );
+    run(connection, "number revisions", &sql, [&layout.name]).map(drop)
+}
+
 /// Shows an open group anew, in the row whose number its state has.
 pub(super) fn show_anew(connection: &Connection, layout: &AggregateLayout, group: &Group) -> Result<()> {
     let sql = "SELECT id FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ?";
@@ -123,10 +183,11 @@ pub(super) fn show_anew(connection: &Connection, layout: &AggregateLayout, group
     let [id] = ids.as_slice() else {
         return Err(internal(format!("aggregate {:?}: a group is not stored", layout.name)));
     };
-    let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.window.plus(group.size))];
-    let tail = [Value::Boolean(false), Value::Int64(*id)];
+    let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.end)];
+    let stands = Value::Text(group.standing.word().to_owned());
+    let tail = [Value::Boolean(false), Value::Int64(*id), stands, Value::Int64(0)];
     let values: Vec<&Value> = bounds.iter().chain(&group.key).chain(&group.measures).chain(&tail).collect();
-    if values.len() != layout.fields.len() + 2 {
+    if values.len() != layout.fields.len() + 4 {
         return Err(internal(format!("aggregate {:?}: a group has other columns", layout.name)));
     }
     let sql = format!("INSERT INTO {} VALUES ({})", quote(&layout.name), vec!["?"; values.len()].join(", "));
@@ -144,12 +205,14 @@ pub(super) fn show_anew(connection: &Connection, layout: &AggregateLayout, group
 pub(super) fn read(connection: &Connection, aggregate: &str) -> Result<Vec<Group>> {
     let sql =
         "SELECT window_start, size, key, state FROM tidemill_groups WHERE aggregate = ? ORDER BY window_start, key";
-    let read = |row: &Row<'_>| Ok((time(row, 0)?, whole(row, 1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?));
-    let rows: Vec<(Timestamp, u64, Vec<u8>, Vec<u8>)> = select(connection, sql, [aggregate], read)?;
-    let group = |(window, size, key, state): (_, _, Vec<u8>, _)| {
+    let read = |row: &Row<'_>| Ok((time(row, 0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?));
+    let rows: Vec<(Timestamp, i64, Vec<u8>, Vec<u8>)> = select(connection, sql, [aggregate], read)?;
+    let group = |(window, size, key, state): (Timestamp, i64, Vec<u8>, _)| {
         let broken = || Error::new(Kind::Corrupt, format!("cache: a group's key in {aggregate:?} does not decode"));
         let key = decode(&key).ok_or_else(broken)?;
-        Ok(Group { window, size: Duration::from_micros(size), key, measures: Vec::new(), state })
+        let end = Timestamp(window.0.saturating_add(size));
+        let (standing, revised) = (Standing::Early, false);
+        Ok(Group { window, end, key, measures: Vec::new(), standing, revised, state })
     };
     rows.into_iter().map(group).collect()
 }
@@ -181,6 +244,8 @@ pub(super) fn read_marks(connection: &Connection, aggregate: &str) -> Result<Opt
 /// Forgets all that an aggregate keeps beside its own table.
 pub(super) fn forget(connection: &Connection, aggregate: &str) -> Result<()> {
     for sql in [
+        "DELETE FROM tidemill_changes WHERE aggregate = ?",
+        "DELETE FROM tidemill_late WHERE aggregate = ?",
         "DELETE FROM tidemill_groups WHERE aggregate = ?",
         "DELETE FROM tidemill_marks WHERE aggregate = ?",
         "DELETE FROM tidemill_aggregates WHERE aggregate = ?",
@@ -195,8 +260,8 @@ fn lost() -> Error {
         .hint("another program changed the file; replay the table, or restore a copy")
 }
 
-fn micros(size: Duration) -> Result<i64> {
-    i64::try_from(size.as_micros()).map_err(|_| internal("a window is longer than time"))
+fn micros(group: &Group) -> Result<i64> {
+    group.end.0.checked_sub(group.window.0).ok_or_else(|| internal("a window is longer than time"))
 }
 
 /// A key as bytes that differ where keys differ, down to the bits of floats, which SQLite's columns do not keep apart.

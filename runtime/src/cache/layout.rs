@@ -12,7 +12,13 @@ use crate::schema::{Field, Type};
 pub const NAME_BYTES_MAX: usize = 128;
 
 /// Columns that the cache itself adds.
-const RESERVED: [&str; 6] = ["_time", "_partition", "_offset", "_row", "_closed", "_group"];
+const RESERVED: [&str; 8] = ["_time", "_partition", "_offset", "_row", "_closed", "_group", "_state", "_revision"];
+
+/// Columns that the tables of aggregates did not have once, and what groups get that are from then.
+pub(super) const ADDED: [(&str, &str); 2] = [
+    ("\"_state\" TEXT NOT NULL DEFAULT 'early'", "\"_state\" = iif(\"_closed\", 'closed', 'early')"),
+    ("\"_revision\" INTEGER NOT NULL DEFAULT 0", "\"_revision\" = 0"),
+];
 
 /// What one pipeline's cache holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -188,8 +194,26 @@ impl TableLayout {
 }
 
 impl AggregateLayout {
-    /// The statement that creates its table: its fields, whether the window has closed, and the group's number.
+    /// The columns that it is grouped by.
+    pub(super) fn grouped(&self) -> &[Field] {
+        self.fields.get(2..2 + self.by).unwrap_or_default()
+    }
+
+    /// Its measures.
+    pub(super) fn measures(&self) -> &[Field] {
+        self.fields.get(2 + self.by..).unwrap_or_default()
+    }
+
+    /// The statement that creates its table: its fields, whether the window has closed, the group's number, how far time has come
+    /// for it, how often it was revised.
     pub(super) fn create(&self) -> String {
+        let before = self.create_before();
+        let added = ADDED.map(|(column, _)| format!(", {column}")).concat();
+        format!("{}{added})", before.strip_suffix(')').unwrap_or(&before))
+    }
+
+    /// The same as it was once, without [`ADDED`].
+    pub(super) fn create_before(&self) -> String {
         let fields: Vec<String> =
             self.fields.iter().map(|field| format!("{} {}", quote(&field.name), declared(field.kind))).collect();
         format!(

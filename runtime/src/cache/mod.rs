@@ -22,6 +22,7 @@ pub(crate) mod fuzz;
 mod group;
 mod history;
 mod joined;
+mod late;
 mod latest;
 mod ledger;
 pub mod letters;
@@ -41,6 +42,7 @@ pub use derive::{DerivedAggregate, DerivedRollups, DerivedTable, Differs, Given,
 pub use group::{Mark, Marks};
 pub use history::Work;
 pub use joined::Joined;
+pub use late::Late;
 pub use latest::Latest;
 pub use layout::{AggregateLayout, Layout, RollupLayout, TableLayout, check};
 pub use rebuild::{Part, Rebuild};

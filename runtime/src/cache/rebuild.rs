@@ -11,7 +11,7 @@ use super::cell::Cells;
 use super::commit::put;
 use super::fault::{During, internal};
 use super::file::{self, Found};
-use super::group;
+use super::group::{self, Marks};
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, list, quote};
 use super::rolled::{self, Rolled};
@@ -63,7 +63,8 @@ impl Rebuild {
         let closed = |aggregate: &AggregateLayout| {
             let names: Vec<&str> = aggregate.fields.iter().map(|field| field.name.as_str()).collect();
             let marks = "?, ".repeat(names.len());
-            format!("INSERT INTO {} ({}, \"_closed\") VALUES ({marks}1)", quote(&aggregate.name), list(&names))
+            let (name, names) = (quote(&aggregate.name), list(&names));
+            format!("INSERT INTO {name} ({names}, \"_closed\", \"_state\") VALUES ({marks}1, 'closed')")
         };
         Ok(Self {
             connection,
@@ -136,6 +137,11 @@ impl Rebuild {
         write().during("write closed groups")
     }
 
+    /// How far an aggregate has come; none before its first commit.
+    pub fn marks(&self, aggregate: &str) -> Result<Option<Marks>> {
+        group::read_marks(&self.connection, aggregate)
+    }
+
     /// The stored groups of an aggregate, whose windows are open; without measures.
     pub fn groups(&self, aggregate: &str) -> Result<Vec<Group>> {
         group::read(&self.connection, aggregate)
@@ -159,6 +165,9 @@ impl Rebuild {
 
     /// Makes the named queries, and then all of it lasting.
     pub fn finish(self) -> Result<()> {
+        for (aggregate, _) in self.aggregates.values() {
+            group::number_anew(&self.connection, aggregate)?;
+        }
         adopt::views(&self.connection, &self.layout).map_err(|faults| Error::all(&faults))?;
         self.connection.execute_batch("COMMIT").during("commit what was rebuilt")
     }

@@ -109,13 +109,14 @@ impl Revise {
         Ok(select(&self.connection, &sql, [], |row| whole(row, 0))?.first().copied().unwrap_or(0))
     }
 
-    /// Puts the groups of a window of an aggregate in the place of those that it shows; a closed window's keep no state.
+    /// Puts the groups of a window of an aggregate in the place of those that it shows, at this time; a closed window's keep no state.
     pub fn window(
         &self,
         layout: &AggregateLayout,
         window: Timestamp,
         groups: &[Group],
         closed: Option<&Segment>,
+        at: Timestamp,
     ) -> Result<()> {
         let text = super::cell::TimeText::of(window);
         let text = String::from_utf8_lossy(text.bytes());
@@ -125,7 +126,7 @@ impl Revise {
         run(&self.connection, what, sql, params![layout.name, window.0])?;
         let statements = Statements::of(layout);
         for group in groups {
-            statements.write(&self.connection, &layout.name, group, closed.is_some())?;
+            statements.write(&self.connection, &layout.name, group, at)?;
         }
         closed.map_or(Ok(()), |segment| row::write_segment(&self.connection, segment))
     }

@@ -173,6 +173,7 @@ impl Drop for Rollback<'_> {
 /// Makes the tables of an empty file, and names its pipeline.
 pub(super) fn create(connection: &Connection, pipeline: &str) -> Result<()> {
     connection.execute_batch(include_str!("format.sql")).during("create its tables")?;
+    file::add_tables(connection)?;
     // A random UUID, version 4.
     let sql = "WITH made AS (SELECT lower(hex(randomblob(16))) AS r) INSERT INTO tidemill_pipeline SELECT ?, \
          substr(r, 1, 8) || '-' || substr(r, 9, 4) || '-4' || substr(r, 14, 3) || '-' \

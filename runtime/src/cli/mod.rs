@@ -11,6 +11,7 @@ mod explain;
 mod generations;
 mod import_connector;
 mod key;
+mod late;
 mod log;
 mod operator;
 mod progress;
@@ -95,6 +96,8 @@ enum Command {
     /// See, take out or redrive the records that could not become rows.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// List the rows that came too late for the windows of aggregates.
+    Late(late::List),
     /// Run a table's history again, and show what would be different, or write it.
     Replay(replay::Replay),
     /// See what stands in a topic.
@@ -144,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Discard(discard) => discard.run(),
         Command::Cache(cache) => cache.run(),
         Command::DeadLetters(letters) => letters.run(),
+        Command::Late(list) => list.run(),
         Command::Replay(replay) => replay.run(),
         Command::Topic(topic) => topic.run(),
         Command::Tap(tap) => tap.run(),

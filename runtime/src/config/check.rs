@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::rollup;
 use crate::schema::{self, Field, Type};
-use crate::window::spec::{Aggregate, Measure, Time};
+use crate::window::spec::{Aggregate, Time};
 
 use super::fault::{Fault, join, wrong};
 use super::plan::Table;
@@ -11,11 +11,6 @@ use super::{Declared, Descriptions, names};
 
 /// Types whose values are equal or not, without doubt.
 const KEYS: [Type; 5] = [Type::Boolean, Type::Int64, Type::Text, Type::Bytes, Type::Timestamp];
-/// Types whose values have an order that means something.
-const ORDERED: [Type; 6] = [Type::Boolean, Type::Int64, Type::Float64, Type::Text, Type::Bytes, Type::Timestamp];
-/// Types of single values.
-const SINGLE: [Type; 7] =
-    [Type::Boolean, Type::Int64, Type::Float64, Type::Text, Type::Bytes, Type::Timestamp, Type::Json];
 /// All types.
 const ALL: [Type; 9] = [
     Type::Boolean,
@@ -107,8 +102,8 @@ impl Columns<'_> {
             self.need(&format!("{path}.window.time"), column, &[Type::Timestamp]);
         }
         for (name, measure) in &aggregate.measures {
-            if let Some(column) = measure.column() {
-                self.need(&format!("{path}.measures.{name}"), column, takes(measure));
+            for (column, takes) in measure.reads() {
+                self.need(&format!("{path}.measures.{name}"), column, takes);
             }
         }
     }
@@ -128,14 +123,5 @@ impl Columns<'_> {
             }
         };
         self.unfit.push((path.to_owned(), wrong));
-    }
-}
-
-fn takes(measure: &Measure) -> &'static [Type] {
-    match measure {
-        Measure::Count(_) => &ALL,
-        Measure::Sum(_) | Measure::Mean(_) => &[Type::Int64, Type::Float64],
-        Measure::Min(_) | Measure::Max(_) | Measure::Median(_) => &ORDERED,
-        Measure::CountDistinct(_) => &SINGLE,
     }
 }

@@ -24,6 +24,7 @@ mod topic;
 mod transform;
 mod trust;
 pub mod units;
+mod window;
 
 #[cfg(test)]
 mod tests;

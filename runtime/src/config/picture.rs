@@ -235,11 +235,17 @@ fn field(field: &Field) -> [String; 2] {
 
 fn draw_aggregate(aggregate: &Aggregate) -> Vec<Vec<String>> {
     let by = if aggregate.by.is_empty() { "all rows together".to_owned() } else { groupings(&aggregate.by) };
-    let Kind::Tumbling { size } = aggregate.window.kind;
-    let (size, lateness) = (show_duration(size), show_duration(aggregate.window.lateness));
+    let kind = match &aggregate.window.kind {
+        Kind::Tumbling { size } => format!("each {}", show_duration(*size)),
+        Kind::Hopping { size, slide } => format!("{} every {}", show_duration(*size), show_duration(*slide)),
+        Kind::Session { gap } => format!("sessions with gaps of {}", show_duration(*gap)),
+        Kind::Calendar { unit, zone } => format!("each {} in {}", unit.word(), zone.name()),
+    };
     let window = match &aggregate.window.time {
-        Time::Append => format!("each {size} of append time"),
-        Time::Column(column) => format!("each {size} of {column}, rows up to {lateness} late"),
+        Time::Append => format!("{kind} of append time"),
+        Time::Column(column) => {
+            format!("{kind} of {column}, rows up to {} late", show_duration(aggregate.window.lateness))
+        }
     };
     let mut rows = vec![row(["by", &by]), row(["window", &window])];
     rows.extend(aggregate.measures.iter().map(|(name, measure)| row([name, &measure.to_string()])));

@@ -5,21 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::expression::Grouping;
-use crate::window::spec::{self, Aggregate, Kind, Measure, Time, Window};
+use crate::window::spec::{self, Aggregate, Measure};
 
 use super::fault::wrong;
 use super::plan::{Table, Topic};
 use super::section::Section;
-use super::{grouping, names, paths, transform};
+use super::{grouping, names, paths, transform, window};
 
 /// The size of a lake window where the file is silent.
 const WINDOW: Duration = Duration::from_mins(1);
-/// How long a silent partition holds the others back where the file is silent.
-const IDLE: Duration = Duration::from_secs(30);
-/// The smallest window of an aggregate.
-const AGGREGATE_WINDOW_MIN: Duration = Duration::from_millis(1);
-/// The smallest span of which something can come.
-const MICROSECOND: Duration = Duration::from_micros(1);
 /// The columns that every aggregate has besides its own.
 const AGGREGATE_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 
@@ -94,33 +88,11 @@ fn aggregate(section: &Section<'_>) -> Aggregate {
     }
     let by: Vec<Grouping> = placed.into_iter().map(|(_, grouping)| grouping).collect();
     section.need("window", "window = { kind = \"tumbling\", size = \"1m\" }");
-    let window = window(&section.section("window"));
+    let window = window::read(&section.section("window"));
     section.need("measures", "measures = { rows = \"count()\" }");
     let measures = measures(section, &by);
     section.finish();
     Aggregate { name, by, window, measures }
-}
-
-fn window(section: &Section<'_>) -> Window {
-    section.need("kind", "kind = \"tumbling\"");
-    section.choice("kind", &[("tumbling", ())]);
-    section.need("size", "size = \"1m\"");
-    let time = match section.text("time") {
-        None => Time::Append,
-        Some(word) if word == "append" => Time::Append,
-        Some(column) => {
-            section.judge("time", names::column(&column));
-            Time::Column(column)
-        }
-    };
-    let window = Window {
-        kind: Kind::Tumbling { size: section.duration("size", AGGREGATE_WINDOW_MIN).unwrap_or(AGGREGATE_WINDOW_MIN) },
-        time,
-        lateness: section.duration("lateness", Duration::ZERO).unwrap_or_default(),
-        idle: section.duration("idle", MICROSECOND).unwrap_or(IDLE),
-    };
-    section.finish();
-    window
 }
 
 fn measures(section: &Section<'_>, by: &[Grouping]) -> Vec<(String, Measure)> {

@@ -8,6 +8,7 @@ mod landing;
 mod parameters;
 mod rollup;
 mod trust;
+mod windows;
 
 use std::fs;
 use std::path::{Path, PathBuf};

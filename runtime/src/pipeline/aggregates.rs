@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::table::Table;
 use crate::cache::{Mark, Marks};
-use crate::commit::{Group, Segment, Share};
+use crate::commit::{Group, LateRow, Segment, Share};
 use crate::error::Result;
 use crate::lake::options::Format;
 use crate::lake::{Profile, SegmentWriter};
 use crate::schema::{Field, arrow_schema};
 use crate::time::Timestamp;
+use crate::window::spec::{Span, Window};
 use crate::window::{self, Partial, PartitionProgress, Progress, State};
 
 /// The aggregates of a pipeline.
@@ -35,6 +36,8 @@ struct Aggregate {
 pub struct Change {
     /// Its name.
     pub aggregate: String,
+    /// Stored groups that have become a part of others.
+    pub gone: Vec<Group>,
     /// Groups that are open and have changed.
     pub changed: Vec<Group>,
     /// Groups whose window has closed.
@@ -43,6 +46,8 @@ pub struct Change {
     pub marks: Marks,
     /// Rows that came too late since the last time.
     pub late: u64,
+    /// Some of them.
+    pub late_rows: Vec<LateRow>,
     /// The closed windows as segments for the lake, a file each.
     pub segments: Vec<Segment>,
     output: Vec<Field>,
@@ -128,21 +133,23 @@ impl Aggregates {
 impl Aggregate {
     fn take_change(&mut self) -> Option<Change> {
         let closed = self.state.close();
-        let changed = self.state.changed();
+        let (changed, gone) = (self.state.changed(), self.state.gone());
         let late = self.late - self.late_stored;
         // Time that passes without a row is worth storing only with what it has closed.
-        if closed.is_empty() && changed.is_empty() && late == 0 {
+        if closed.is_empty() && changed.is_empty() && gone.is_empty() && late == 0 {
             return None;
         }
         self.late_stored = self.late;
         let marks = marks(self.state.progress(), self.late);
-        let segments = segments(&self.name, &closed);
+        let segments = segments(&self.name, self.state.window(), &closed);
         Some(Change {
             aggregate: self.name.clone(),
+            gone,
             changed,
             closed,
             marks,
             late,
+            late_rows: self.state.late_rows(),
             segments,
             output: self.output.clone(),
         })
@@ -167,11 +174,12 @@ fn progress(marks: Marks) -> Progress {
     progress
 }
 
-/// A segment for each window among `closed`, which come by window.
-fn segments(aggregate: &str, closed: &[Group]) -> Vec<Segment> {
-    let windows = closed.chunk_by(|a, b| a.window == b.window);
+/// A segment for each window of the lake among `closed`, which come by these.
+fn segments(aggregate: &str, of: &Window, closed: &[Group]) -> Vec<Segment> {
+    let lands = |group: &Group| of.lands(Span { start: group.window, end: group.end });
+    let windows = closed.chunk_by(|a, b| lands(a) == lands(b));
     let segment = |groups: &[Group]| {
-        let window = groups.first()?.window;
+        let window = lands(groups.first()?);
         Some(Segment {
             file: format!("{aggregate}+{}", window.0),
             table: aggregate.to_owned(),
@@ -195,7 +203,10 @@ impl Change {
     /// Writes and syncs the segments; done again, it writes the same.
     pub fn write_segments(&self, spool: &Path, format: Format) -> Result<()> {
         let schema = arrow_schema(&self.output);
-        for (segment, groups) in self.segments.iter().zip(self.closed.chunk_by(|a, b| a.window == b.window)) {
+        let mut closed = self.closed.as_slice();
+        for segment in &self.segments {
+            let (groups, rest) = closed.split_at_checked(segment.rows as usize).unwrap_or((closed, &[]));
+            closed = rest;
             let mut writer =
                 SegmentWriter::create(&spool.join(&segment.file), format, Arc::clone(&schema), &Profile::default())?;
             writer.write(&window::rows(&self.output, groups)?)?;

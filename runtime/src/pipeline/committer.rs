@@ -260,7 +260,8 @@ impl Setup {
             })?;
         }
         for change in &batch.changes {
-            commit.groups(&change.aggregate, &change.changed, &change.closed)?;
+            commit.groups(&change.aggregate, [&change.gone, &change.changed, &change.closed], now)?;
+            commit.late(&change.aggregate, &change.late_rows, now)?;
             commit.marks(&change.aggregate, &change.marks)?;
             commit.segments(&change.segments)?;
         }

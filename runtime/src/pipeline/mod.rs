@@ -2,6 +2,7 @@
 
 pub mod aggregates;
 pub mod audit;
+mod bounds;
 pub mod cases;
 pub mod change;
 pub mod committer;

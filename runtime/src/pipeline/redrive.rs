@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::bounds::Bounds;
 use super::generation::Generation;
 use super::segments::{Segments, Target};
 use super::transform::{Piece, Transform};
@@ -18,7 +19,7 @@ use crate::error::{Kind, OrFail, Result};
 use crate::lake::{self, Profile};
 use crate::record::{Batch, Record};
 use crate::time::Timestamp;
-use crate::window::{Accumulator, Partial};
+use crate::window::{Accumulator, Origin, Partial};
 
 /// Letters of which a report shows what came, of those that pass and of those that do not.
 const EXAMPLES_MAX: usize = 3;
@@ -124,6 +125,7 @@ struct Run<'a> {
     revision: Option<u64>,
     now: Timestamp,
     transform: Transform,
+    bounds: Bounds,
     accumulators: Vec<Accumulator>,
     latest: Vec<RecordBatch>,
     lines: BTreeMap<(u32, u64), Revision>,
@@ -142,6 +144,7 @@ impl<'a> Run<'a> {
             revision,
             now,
             transform: generation.chain.start()?,
+            bounds: Bounds::of(&table.plan),
             accumulators: accumulators.collect::<Result<_>>()?,
             latest: Vec::new(),
             lines: BTreeMap::new(),
@@ -187,6 +190,8 @@ impl<'a> Run<'a> {
         }
         let decoded = decoder.decode(&batch, 0..batch.len())?;
         let cleaned = self.transform.apply(&decoded.rows)?;
+        let appended = |row: u32| Some(letters.get(*decoded.sources.get(row as usize)? as usize)?.time);
+        let cleaned = self.bounds.keep(cleaned, appended)?;
         let mut fates = vec![Fate::Dropped; letters.len()];
         let place = |row: u32| decoded.sources.get(row as usize).copied();
         let refused = cleaned.rejected.into_iter().filter_map(|(row, reason)| Some((place(row)?, reason)));
@@ -225,7 +230,7 @@ impl<'a> Run<'a> {
         let partition = of.first().map_or(0, |letter| letter.partition);
         let rows = table.with_origin(&piece.rows, &piece.sources, partition, &times, &offsets)?;
         for accumulator in &mut self.accumulators {
-            accumulator.add(&piece.rows, &times)?;
+            accumulator.add(&piece.rows, Origin { partition, times: &times, offsets: &offsets })?;
         }
         if table.layout.is_some() {
             self.latest.push(table.cached(&rows)?);

@@ -197,7 +197,13 @@ impl Cleaned {
         }
     }
 
-    /// After several transforms: each rejected record once, by its first reason, and no row of it among those that came out.
+    /// Rejects records that came out, each for a reason.
+    pub(super) fn reject(&mut self, records: Vec<(u32, String)>) -> Result<()> {
+        self.rejected.extend(records);
+        self.settle()
+    }
+
+    /// Each rejected record once, by its first reason, and no row of it among those that came out.
     fn settle(&mut self) -> Result<()> {
         self.rejected.sort_by_key(|(record, _)| *record);
         self.rejected.dedup_by_key(|(record, _)| *record);

@@ -7,6 +7,7 @@ use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 pub use self::setup::{Command, Setup, Shown, State};
+use super::bounds::Bounds;
 use super::committer::Message;
 use super::epoch::{OpenEpoch, Tally};
 use super::segments::Target;
@@ -18,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::record::Batch;
 use crate::sabotage::{self, Fault, Place};
 use crate::time::Timestamp;
-use crate::window::Accumulator;
+use crate::window::{Accumulator, Origin};
 
 /// Rows that the transform gets in one call: so few that a chunk stays in the L2 cache.
 pub(super) const CHUNK_ROWS: usize = 512;
@@ -36,6 +37,7 @@ pub(crate) struct Worker {
     pub(crate) setup: Setup,
     decoder: Decoder,
     transform: Transform,
+    bounds: Bounds,
     accumulators: Vec<Accumulator>,
     epoch: OpenEpoch,
     /// Since when there is nothing to read.
@@ -110,7 +112,8 @@ impl Worker {
     pub(crate) fn begin(mut setup: Setup) -> Result<Self, (Error, Box<Setup>)> {
         match Self::prepare(&mut setup) {
             Ok((decoder, transform, accumulators, epoch)) => {
-                Ok(Self { setup, decoder, transform, accumulators, epoch, quiet_since: None })
+                let bounds = Bounds::of(&setup.generation.table.plan);
+                Ok(Self { setup, decoder, transform, bounds, accumulators, epoch, quiet_since: None })
             }
             Err(error) => Err((error, Box::new(setup))),
         }
@@ -250,6 +253,8 @@ impl Worker {
             shadow.lend(&self.setup.generation, &seen);
         }
         let record = |index: u32| batch.get(index as usize);
+        let appended = |row: u32| decoded.sources.get(row as usize).copied().and_then(record).map(|record| record.time);
+        let cleaned = self.bounds.keep(cleaned, appended)?;
         let mut tally = Tally { records: (end - start) as u64, ..Tally::default() };
         tally.rejected = (decoded.rejected.len() + cleaned.rejected.len()) as u64;
         for (index, reason) in decoded.rejected {
@@ -282,7 +287,7 @@ impl Worker {
             let rows =
                 self.setup.generation.table.with_origin(&piece.rows, &piece.sources, partition, &times, &offsets)?;
             for accumulator in &mut self.accumulators {
-                accumulator.add(&piece.rows, &times)?;
+                accumulator.add(&piece.rows, Origin { partition, times: &times, offsets: &offsets })?;
             }
             let mut target = Target { table: &self.setup.generation.table, profile: &mut self.setup.profile };
             self.epoch.write(&mut target, &rows, &times, &offsets)?;

@@ -21,6 +21,7 @@ use crate::pipeline::places::Places;
 use crate::pipeline::rollups::Rollups;
 use crate::pipeline::table::Table;
 use crate::schema::Field;
+use crate::time::Timestamp;
 use crate::window::spec::Aggregate;
 use crate::window::{self, Progress, State};
 
@@ -115,7 +116,10 @@ impl Run<'_> {
         for destination in self.destinations.values() {
             let Destination::Aggregate(table, aggregate, _) = destination else { continue };
             let groups = self.rebuild.groups(&aggregate.name)?;
-            let state = State::restore(aggregate, &table.fields, 0, &groups, Progress::new(0))?;
+            let mut progress = Progress::new(0);
+            progress.closed_upto =
+                self.rebuild.marks(&aggregate.name)?.map_or(Timestamp::MIN, |marks| marks.closed_upto);
+            let state = State::restore(aggregate, &table.fields, 0, &groups, progress)?;
             self.rebuild.open(&aggregate.name, state.open_groups().into_iter())?;
             self.rebuilt.open.insert(aggregate.name.clone(), groups.len() as u64);
         }

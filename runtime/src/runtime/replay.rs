@@ -130,7 +130,7 @@ fn revise(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<(Repor
     for anew in &anew {
         for window in anew.differ.iter().map(|window| Timestamp(*window)) {
             let segment = anew.segment(&reader, window, &found.table, revision)?;
-            revise.window(&anew.layout, window, anew.groups_of(window), segment.as_ref())?;
+            revise.window(&anew.layout, window, anew.groups_of(window), segment.as_ref(), now)?;
             written.extend(segment);
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::ToSpan;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -38,6 +39,31 @@ pub struct Local {
     pub second: i8,
     /// The fraction of the second, in nanoseconds.
     pub nanosecond: i32,
+}
+
+/// A stretch of a calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Monday.
+    Week,
+    /// From the first to the first.
+    Month,
+    /// From January to January.
+    Year,
+}
+
+impl Unit {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
 }
 
 impl Zone {
@@ -86,6 +112,22 @@ impl Zone {
         let counted = Timestamp(TimeZone::UTC.to_timestamp(self.civil(at)?).ok()?.as_microsecond());
         let start = Self::UTC.civil(counted.floor(size))?;
         Some(Timestamp(self.0.to_timestamp(start).ok()?.as_microsecond()))
+    }
+
+    /// Where the calendar's day, week, month or year of a time begins, and where the next one does. Where midnight comes twice it is
+    /// the earlier, where it is left out the first time after it. None where no calendar reaches.
+    pub fn calendar(&self, at: Timestamp, unit: Unit) -> Option<(Timestamp, Timestamp)> {
+        let date = self.civil(at)?.date();
+        let days = i64::from(date.weekday().to_monday_zero_offset());
+        let (first, span) = match unit {
+            Unit::Day => (date, 1.days()),
+            Unit::Week => (date.checked_sub(days.days()).ok()?, 1.weeks()),
+            Unit::Month => (date.first_of_month(), 1.months()),
+            Unit::Year => (date.first_of_year(), 1.years()),
+        };
+        let midnight =
+            |date: jiff::civil::Date| Some(Timestamp(date.to_zoned(self.0.clone()).ok()?.timestamp().as_microsecond()));
+        Some((midnight(first)?, midnight(first.checked_add(span).ok()?)?))
     }
 
     /// The first end after `now` of a stretch of `size`, counted anew from the start of each local day, whose end ends the last.
@@ -155,6 +197,25 @@ mod tests {
         // A day of 23 hours.
         check("Europe/London", "2022-03-27T22:59:00Z", 86_400, "2022-03-27T23:00:00Z");
         check("UTC", "2022-07-01T10:00:00Z", 10 * 86_400, "2022-07-02T00:00:00Z");
+    }
+
+    #[test]
+    fn calendars_are_those_of_the_zone() {
+        let check = |zone: &str, time: &str, unit, start: &str, end: &str| {
+            let found = Zone::named(zone).unwrap().calendar(at(time), unit).unwrap();
+            assert_eq!((found.0.to_string().as_str(), found.1.to_string().as_str()), (start, end), "{time} {unit:?}");
+        };
+        check("UTC", "2024-02-29T12:00:00Z", Unit::Day, "2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z");
+        check("UTC", "2024-02-29T12:00:00Z", Unit::Week, "2024-02-26T00:00:00Z", "2024-03-04T00:00:00Z");
+        check("UTC", "2024-02-29T12:00:00Z", Unit::Month, "2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z");
+        check("UTC", "1969-12-31T23:59:59.999999Z", Unit::Year, "1969-01-01T00:00:00Z", "1970-01-01T00:00:00Z");
+        // Days of 23 and of 25 hours.
+        check("Europe/London", "2022-03-27T12:00:00Z", Unit::Day, "2022-03-27T00:00:00Z", "2022-03-27T23:00:00Z");
+        check("Europe/London", "2022-10-30T12:00:00Z", Unit::Day, "2022-10-29T23:00:00Z", "2022-10-31T00:00:00Z");
+        // Midnight is left out: the day begins at one.
+        check("America/Sao_Paulo", "2018-11-04T12:00:00Z", Unit::Day, "2018-11-04T03:00:00Z", "2018-11-05T02:00:00Z");
+        check("Asia/Tokyo", "2023-12-31T15:00:00Z", Unit::Year, "2023-12-31T15:00:00Z", "2024-12-31T15:00:00Z");
+        assert_eq!(Zone::UTC.calendar(Timestamp::MIN, Unit::Day), None);
     }
 
     #[test]

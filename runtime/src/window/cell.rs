@@ -1,14 +1,18 @@
 //! What one measure of one group is computed from, mergeable in any order.
 
+use std::sync::Arc;
+
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 
-use super::plan::Input;
+use super::plan::Measured;
+use super::registers::Registers;
 use super::scalar::{self, Scalar, ScalarRef};
+use super::sketch::Sketch;
 use super::spec::Measure;
+use super::spread::Spread;
 use crate::schema::Type;
 use crate::sum::Sum;
-use crate::value::Value;
 
 /// The state of a measure. Whatever the order of rows and merges, equal rows give equal cells.
 #[derive(Clone, Debug)]
@@ -27,20 +31,63 @@ pub(super) enum Cell {
     Tally(HashMap<Scalar, u64, RandomState>),
     /// Which values came.
     Distinct(HashSet<Scalar, RandomState>),
+    /// Sums of floats and of their squares.
+    Spread(Box<Spread>),
+    /// The value of the earliest row.
+    First(Option<Box<Held>>),
+    /// The value of the latest row.
+    Last(Option<Box<Held>>),
+    /// How many floats are in each bin.
+    Sketch(Box<Sketch>),
+    /// The rarest hashes of the values.
+    Registers(Registers),
+    /// What each value is ranked by; `none` is that of no row.
+    Ranks { none: Box<Cell>, ranks: HashMap<Scalar, Cell, RandomState> },
+    /// How many floats lie below the first edge, from each edge on to the next, and from the last on; edges are words.
+    Buckets { edges: Arc<[i64]>, counts: Box<[u64]> },
+}
+
+/// A value with the place of its row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Held {
+    pub(super) place: Place,
+    pub(super) value: Scalar,
+}
+
+/// Where a row stands among all of an aggregate. Rows of one record have one place, and come in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// Its time, as the aggregate reads it.
+    pub(super) time: i64,
+    pub(super) partition: u32,
+    pub(super) offset: i64,
 }
 
 impl Cell {
-    /// The cell of `measure` over no rows.
-    pub(super) fn empty(measure: &Measure, input: Option<Input>) -> Self {
-        let float = input.is_some_and(|input| input.kind == Type::Float64);
-        match measure {
+    /// The cell of a measure over no rows.
+    pub(super) fn empty(of: &Measured) -> Self {
+        let float = of.input.is_some_and(|input| input.kind == Type::Float64);
+        match &of.measure {
             Measure::Count(_) => Self::Count(0),
             Measure::Sum(_) | Measure::Mean(_) if float => Self::Float { sum: Sum::default(), n: 0 },
             Measure::Sum(_) | Measure::Mean(_) => Self::Int { sum: 0, n: 0 },
             Measure::Min(_) => Self::Least(None),
             Measure::Max(_) => Self::Greatest(None),
-            Measure::Median(_) => Self::Tally(HashMap::default()),
+            Measure::Median(_) | Measure::Quantile(..) => Self::Tally(HashMap::default()),
             Measure::CountDistinct(_) => Self::Distinct(HashSet::default()),
+            Measure::Variance(_) | Measure::Stddev(_) => Self::Spread(Box::default()),
+            Measure::First(_) => Self::First(None),
+            Measure::Last(_) => Self::Last(None),
+            Measure::ApproxQuantile(..) => Self::Sketch(Box::default()),
+            Measure::ApproxCountDistinct(_) => Self::Registers(Registers::default()),
+            Measure::TopK { .. } => {
+                let none = of.ranked_by.as_deref().map_or(Self::Count(0), Self::empty);
+                Self::Ranks { none: Box::new(none), ranks: HashMap::default() }
+            }
+            Measure::Histogram { edges, .. } => {
+                let edges: Arc<[i64]> = edges.iter().map(|edge| scalar::word_of(*edge)).collect();
+                Self::Buckets { counts: vec![0; edges.len() + 1].into(), edges }
+            }
         }
     }
 
@@ -72,7 +119,41 @@ impl Cell {
             (Self::Distinct(values), _) => {
                 values.get_or_insert_with(&value, |value| Scalar::from(value));
             }
+            (Self::Spread(spread), ScalarRef::Word(word)) => spread.add(scalar::float_of(word)),
+            (Self::Sketch(sketch), ScalarRef::Word(word)) => sketch.add(word),
+            (Self::Registers(registers), _) => registers.add(value),
+            (Self::Buckets { edges, counts }, ScalarRef::Word(word)) if word != scalar::NAN => {
+                let bucket = edges.partition_point(|edge| *edge <= word);
+                counts.get_mut(bucket).into_iter().for_each(|count| *count += 1);
+            }
             _ => {}
+        }
+    }
+
+    /// Adds the value of the row at a place to what holds the first or the last; of one place, rows come in their order.
+    #[inline]
+    pub(super) fn add_at(&mut self, value: ScalarRef<'_>, place: Place) {
+        match self {
+            Self::First(held) if held.as_ref().is_none_or(|held| place < held.place) => {
+                *held = Some(Box::new(Held { place, value: Scalar::from(&value) }));
+            }
+            Self::Last(held) if held.as_ref().is_none_or(|held| place >= held.place) => {
+                *held = Some(Box::new(Held { place, value: Scalar::from(&value) }));
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds what a value is ranked by; a null there adds nothing to its rank.
+    #[inline]
+    pub(super) fn add_ranked(&mut self, value: ScalarRef<'_>, by: Option<ScalarRef<'_>>) {
+        let Self::Ranks { none, ranks } = self else { return };
+        let rank = match ranks.get_mut(&value) {
+            Some(rank) => rank,
+            None => ranks.entry(Scalar::from(&value)).insert((**none).clone()).into_mut(),
+        };
+        if let Some(by) = by {
+            rank.add(by);
         }
     }
 
@@ -98,44 +179,29 @@ impl Cell {
                 }
             }
             (Self::Distinct(values), Self::Distinct(more)) => values.extend(more),
+            (Self::Spread(spread), Self::Spread(more)) => spread.merge(&more),
+            (Self::First(held), Self::First(Some(more))) if held.as_ref().is_none_or(|held| more < *held) => {
+                *held = Some(more);
+            }
+            (Self::Last(held), Self::Last(Some(more))) if held.as_ref().is_none_or(|held| more > *held) => {
+                *held = Some(more);
+            }
+            (Self::Sketch(sketch), Self::Sketch(more)) => sketch.merge(&more),
+            (Self::Registers(registers), Self::Registers(more)) => registers.merge(&more),
+            (Self::Ranks { ranks, .. }, Self::Ranks { ranks: more, .. }) => {
+                for (value, rank) in more {
+                    match ranks.get_mut(&value) {
+                        Some(held) => held.merge(rank),
+                        None => {
+                            ranks.insert(value, rank);
+                        }
+                    }
+                }
+            }
+            (Self::Buckets { counts, .. }, Self::Buckets { counts: more, .. }) => {
+                counts.iter_mut().zip(more).for_each(|(count, more)| *count = count.saturating_add(more));
+            }
             _ => {}
         }
     }
-
-    /// What the measure shows. Over no values a count is 0 and all else is null, and so is a sum of whole numbers that
-    /// no int64 holds: a gap can be seen, a wrong number cannot.
-    pub(super) fn value(&self, measure: &Measure, input: Option<Input>) -> Value {
-        let kind = input.map_or(Type::Int64, |input| input.kind);
-        let mean = matches!(measure, Measure::Mean(_));
-        match self {
-            Self::Count(n) => count(*n),
-            Self::Distinct(values) => count(values.len() as u64),
-            Self::Int { n: 0, .. } | Self::Float { n: 0, .. } => Value::Null,
-            Self::Int { sum, n } if mean => Value::Float64(*sum as f64 / *n as f64),
-            Self::Float { sum, n } if mean => Value::Float64(sum.value() / *n as f64),
-            Self::Int { sum, .. } => i64::try_from(*sum).map_or(Value::Null, Value::Int64),
-            Self::Float { sum, .. } => Value::Float64(sum.value()),
-            Self::Least(held) | Self::Greatest(held) => held.as_ref().map_or(Value::Null, |held| held.value(kind)),
-            Self::Tally(counts) => lower_median(counts).map_or(Value::Null, |value| value.value(kind)),
-        }
-    }
-}
-
-fn count(n: u64) -> Value {
-    Value::Int64(i64::try_from(n).unwrap_or(i64::MAX))
-}
-
-/// The ceil(n/2)-th smallest value.
-fn lower_median(counts: &HashMap<Scalar, u64, RandomState>) -> Option<&Scalar> {
-    let mut rising: Vec<_> = counts.iter().collect();
-    rising.sort_unstable();
-    let total: u128 = rising.iter().map(|(_, times)| u128::from(**times)).sum();
-    let mut seen = 0;
-    for (value, times) in rising {
-        seen += u128::from(*times);
-        if seen >= total.div_ceil(2) {
-            return Some(value);
-        }
-    }
-    None
 }

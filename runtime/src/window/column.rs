@@ -38,6 +38,23 @@ impl<'a> Column<'a> {
         Ok(Self { nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned(), values })
     }
 
+    /// The same as floats.
+    pub(super) fn of_floats(rows: &'a RecordBatch, input: &Input) -> Result<Self> {
+        let mut column = Self::of(rows, input)?;
+        if let (Type::Int64, Values::Words(words)) = (input.kind, &column.values) {
+            column.values = Values::Words(words.iter().map(|&word| scalar::word_of(word as f64)).collect());
+        }
+        Ok(column)
+    }
+
+    /// Its words; nothing where it has none.
+    pub(super) fn words(&self) -> &[i64] {
+        match &self.values {
+            Values::Words(words) => words,
+            Values::Bytes { .. } => &[],
+        }
+    }
+
     /// What `rows` are grouped by.
     pub(super) fn of_key(rows: &'a RecordBatch, by: &By) -> Result<Self> {
         let mut column = Self::of(rows, &by.input)?;

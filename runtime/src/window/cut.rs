@@ -1,32 +1,31 @@
-//! How time is cut: the window of each row of a partition, and whether the row is late.
+//! How time is cut: the windows of each row of a partition, and whether the row is late for them.
 
-use std::time::Duration;
+use std::ops::Range;
 
 use super::column::{Column, Values};
-use super::spec::Window;
+use super::spec::{Span, Window};
 use crate::sabotage::{self, Fault};
 use crate::time::Timestamp;
 
-/// How far a row's event time may lie after the append time of its record. A row beyond it counts as late and does not
-/// move the watermark, so that one record of the year 9999 does not make all that follow it late.
-pub const AHEAD_MAX: Duration = Duration::from_hours(24);
-
-/// The rows of a chunk that count, with the window of each. A row would be here twice if it were in two windows.
+/// The rows of a chunk that count, with the window of each; a row is here once for each window that it is in. Of sessions, the
+/// window that it would be alone.
 #[derive(Debug, Default)]
 pub(super) struct Picked {
     pub(super) rows: Vec<u32>,
-    pub(super) windows: Vec<i64>,
+    pub(super) windows: Vec<Span>,
+    /// Rows that are late for at least one window, each with the start of the first; none where it is in no window.
+    pub(super) late: Vec<(u32, Option<Timestamp>)>,
 }
 
 impl Picked {
-    fn push(&mut self, row: usize, window: i64) {
+    fn push(&mut self, row: usize, window: Span) {
         self.rows.push(row as u32);
         self.windows.push(window);
     }
 
     /// Row and window of each, in order.
     #[inline]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Span)> + '_ {
         self.rows.iter().map(|&row| row as usize).zip(self.windows.iter().copied())
     }
 }
@@ -37,22 +36,33 @@ pub(super) struct Cut {
     window: Window,
     /// The greatest time seen.
     pub(super) watermark: Timestamp,
+    pane: Pane,
+}
+
+/// Times that lie in the same windows.
+#[derive(Debug, Default)]
+struct Pane {
+    times: Range<i64>,
+    /// The windows, each with the watermark from which on a row is late for it.
+    windows: Vec<(Span, Timestamp)>,
 }
 
 impl Cut {
     pub(super) fn new(window: Window, watermark: Timestamp) -> Self {
-        Self { window, watermark }
+        Self { window, watermark, pane: Pane::default() }
     }
 
-    /// Picks rows by their append times (µs); returns how many are late.
+    /// Picks rows by their append times (µs); returns how many are late, each counted once for each window that it misses.
     pub(super) fn by_append(&mut self, times: &[i64], picked: &mut Picked) -> u64 {
         self.pick(times, picked, true, |_| true)
     }
 
-    /// Picks rows by a column of times; returns how many are late, which those without a time are too.
+    /// Picks rows by a column of times; returns how many are late, which those without a time and those beyond the bound on the
+    /// future are too; they move no watermark.
     pub(super) fn by_column(&mut self, column: &Column<'_>, appended: &[i64], picked: &mut Picked) -> u64 {
         let Values::Words(times) = &column.values else { return 0 };
-        let ahead = |appended: i64| Timestamp(appended).plus(AHEAD_MAX).0;
+        let future = self.window.future;
+        let ahead = |appended: i64| Timestamp(appended).plus(future).0;
         let usual = column.nulls.is_none()
             && times.iter().max() <= appended.iter().min().map(|&appended| ahead(appended)).as_ref();
         let on_time = |row: usize, time: i64| {
@@ -65,43 +75,61 @@ impl Cut {
     fn pick(&mut self, times: &[i64], picked: &mut Picked, all: bool, good: impl Fn(usize) -> bool) -> u64 {
         picked.rows.clear();
         picked.windows.clear();
+        picked.late.clear();
         if all && self.pick_whole(times, picked) {
             return 0;
         }
         let mut late = 0;
-        let (mut start, mut closes) = (Timestamp(0), Timestamp(0));
-        let mut inside = 0..0;
         for (row, &time) in times.iter().enumerate() {
-            if !good(row) {
+            let good = good(row);
+            if good {
+                self.pane.turn_to(&self.window, time);
+            }
+            if !good || self.pane.windows.is_empty() {
                 late += 1;
+                picked.late.push((row as u32, None));
                 continue;
             }
-            if !inside.contains(&time) {
-                start = Timestamp(time).floor(self.window.size());
-                closes = self.window.closes(start);
-                inside = start.0..start.plus(self.window.size()).0;
+            let (before, mut missed) = (picked.rows.len(), None);
+            for (window, late_from) in &self.pane.windows {
+                if *late_from <= self.watermark && !sabotage::is(Fault::LateCounted) {
+                    late += 1;
+                    missed.get_or_insert(window.start);
+                } else {
+                    picked.push(row, *window);
+                }
             }
-            if closes <= self.watermark && !sabotage::is(Fault::LateCounted) {
-                late += 1;
-                continue;
+            picked.late.extend(missed.map(|start| (row as u32, Some(start))));
+            if picked.rows.len() > before {
+                self.watermark = self.watermark.max(Timestamp(time));
             }
-            self.watermark = self.watermark.max(Timestamp(time));
-            picked.push(row, start.0);
         }
         late
     }
 
-    /// The usual chunk lies in one window that is still open: then no row needs a look of its own.
+    /// The usual chunk lies in windows that are all still open: then no row needs a look of its own.
     fn pick_whole(&mut self, times: &[i64], picked: &mut Picked) -> bool {
         let (Some(&least), Some(&greatest)) = (times.iter().min(), times.iter().max()) else { return true };
-        let start = Timestamp(least).floor(self.window.size());
+        self.pane.turn_to(&self.window, least);
         let watermark = self.watermark.max(Timestamp(greatest));
-        if greatest >= start.plus(self.window.size()).0 || self.window.closes(start) <= watermark {
+        let [(window, late_from)] = self.pane.windows.as_slice() else { return false };
+        if !self.pane.times.contains(&greatest) || *late_from <= watermark {
             return false;
         }
         self.watermark = watermark;
         picked.rows.extend(0..times.len() as u32);
-        picked.windows.resize(times.len(), start.0);
+        picked.windows.resize(times.len(), *window);
         true
+    }
+}
+
+impl Pane {
+    #[inline]
+    fn turn_to(&mut self, window: &Window, time: i64) {
+        if !self.times.contains(&time) {
+            self.times = window.alike(Timestamp(time));
+            self.windows.clear();
+            self.windows.extend(window.spans(Timestamp(time)).map(|span| (span, window.late_from(span))));
+        }
     }
 }

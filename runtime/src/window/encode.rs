@@ -1,13 +1,15 @@
 //! A group's cells as bytes: a version, the cells, a checksum.
 
-use std::mem::discriminant;
+use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
-use super::cell::Cell;
+use super::cell::{Cell, Held, Place};
 use super::plan::Plan;
+use super::registers::{RANK_MAX, REGISTERS, Registers};
 use super::scalar::Scalar;
+use super::sketch::Sketch;
+use super::spread::Spread;
 use crate::error::{Error, Kind, Result};
 use crate::sum::{Parts, Sum};
 
@@ -42,15 +44,7 @@ pub(super) fn decode(plan: &Plan, bytes: &[u8]) -> Result<Vec<Cell>> {
 }
 
 fn cells(from: &mut Reader<'_>, plan: &Plan) -> Option<Vec<Cell>> {
-    let mut cells = Vec::with_capacity(plan.measures.len());
-    for (measure, input) in &plan.measures {
-        let cell = from.cell()?;
-        if discriminant(&cell) != discriminant(&Cell::empty(measure, *input)) {
-            return None;
-        }
-        cells.push(cell);
-    }
-    Some(cells)
+    plan.measures.iter().map(|measured| from.cell(Cell::empty(measured))).collect()
 }
 
 fn put_cell(to: &mut Vec<u8>, cell: &Cell) {
@@ -90,6 +84,57 @@ fn put_cell(to: &mut Vec<u8>, cell: &Cell) {
             let mut rising: Vec<_> = values.iter().collect();
             rising.sort_unstable();
             rising.into_iter().for_each(|value| put_scalar(to, value));
+        }
+        Cell::Spread(spread) => {
+            to.push(7);
+            put(to, u128::from(spread.n));
+            put_sum(to, &spread.sum);
+            put_sum(to, &spread.squares);
+        }
+        Cell::First(held) | Cell::Last(held) => {
+            to.push(if matches!(cell, Cell::First(_)) { 8 } else { 9 });
+            to.push(u8::from(held.is_some()));
+            if let Some(held) = held {
+                let Place { time, partition, offset } = held.place;
+                to.extend(time.to_le_bytes());
+                put(to, u128::from(partition));
+                put(to, zigzag(i128::from(offset)));
+                put_scalar(to, &held.value);
+            }
+        }
+        Cell::Sketch(sketch) => {
+            to.push(10);
+            put(to, sketch.bins().len() as u128);
+            for (bin, count) in sketch.bins() {
+                put(to, zigzag(i128::from(bin)));
+                put(to, u128::from(count));
+            }
+        }
+        Cell::Registers(Registers::Few(few)) => {
+            to.push(11);
+            put(to, few.len() as u128);
+            for (register, rank) in few {
+                put(to, u128::from(*register));
+                to.push(*rank);
+            }
+        }
+        Cell::Registers(Registers::Many(many)) => {
+            to.push(12);
+            to.extend_from_slice(&many[..]);
+        }
+        Cell::Ranks { ranks, .. } => {
+            to.push(13);
+            put(to, ranks.len() as u128);
+            let mut rising: Vec<_> = ranks.iter().collect();
+            rising.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            for (value, rank) in rising {
+                put_scalar(to, value);
+                put_cell(to, rank);
+            }
+        }
+        Cell::Buckets { counts, .. } => {
+            to.push(14);
+            counts.iter().for_each(|count| put(to, u128::from(*count)));
         }
     }
 }
@@ -223,29 +268,88 @@ impl Reader<'_> {
         }
     }
 
-    fn cell(&mut self) -> Option<Cell> {
-        Some(match self.byte()? {
-            0 => Cell::Count(self.u64()?),
-            1 => Cell::Int { n: self.u64()?, sum: self.signed()? },
-            2 => Cell::Float { n: self.u64()?, sum: self.sum()? },
-            3 => Cell::Least(self.held()?),
-            4 => Cell::Greatest(self.held()?),
-            5 => {
-                let mut counts = HashMap::with_hasher(RandomState::default());
+    /// The cell that was written of a measure whose cell over no rows is `empty`; none where another was written.
+    fn cell(&mut self, empty: Cell) -> Option<Cell> {
+        Some(match (self.byte()?, empty) {
+            (0, Cell::Count(_)) => Cell::Count(self.u64()?),
+            (1, Cell::Int { .. }) => Cell::Int { n: self.u64()?, sum: self.signed()? },
+            (2, Cell::Float { .. }) => Cell::Float { n: self.u64()?, sum: self.sum()? },
+            (3, Cell::Least(_)) => Cell::Least(self.held()?),
+            (4, Cell::Greatest(_)) => Cell::Greatest(self.held()?),
+            (5, Cell::Tally(mut counts)) => {
                 for _ in 0..self.u64()? {
                     counts.insert(self.scalar()?, self.u64()?);
                 }
                 Cell::Tally(counts)
             }
-            6 => {
-                let mut values = HashSet::with_hasher(RandomState::default());
+            (6, Cell::Distinct(mut values)) => {
                 for _ in 0..self.u64()? {
                     values.insert(self.scalar()?);
                 }
                 Cell::Distinct(values)
             }
+            (7, Cell::Spread(_)) => {
+                Cell::Spread(Box::new(Spread { n: self.u64()?, sum: self.sum()?, squares: self.sum()? }))
+            }
+            (8, Cell::First(_)) => Cell::First(self.placed()?),
+            (9, Cell::Last(_)) => Cell::Last(self.placed()?),
+            (10, Cell::Sketch(mut sketch)) => {
+                for _ in 0..self.u64()? {
+                    let (bin, count) = (i32::try_from(self.signed()?).ok()?, self.u64()?);
+                    sketch.add_bin(Sketch::is_bin(bin).then_some(bin)?, count);
+                }
+                Cell::Sketch(sketch)
+            }
+            (tag @ (11 | 12), Cell::Registers(_)) => Cell::Registers(self.registers(tag == 11)?),
+            (13, Cell::Ranks { none, .. }) => self.ranks(none)?,
+            (14, Cell::Buckets { edges, mut counts }) => {
+                for count in &mut counts {
+                    *count = self.u64()?;
+                }
+                Cell::Buckets { edges: Arc::clone(&edges), counts }
+            }
             _ => return None,
         })
+    }
+
+    fn placed(&mut self) -> Option<Option<Box<Held>>> {
+        match self.byte()? {
+            0 => Some(None),
+            1 => {
+                let time = i64::from_le_bytes(self.chunk()?);
+                let partition = self.number()?.try_into().ok()?;
+                let offset = self.signed()?.try_into().ok()?;
+                let value = self.scalar()?;
+                Some(Some(Box::new(Held { place: Place { time, partition, offset }, value })))
+            }
+            _ => None,
+        }
+    }
+
+    fn registers(&mut self, few: bool) -> Option<Registers> {
+        let mut registers = Registers::default();
+        let mut raise = |register: u128, rank: u8| {
+            let register = u16::try_from(register).ok().filter(|register| usize::from(*register) < REGISTERS)?;
+            registers.raise(register, (1..=RANK_MAX).contains(&rank).then_some(rank)?);
+            Some(())
+        };
+        if few {
+            for _ in 0..self.u64()? {
+                raise(self.number()?, self.byte()?)?;
+            }
+        } else {
+            let ranks = self.chunk::<REGISTERS>()?;
+            (0..).zip(ranks).filter(|(_, rank)| *rank > 0).try_for_each(|(register, rank)| raise(register, rank))?;
+        }
+        Some(registers)
+    }
+
+    fn ranks(&mut self, none: Box<Cell>) -> Option<Cell> {
+        let mut ranks = HashMap::default();
+        for _ in 0..self.u64()? {
+            ranks.insert(self.scalar()?, self.cell((*none).clone())?);
+        }
+        Some(Cell::Ranks { none, ranks })
     }
 }
 
@@ -260,11 +364,29 @@ mod tests {
     /// Bytes with a right checksum, changed at random, are cells or corrupt, and never more than that.
     #[test]
     fn decodes_anything_without_harm() {
-        let measures = ["count()", "sum(code)", "sum(price)", "max(name)", "median(name)", "count_distinct(code)"];
+        let measures = [
+            "count()",
+            "sum(code)",
+            "sum(price)",
+            "max(name)",
+            "median(name)",
+            "count_distinct(code)",
+            "variance(price)",
+            "first(name)",
+            "last(code)",
+            "approx_quantile(price, 0.9)",
+            "approx_count_distinct(name)",
+            "top_k(name, 2, sum(price))",
+            "histogram(price, 0, 10)",
+        ];
         let plan = Plan::new(&aggregate(&[], None, 1, 0, &measures), &fields()).unwrap();
-        let mut cells: Vec<_> = plan.measures.iter().map(|(measure, input)| Cell::empty(measure, *input)).collect();
+        let mut cells: Vec<_> = plan.measures.iter().map(Cell::empty).collect();
         for word in [0, 1, 1 << 60, i64::MAX - (1 << 53), -7] {
-            cells.iter_mut().for_each(|cell| cell.add(ScalarRef::Word(word)));
+            for cell in &mut cells {
+                cell.add(ScalarRef::Word(word));
+                cell.add_at(ScalarRef::Word(word), Place { time: word, partition: 1, offset: 2 });
+                cell.add_ranked(ScalarRef::Word(word), Some(ScalarRef::Word(7)));
+            }
         }
         let good = encode(&cells);
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
@@ -281,8 +403,8 @@ mod tests {
                     let again = cells.clone();
                     cells.iter_mut().zip(again).for_each(|(cell, more)| cell.merge(more));
                     assert!(decode(&plan, &encode(&cells)).is_ok());
-                    for (cell, (measure, input)) in cells.iter().zip(&plan.measures) {
-                        cell.value(measure, *input);
+                    for (cell, measured) in cells.iter().zip(&plan.measures) {
+                        measured.value(cell);
                     }
                 }
                 Err(error) => assert_eq!(error.kind() == Kind::Input, body[0] != VERSION, "{error}"),

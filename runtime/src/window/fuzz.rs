@@ -30,7 +30,7 @@ pub(crate) fn groups(bytes: &[u8]) {
 /// What the target begins with.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let plan = plan();
-    let cells: Vec<Cell> = plan.measures.iter().map(|(measure, input)| Cell::empty(measure, *input)).collect();
+    let cells: Vec<Cell> = plan.measures.iter().map(Cell::empty).collect();
     let mut with_more = encode::encode(&cells);
     // A sum over far more than a word, a tally of two.
     with_more.splice(1..2, [0, 200, 1]);
@@ -39,8 +39,22 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
 
 /// A plan with a measure for each kind of cell.
 fn plan() -> Plan {
-    let measures =
-        ["count()", "sum(code)", "sum(price)", "min(name)", "max(code)", "median(name)", "count_distinct(code)"];
+    let measures = [
+        "count()",
+        "sum(code)",
+        "sum(price)",
+        "min(name)",
+        "max(code)",
+        "median(name)",
+        "count_distinct(code)",
+        "variance(price)",
+        "first(name)",
+        "last(code)",
+        "approx_quantile(price, 0.9)",
+        "approx_count_distinct(name)",
+        "top_k(name, 2, sum(price))",
+        "histogram(price, 0, 10)",
+    ];
     let aggregate = Aggregate {
         name: "a".into(),
         by: Vec::new(),
@@ -49,6 +63,7 @@ fn plan() -> Plan {
             time: Time::Append,
             lateness: Duration::ZERO,
             idle: Duration::from_secs(60),
+            future: Duration::from_hours(24),
         },
         measures: measures.iter().map(|text| ((*text).to_owned(), spec::parse(text).unwrap())).collect(),
     };

@@ -4,10 +4,12 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::column::{self, Column, Values};
 use super::cut::Picked;
 use super::scalar::{Scalar, ScalarRef};
+use super::spec::Span;
 
 /// The values of the columns that rows are grouped by; none is null.
 pub(super) type Key = Box<[Option<Scalar>]>;
@@ -17,19 +19,37 @@ pub(super) type Key = Box<[Option<Scalar>]>;
 pub(super) struct Groups {
     table: HashTable<u32>,
     hasher: RandomState,
+    /// Whether windows are sessions, and how they grow.
+    sessions: Sessions,
     pub(super) seen: Vec<Seen>,
+}
+
+/// How the windows of sessions come about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sessions {
+    /// They are no sessions.
+    #[default]
+    None,
+    /// A row joins the last session of its key where it can.
+    Grow,
+    /// Each row is a session by itself.
+    Alone,
 }
 
 /// One group.
 #[derive(Debug)]
 pub(super) struct Seen {
     hash: u64,
-    pub(super) window: i64,
+    pub(super) window: Span,
     pub(super) key: Key,
     pub(super) rows: u64,
 }
 
 impl Groups {
+    pub(super) fn new(sessions: Sessions) -> Self {
+        Self { sessions, ..Self::default() }
+    }
+
     /// Writes the number of each picked row's group to `ids`.
     pub(super) fn number(&mut self, picked: &Picked, by: &[Column<'_>], ids: &mut Vec<u32>) {
         ids.clear();
@@ -61,8 +81,7 @@ impl Groups {
     ) {
         for (row, window) in picked.iter() {
             let value = value(row);
-            let mut hasher = self.hasher.build_hasher();
-            hasher.write_i64(window);
+            let mut hasher = self.begin(window);
             write(&mut hasher, value);
             let same = |key: &Key| matches!(&**key, [held] if held.as_ref().map(Scalar::borrowed) == value);
             let id = self.find_or_add(hasher.finish(), window, same, || [value.as_ref().map(Scalar::from)].into());
@@ -72,8 +91,7 @@ impl Groups {
 
     fn number_by_many(&mut self, picked: &Picked, ids: &mut Vec<u32>, columns: &[Column<'_>]) {
         for (row, window) in picked.iter() {
-            let mut hasher = self.hasher.build_hasher();
-            hasher.write_i64(window);
+            let mut hasher = self.begin(window);
             columns.iter().for_each(|column| write(&mut hasher, column.get(row)));
             let same = |key: &Key| {
                 key.iter().zip(columns).all(|(held, column)| held.as_ref().map(Scalar::borrowed) == column.get(row))
@@ -84,19 +102,39 @@ impl Groups {
     }
 
     #[inline]
-    fn find_or_add(&mut self, hash: u64, window: i64, same: impl Fn(&Key) -> bool, make: impl FnOnce() -> Key) -> u32 {
-        let Self { table, seen, .. } = self;
-        let is_it = |seen: &Seen| seen.hash == hash && seen.window == window && same(&seen.key);
-        if let Some(&id) = table.find(hash, |&id| seen.get(id as usize).is_some_and(is_it)) {
-            if let Some(group) = seen.get_mut(id as usize) {
-                group.rows += 1;
-            }
-            return id;
+    fn begin(&self, window: Span) -> impl Hasher + use<> {
+        let mut hasher = self.hasher.build_hasher();
+        if self.sessions == Sessions::None {
+            hasher.write_i64(window.start.0);
         }
-        let id = seen.len() as u32;
+        hasher
+    }
+
+    #[inline]
+    fn find_or_add(&mut self, hash: u64, window: Span, same: impl Fn(&Key) -> bool, make: impl FnOnce() -> Key) -> u32 {
+        let Self { table, seen, sessions, .. } = self;
+        let fixed = *sessions == Sessions::None;
+        let is_it = |seen: &Seen| seen.hash == hash && (!fixed || seen.window.start == window.start) && same(&seen.key);
+        let hash_of = |id: &u32| seen.get(*id as usize).map_or(0, |seen| seen.hash);
+        let next = seen.len() as u32;
+        match table.entry(hash, |&id| seen.get(id as usize).is_some_and(is_it), hash_of) {
+            Entry::Occupied(mut found) => {
+                let id = *found.get();
+                if let Some(group) = seen.get_mut(id as usize)
+                    && (fixed || *sessions == Sessions::Grow && group.window.grow(window))
+                {
+                    group.rows += 1;
+                    return id;
+                }
+                // Of a key's sessions the last is looked at. What lies apart here is joined where all partitions come together.
+                *found.get_mut() = next;
+            }
+            Entry::Vacant(free) => {
+                free.insert(next);
+            }
+        }
         seen.push(Seen { hash, window, key: make(), rows: 1 });
-        table.insert_unique(hash, id, |&id| seen.get(id as usize).map_or(0, |seen| seen.hash));
-        id
+        next
     }
 }
 

@@ -6,8 +6,8 @@ use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 
-use super::plan::{Input, Plan};
-use super::spec::{Aggregate, Measure};
+use super::plan::Plan;
+use super::spec::Aggregate;
 use crate::commit::Group;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::schema::{self, Field, Type};
@@ -24,9 +24,8 @@ pub fn output_fields(aggregate: &Aggregate, fields: &[Field]) -> Result<Vec<Fiel
         // A version that comes later, or came before, may write null where this one does not.
         output.push(field(&grouping.name, by.kind, true));
     }
-    for ((name, _), (measure, input)) in aggregate.measures.iter().zip(&plan.measures) {
-        let counts = matches!(measure, Measure::Count(_) | Measure::CountDistinct(_));
-        output.push(field(name, shown_as(measure, *input), !counts));
+    for ((name, measure), measured) in aggregate.measures.iter().zip(&plan.measures) {
+        output.push(field(name, measured.kind(), !measure.counts()));
     }
     for (i, field) in output.iter().enumerate() {
         if output.iter().take(i).any(|before| before.name == field.name) {
@@ -43,7 +42,7 @@ pub fn output_fields(aggregate: &Aggregate, fields: &[Field]) -> Result<Vec<Fiel
 pub fn rows(output: &[Field], groups: &[Group]) -> Result<RecordBatch> {
     let mut lines = Vec::with_capacity(groups.len());
     for group in groups {
-        let ends = [Value::Timestamp(group.window), Value::Timestamp(group.window.plus(group.size))];
+        let ends = [Value::Timestamp(group.window), Value::Timestamp(group.end)];
         let line: Vec<Value> = ends.into_iter().chain(group.key.iter().chain(&group.measures).cloned()).collect();
         if line.len() != output.len() {
             let what = format!("a group has {} values for {} columns", line.len(), output.len());
@@ -57,15 +56,6 @@ pub fn rows(output: &[Field], groups: &[Group]) -> Result<RecordBatch> {
         columns.push(array(&values, field.kind));
     }
     RecordBatch::try_new(schema::arrow_schema(output), columns).or_fail(Kind::Internal, || "rows of closed windows")
-}
-
-fn shown_as(measure: &Measure, input: Option<Input>) -> Type {
-    match (measure, input) {
-        (Measure::Count(_) | Measure::CountDistinct(_), _) => Type::Int64,
-        (Measure::Mean(_), _) => Type::Float64,
-        (_, Some(input)) => input.kind,
-        (_, None) => Type::Int64,
-    }
 }
 
 /// An array of `kind`; a value of another type is null in it.

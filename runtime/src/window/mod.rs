@@ -12,12 +12,16 @@ mod cut;
 mod encode;
 mod groups;
 mod landed;
+mod measure;
 mod plan;
+mod registers;
 mod scalar;
+mod shown;
+mod sketch;
+mod spread;
 mod state;
 
-pub use accumulator::{Accumulator, Partial};
-pub use cut::AHEAD_MAX;
+pub use accumulator::{Accumulator, LATE_MAX, Origin, Partial};
 pub use landed::{output_fields, rows};
 pub use state::{PartitionProgress, Progress, State};
 

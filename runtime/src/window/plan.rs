@@ -13,8 +13,16 @@ pub(super) struct Plan {
     /// The column that holds the time; none for append time.
     pub(super) time: Option<Input>,
     pub(super) by: Vec<By>,
-    /// The measures, each with the column that it reads.
-    pub(super) measures: Vec<(Measure, Option<Input>)>,
+    pub(super) measures: Vec<Measured>,
+}
+
+/// A measure with the columns that it reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Measured {
+    pub(super) measure: Measure,
+    pub(super) input: Option<Input>,
+    /// What the values of a `top_k` are ranked by.
+    pub(super) ranked_by: Option<Box<Measured>>,
 }
 
 /// What rows are grouped by.
@@ -43,13 +51,13 @@ impl Plan {
     /// Whether both compute the same from columns of the same types, so that their groups can be merged.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         fn kinds(plan: &Plan) -> impl Iterator<Item = Option<Type>> + '_ {
-            let measures = plan.measures.iter().map(|(_, input)| input.map(|input| input.kind));
+            let measures = plan.measures.iter().flat_map(Measured::kinds);
             plan.by.iter().map(|by| Some(by.input.kind)).chain(measures)
         }
-        let measures = self.measures.iter().map(|(measure, _)| measure);
+        let measures = self.measures.iter().map(|measured| &measured.measure);
         self.window == other.window
             && self.by.iter().map(|by| &by.expression).eq(other.by.iter().map(|by| &by.expression))
-            && measures.eq(other.measures.iter().map(|(measure, _)| measure))
+            && measures.eq(other.measures.iter().map(|measured| &measured.measure))
             && kinds(self).eq(kinds(other))
     }
 }
@@ -58,45 +66,44 @@ fn resolve(aggregate: &Aggregate, fields: &[Field]) -> Result<Plan> {
     let time = match &aggregate.window.time {
         Time::Append => None,
         Time::Column(column) => {
-            let input = find(fields, column).map_err(|error| error.within("window time"))?;
-            Some(allow("window time", column, input, &[Type::Timestamp])?)
+            let found = find(fields, column).and_then(|input| allow(column, input, &[Type::Timestamp]));
+            Some(found.map_err(|error| error.within("window time"))?)
         }
     };
     let mut by = Vec::with_capacity(aggregate.by.len());
     for grouping in &aggregate.by {
         let (expression, column) = (grouping.expression.clone(), grouping.expression.column());
-        let input = find(fields, column).map_err(|error| error.within("by"))?;
-        let input = allow("by", column, input, expression.takes())?;
+        let input = find(fields, column).and_then(|input| allow(column, input, expression.takes()));
+        let input = input.map_err(|error| error.within("by"))?;
         by.push(By { kind: expression.gives(input.kind), expression, input });
     }
     let mut measures = Vec::with_capacity(aggregate.measures.len());
     for (name, measure) in &aggregate.measures {
         let subject = format!("measure {name:?}: {measure}");
-        let input = match measure.column() {
-            None => None,
-            Some(column) => {
-                let input = find(fields, column).map_err(|error| error.within(&subject))?;
-                Some(match takes(measure) {
-                    None => input,
-                    Some(kinds) => allow(&subject, column, input, &kinds)?,
-                })
-            }
-        };
-        measures.push((measure.clone(), input));
+        measures.push(measured(measure, fields).map_err(|error| error.within(subject))?);
     }
     Ok(Plan { name: aggregate.name.clone(), window: aggregate.window.clone(), time, by, measures })
 }
 
-/// The types whose values have an order that means something.
-const ORDERED: [Type; 6] = [Type::Boolean, Type::Int64, Type::Float64, Type::Text, Type::Bytes, Type::Timestamp];
+fn measured(measure: &Measure, fields: &[Field]) -> Result<Measured> {
+    let input = match measure.column() {
+        Some(column) => Some(allow(column, find(fields, column)?, measure.takes())?),
+        None => None,
+    };
+    let ranked_by = measure.ranked_by().map(|by| measured(by, fields).map(Box::new)).transpose()?;
+    Ok(Measured { measure: measure.clone(), input, ranked_by })
+}
 
-/// The types that a measure takes; none for all.
-fn takes(measure: &Measure) -> Option<Vec<Type>> {
-    match measure {
-        Measure::Count(_) => None,
-        Measure::Sum(_) | Measure::Mean(_) => Some(vec![Type::Int64, Type::Float64]),
-        Measure::Min(_) | Measure::Max(_) | Measure::Median(_) => Some(ORDERED.to_vec()),
-        Measure::CountDistinct(_) => Some([&ORDERED[..], &[Type::Json]].concat()),
+impl Measured {
+    /// The types of the columns that it reads.
+    fn kinds(&self) -> impl Iterator<Item = Option<Type>> + '_ {
+        let kind = |measured: &Self| measured.input.map(|input| input.kind);
+        [Some(self), self.ranked_by.as_deref()].into_iter().flatten().map(kind)
+    }
+
+    /// The type of what it shows.
+    pub(super) fn kind(&self) -> Type {
+        self.measure.gives(self.input.map(|input| input.kind))
     }
 }
 
@@ -112,11 +119,11 @@ fn find(fields: &[Field], column: &str) -> Result<Input> {
     Err(Error::new(Kind::Input, format!("there is no column {column:?}")).hint(hint))
 }
 
-fn allow(subject: &str, column: &str, input: Input, kinds: &[Type]) -> Result<Input> {
+fn allow(column: &str, input: Input, kinds: &[Type]) -> Result<Input> {
     if kinds.contains(&input.kind) {
         return Ok(input);
     }
     let words: Vec<_> = kinds.iter().map(|kind| kind.word()).collect();
-    let message = format!("{subject}: column {column:?} is {}", input.kind.word());
+    let message = format!("column {column:?} is {}", input.kind.word());
     Err(Error::new(Kind::Input, message).hint(format!("it takes a column of {}", words.join(", "))))
 }

@@ -1,11 +1,14 @@
 //! What an aggregate is, as declared: its groups, its window, its measures.
 
-use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
-use crate::error::{Error, Kind as Fault, Result};
+pub use super::measure::{Measure, Share, parse};
 use crate::expression::Grouping;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Unit, Zone};
+
+/// In how many windows a time may lie.
+pub const HOPS_MAX: u32 = 1000;
 
 /// A continuous aggregate over a table's cleaned rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,16 +34,47 @@ pub struct Window {
     pub lateness: Duration,
     /// After how long without a record a partition no longer holds the others back.
     pub idle: Duration,
+    /// How far a row's time, where a column has it, may lie after the append time of its record: one record of the year 9999 is not to
+    /// make all that follow it late.
+    pub future: Duration,
 }
 
 /// The kinds of window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Windows of one size that follow one another, counted from 1970.
     Tumbling {
         /// The size; at least a millisecond.
         size: Duration,
     },
+    /// Windows of one size of which one begins every `slide`, counted from 1970: a row lies in several.
+    Hopping {
+        /// The size: a whole number of slides.
+        size: Duration,
+        /// How far apart they begin; at least a millisecond.
+        slide: Duration,
+    },
+    /// For each group, the stretches in which its rows lie less than `gap` apart; each ends `gap` after its last row.
+    Session {
+        /// The gap; at least a millisecond.
+        gap: Duration,
+    },
+    /// The days, weeks, months or years of a calendar.
+    Calendar {
+        /// Which of them.
+        unit: Unit,
+        /// Whose midnights they begin at.
+        zone: Zone,
+    },
+}
+
+/// A stretch of time, without its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Where it begins.
+    pub start: Timestamp,
+    /// Where it has ended.
+    pub end: Timestamp,
 }
 
 /// Which time a row has.
@@ -52,23 +86,15 @@ pub enum Time {
     Column(String),
 }
 
-/// What is measured over the rows of a group; nulls do not count.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// The number of rows, or of those where the column is not null.
-    Count(Option<String>),
-    /// The sum of an int64 or float64 column: exact, then rounded once; null where it is beyond int64.
-    Sum(String),
-    /// The smallest value.
-    Min(String),
-    /// The greatest value.
-    Max(String),
-    /// The mean.
-    Mean(String),
-    /// The lower median: the ceil(n/2)-th smallest value.
-    Median(String),
-    /// How many different values, exactly.
-    CountDistinct(String),
+impl Span {
+    /// Takes in another stretch where both share time; says whether they do.
+    pub(super) fn grow(&mut self, other: Self) -> bool {
+        let share = self.start < other.end && other.start < self.end;
+        if share {
+            *self = Self { start: self.start.min(other.start), end: self.end.max(other.end) };
+        }
+        share
+    }
 }
 
 impl Aggregate {
@@ -78,13 +104,13 @@ impl Aggregate {
             Time::Column(column) => Some(column.as_str()),
             Time::Append => None,
         };
-        let measured = self.measures.iter().filter_map(|(_, measure)| measure.column());
+        let measured = self.measures.iter().flat_map(|(_, measure)| measure.reads()).map(|(column, _)| column);
         self.by.iter().map(|by| by.expression.column()).chain(time).chain(measured)
     }
 
     /// All that its groups and their states depend on, as text: what was stored under another text is of no use.
     pub fn definition(&self) -> String {
-        let Self { name, by, window: Window { kind, time, lateness, idle }, measures } = self;
+        let Self { name, by, window: Window { kind, time, lateness, idle, .. }, measures } = self;
         let by: Vec<String> = by.iter().map(Grouping::definition).collect();
         // What a release has written as text stays as it was, or its aggregates begin anew.
         format!(
@@ -96,80 +122,95 @@ impl Aggregate {
 }
 
 impl Window {
-    /// How long each window is.
-    pub fn size(&self) -> Duration {
-        match self.kind {
-            Kind::Tumbling { size } => size,
-        }
-    }
-
-    /// The watermark at which the window that begins at `start` closes: its end and the lateness.
-    pub fn closes(&self, start: Timestamp) -> Timestamp {
-        start.plus(self.size()).plus(self.lateness)
-    }
-}
-
-/// A function that measures a column.
-struct Function {
-    name: &'static str,
-    measure: fn(String) -> Measure,
-    /// What else people call it.
-    aliases: &'static [&'static str],
-}
-
-const FUNCTIONS: [Function; 7] = [
-    function("count", |column| Measure::Count(Some(column)), &["rows", "n", "number"]),
-    function("sum", Measure::Sum, &["total", "add"]),
-    function("min", Measure::Min, &["minimum", "least", "smallest", "first"]),
-    function("max", Measure::Max, &["maximum", "greatest", "largest", "last"]),
-    function("mean", Measure::Mean, &["avg", "average"]),
-    function("median", Measure::Median, &["percentile_50", "p50", "middle"]),
-    function("count_distinct", Measure::CountDistinct, &["distinct", "unique", "nunique", "approx_count_distinct"]),
-];
-
-const fn function(name: &'static str, measure: fn(String) -> Measure, aliases: &'static [&'static str]) -> Function {
-    Function { name, measure, aliases }
-}
-
-/// Reads a measure as a pipeline file writes it: `count()`, `count(x)`, `sum(x)`, `min(x)`, `max(x)`, `mean(x)`,
-/// `median(x)`, `count_distinct(x)`.
-///
-/// Errors with kind `Input` when it is none of these, with what it could have been as the hint.
-pub fn parse(text: &str) -> Result<Measure> {
-    let text = text.trim();
-    let wrong = |what: String| Error::new(Fault::Input, format!("measure {text:?}: {what}"));
-    let called = text.split_once('(').and_then(|(name, rest)| Some((name.trim_end(), rest.strip_suffix(')')?.trim())));
-    let Some((name, column)) = called else {
-        let name = meant_by(text).map_or("count", |function| function.name);
-        let column = if name == "count" { "" } else { "column" };
-        return Err(
-            wrong("it is not a function of a column".into()).hint(format!("did you mean \"{name}({column})\"?"))
-        );
-    };
-    let Some(known) = FUNCTIONS.iter().find(|function| function.name == name) else {
-        let hint = match meant_by(name) {
-            Some(Function { name, .. }) => format!("did you mean \"{name}({column})\"?"),
-            None => format!("there are {}", FUNCTIONS.map(|function| function.name).join(", ")),
+    /// The windows in which a time lies, by rising start; of sessions, the one that a row of this time alone would be. None where no
+    /// calendar reaches.
+    pub fn spans(&self, time: Timestamp) -> impl DoubleEndedIterator<Item = Span> + use<> {
+        let (first, step, count) = match self.kind {
+            Kind::Tumbling { size } => (span(time.floor(size), size), size, 1),
+            Kind::Session { gap } => (span(time, gap), gap, 1),
+            Kind::Hopping { size, slide } => {
+                let last = time.floor(slide);
+                (span(last.plus(slide).minus(size), size), slide, hops(size, slide))
+            }
+            Kind::Calendar { unit, ref zone } => match zone.calendar(time, unit) {
+                Some((start, end)) => (Span { start, end }, Duration::ZERO, 1),
+                None => (span(time, Duration::ZERO), Duration::ZERO, 0),
+            },
         };
-        return Err(wrong(format!("there is no function {name:?}")).hint(hint));
-    };
-    match column {
-        "" if name == "count" => Ok(Measure::Count(None)),
-        "*" if name == "count" => Err(wrong("\"*\" is not a column".into()).hint("\"count()\" counts every row")),
-        "" => Err(wrong("it names no column".into()).hint(format!("write \"{name}(column)\""))),
-        _ if column.contains(['(', ')', ',']) => {
-            Err(wrong("it takes one column".into()).hint("what is computed from columns belongs in the transform"))
+        let later = move |nth| {
+            let by = step.saturating_mul(nth);
+            Span { start: first.start.plus(by), end: first.end.plus(by) }
+        };
+        (0..count).map(later)
+    }
+
+    /// The times around `time` that lie in the same windows as it does; of sessions, it alone.
+    pub(super) fn alike(&self, time: Timestamp) -> Range<i64> {
+        let alike = match self.kind {
+            Kind::Tumbling { size } => span(time.floor(size), size),
+            Kind::Hopping { slide, .. } => span(time.floor(slide), slide),
+            Kind::Session { .. } => span(time, Duration::from_micros(1)),
+            Kind::Calendar { unit, ref zone } => match zone.calendar(time, unit) {
+                Some((start, end)) => Span { start, end },
+                None => span(time, Duration::from_micros(1)),
+            },
+        };
+        alike.start.0..alike.end.0
+    }
+
+    /// The window that begins at `start`; none of sessions, whose rows say where each ends.
+    pub fn starting(&self, start: Timestamp) -> Option<Span> {
+        match self.kind {
+            Kind::Tumbling { size } | Kind::Hopping { size, .. } => Some(span(start, size)),
+            Kind::Session { .. } => None,
+            Kind::Calendar { .. } => self.spans(start).next(),
         }
-        _ => Ok((known.measure)(column.to_owned())),
+    }
+
+    /// The watermark at which a window that ends at `end` closes for good: its end and the lateness. A session closes a gap later,
+    /// with all others of that gap, so that no row which is not late would have joined it.
+    pub fn closes(&self, end: Timestamp) -> Timestamp {
+        match self.kind {
+            Kind::Session { gap } => round_up(end.plus(gap).plus(self.lateness), gap),
+            _ => end.plus(self.lateness),
+        }
+    }
+
+    /// The watermark from which on a row is late for a window in which its time lies, one of [`Window::spans`].
+    pub(super) fn late_from(&self, window: Span) -> Timestamp {
+        match self.kind {
+            Kind::Session { gap } => round_up(window.end.plus(self.lateness), gap),
+            _ => window.end.plus(self.lateness),
+        }
+    }
+
+    /// The window of the lake into which a closed window's rows go: it closes at one time, and holds no others.
+    pub fn lands(&self, window: Span) -> Timestamp {
+        match self.kind {
+            Kind::Session { .. } => self.closes(window.end),
+            _ => window.start,
+        }
+    }
+
+    /// Whether the rows of a group say where its windows begin and end.
+    pub fn is_session(&self) -> bool {
+        matches!(self.kind, Kind::Session { .. })
     }
 }
 
-/// The function of that name, or else the one that was probably meant.
-fn meant_by(name: &str) -> Option<&'static Function> {
-    let lower = name.to_lowercase();
-    let near = closest(&lower, FUNCTIONS.iter().map(|function| function.name));
-    let by_alias = FUNCTIONS.iter().find(|function| function.aliases.contains(&lower.as_str()));
-    by_alias.or_else(|| FUNCTIONS.iter().find(|function| Some(function.name) == near))
+/// In how many windows of `size` a time lies where one begins every `slide`.
+pub fn hops(size: Duration, slide: Duration) -> u32 {
+    let hops = size.as_micros().checked_div(slide.as_micros()).unwrap_or(1);
+    u32::try_from(hops).unwrap_or(u32::MAX)
+}
+
+fn span(start: Timestamp, size: Duration) -> Span {
+    Span { start, end: start.plus(size) }
+}
+
+/// The first time from `time` on that is a whole number of `step` from 1970.
+fn round_up(time: Timestamp, step: Duration) -> Timestamp {
+    time.plus(step.saturating_sub(Duration::from_micros(1))).floor(step)
 }
 
 /// The name that `wrong` most likely stands for; none where nothing is near.
@@ -177,77 +218,4 @@ pub(super) fn closest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> 
     let far = (wrong.chars().count() / 3).max(1);
     let near = names.map(|name| (strsim::damerau_levenshtein(wrong, name), name));
     near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
-}
-
-/// As a pipeline file writes it.
-impl fmt::Display for Measure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Count(_) => "count",
-            Self::Sum(_) => "sum",
-            Self::Min(_) => "min",
-            Self::Max(_) => "max",
-            Self::Mean(_) => "mean",
-            Self::Median(_) => "median",
-            Self::CountDistinct(_) => "count_distinct",
-        };
-        write!(f, "{name}({})", self.column().unwrap_or_default())
-    }
-}
-
-impl Measure {
-    /// The column that it reads, if it reads one.
-    pub fn column(&self) -> Option<&str> {
-        match self {
-            Self::Count(column) => column.as_deref(),
-            Self::Sum(c) | Self::Min(c) | Self::Max(c) | Self::Mean(c) | Self::Median(c) | Self::CountDistinct(c) => {
-                Some(c)
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, expected: Result<&str, &str>) {
-        let got = parse(text).map(|measure| measure.to_string());
-        let got = got.map_err(|error| format!("{error}; {}", error.next_step().unwrap_or("no hint")));
-        assert_eq!(got.as_deref().map_err(String::as_str), expected, "{text}");
-    }
-
-    #[test]
-    fn reads_what_it_writes() {
-        for text in ["count()", "count(x)", "sum(x)", "min(x)", "max(x)", "mean(x)", "median(x)", "count_distinct(x)"] {
-            check(text, Ok(text));
-        }
-        check("  sum ( follower count ) ", Ok("sum(follower count)"));
-    }
-
-    #[test]
-    fn suggests_what_was_meant() {
-        let none = |name| format!("there is no function \"{name}\"; did you mean");
-        check("summ(x)", Err(&format!("measure \"summ(x)\": {} \"sum(x)\"?", none("summ"))));
-        check("avg(x)", Err(&format!("measure \"avg(x)\": {} \"mean(x)\"?", none("avg"))));
-        check("Count()", Err(&format!("measure \"Count()\": {} \"count()\"?", none("Count"))));
-        check(
-            "count_distnct(x)",
-            Err(&format!("measure \"count_distnct(x)\": {} \"count_distinct(x)\"?", none("count_distnct"))),
-        );
-        check(
-            "covariance(x)",
-            Err("measure \"covariance(x)\": there is no function \"covariance\"; \
-                 there are count, sum, min, max, mean, median, count_distinct"),
-        );
-        check("count", Err("measure \"count\": it is not a function of a column; did you mean \"count()\"?"));
-        check("max", Err("measure \"max\": it is not a function of a column; did you mean \"max(column)\"?"));
-        check("", Err("measure \"\": it is not a function of a column; did you mean \"count()\"?"));
-        check("count(*)", Err("measure \"count(*)\": \"*\" is not a column; \"count()\" counts every row"));
-        check("sum()", Err("measure \"sum()\": it names no column; write \"sum(column)\""));
-        check(
-            "sum(a, b)",
-            Err("measure \"sum(a, b)\": it takes one column; what is computed from columns belongs in the transform"),
-        );
-    }
 }

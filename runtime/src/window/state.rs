@@ -1,7 +1,10 @@
 //! The committer's half of an aggregate: the open groups of all partitions, and how far time has come.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use super::accumulator::Partial;
 use super::cell::Cell;
@@ -9,8 +12,8 @@ use super::encode;
 use super::groups::Key;
 use super::plan::Plan;
 use super::scalar::Scalar;
-use super::spec::{Aggregate, Time};
-use crate::commit::Group;
+use super::spec::{Aggregate, Kind as WindowKind, Span, Time, Window};
+use crate::commit::{Group, LateRow, Standing};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Field;
 use crate::time::Timestamp;
@@ -21,7 +24,13 @@ use crate::time::Timestamp;
 pub struct State {
     plan: Plan,
     groups: BTreeMap<Id, Open>,
+    /// The ends of each group's open sessions by their starts, where windows are sessions.
+    sessions: HashMap<Key, BTreeMap<Timestamp, Timestamp>>,
     changed: Vec<Id>,
+    /// Groups that have become a part of others since they were stored.
+    gone: Vec<(Id, bool)>,
+    /// Rows that came too late since it was last asked, as far as they are told.
+    late: Vec<LateRow>,
     progress: Progress,
 }
 
@@ -43,12 +52,17 @@ pub struct PartitionProgress {
     pub idle: bool,
 }
 
-type Id = (Timestamp, Key);
+/// A window by its end, which is the order in which they close, and the group.
+type Id = (Timestamp, Timestamp, Key);
 
 #[derive(Debug)]
 struct Open {
     cells: Vec<Cell>,
     changed: bool,
+    /// Whether it was given to be stored.
+    stored: bool,
+    /// Whether it has changed since its time was over.
+    revised: bool,
 }
 
 impl Progress {
@@ -83,7 +97,15 @@ impl State {
     /// Errors as [`super::Accumulator::new`] does.
     pub fn new(aggregate: &Aggregate, fields: &[Field], partitions: u32) -> Result<Self> {
         let plan = Plan::new(aggregate, fields)?;
-        Ok(Self { plan, groups: BTreeMap::new(), changed: Vec::new(), progress: Progress::new(partitions) })
+        Ok(Self {
+            plan,
+            groups: BTreeMap::new(),
+            sessions: HashMap::new(),
+            changed: Vec::new(),
+            gone: Vec::new(),
+            late: Vec::new(),
+            progress: Progress::new(partitions),
+        })
     }
 
     /// The state as it was when `groups` were stored, with the `progress` stored beside them. The topic may have gained
@@ -104,9 +126,14 @@ impl State {
         for group in groups {
             let subject = || format!("aggregate {:?}: window {}", aggregate.name, group.window);
             let (id, cells) = restored(&state.plan, group).map_err(|error| error.within(subject()))?;
-            state.groups.insert(id, Open { cells, changed: false });
+            state.enter(id, Open { cells, changed: false, stored: true, revised: false });
         }
         Ok(state)
+    }
+
+    /// How its time is cut.
+    pub fn window(&self) -> &Window {
+        &self.plan.window
     }
 
     /// How far it has come.
@@ -142,12 +169,16 @@ impl State {
             return Err(Error::new(Kind::Conflict, what).hint("give the aggregate with the new types a new name"));
         }
         let mut late = partial.late;
+        self.late.extend(partial.late_rows);
         for group in partial.groups {
-            if self.plan.window.closes(group.window) <= self.progress.closed_upto {
+            if self.has_closed(group.window) {
                 late += group.rows;
                 continue;
             }
-            self.merge_group((group.window, group.key), group.cells);
+            match self.plan.window.kind {
+                WindowKind::Session { .. } => self.merge_session(group.window, group.key, group.cells),
+                _ => self.merge_group((group.window.end, group.window.start, group.key), group.cells),
+            }
         }
         Ok(late)
     }
@@ -165,71 +196,188 @@ impl State {
         }
     }
 
-    /// Closes every window that no partition holds open, and returns its groups by window, then key. They have no
-    /// `state`, since nothing will be merged into them; their stored groups are to be forgotten.
+    /// Closes every window that no partition holds open, and returns its groups by where they land, then window, then key. They
+    /// have no `state`, since nothing will be merged into them; their stored groups are to be forgotten.
     pub fn close(&mut self) -> Vec<Group> {
-        self.progress.closed_upto = self.progress.closed_upto.max(self.progress.least());
+        let before = self.progress.closed_upto;
+        self.progress.closed_upto = before.max(self.progress.least());
         let mut closed = Vec::new();
         while let Some(first) = self.groups.first_entry()
             && self.plan.window.closes(first.key().0) <= self.progress.closed_upto
         {
             let (id, open) = first.remove_entry();
-            closed.push(shown(&self.plan, &id, &open.cells));
+            self.leave(&id);
+            closed.push((self.plan.window.lands(Span { start: id.1, end: id.0 }), id, open));
         }
-        closed
+        self.show_as_on_time(before);
+        closed.sort_unstable_by(|(lands, one, _), (than, other, _)| {
+            (lands, one.1, &one.2).cmp(&(than, other.1, &other.2))
+        });
+        let closed = closed.iter().map(|(_, id, open)| Group {
+            standing: Standing::Closed,
+            revised: open.revised,
+            ..self.shown(id, &open.cells)
+        });
+        closed.collect()
+    }
+
+    /// The groups whose time is over, and was not at `before`, are shown anew.
+    fn show_as_on_time(&mut self, before: Timestamp) {
+        let upto = self.progress.closed_upto;
+        let first = (before.plus(Duration::from_micros(1)), Timestamp::MIN, Key::default());
+        for (id, open) in self.groups.range_mut(first..).take_while(|((end, ..), _)| *end <= upto) {
+            if !open.changed {
+                open.changed = true;
+                self.changed.push(id.clone());
+            }
+        }
+    }
+
+    /// Rows that came too late since it was last asked: not all of them, but how many they are was told.
+    pub fn late_rows(&mut self) -> Vec<LateRow> {
+        std::mem::take(&mut self.late)
+    }
+
+    /// The stored groups that have become a part of others since it was last asked, with nothing but what names them: what is
+    /// stored of them is to be forgotten before anything else is stored.
+    pub fn gone(&mut self) -> Vec<Group> {
+        let mut gone = std::mem::take(&mut self.gone);
+        gone.sort_unstable_by(|(one, _), (other, _)| by_start(one, other));
+        gone.iter().map(|(id, revised)| Group { revised: *revised, ..self.shown(id, &[]) }).collect()
     }
 
     /// The open groups that have changed since it was last asked, by window, then key, each with its `state` to store. Ask
     /// after [`State::close`], so that a group which opened and closed within a commit is not stored.
     pub fn changed(&mut self) -> Vec<Group> {
         let mut changed = std::mem::take(&mut self.changed);
-        changed.sort_unstable();
+        changed.sort_unstable_by(by_start);
         let mut groups = Vec::with_capacity(changed.len());
         for id in changed {
             let Some(open) = self.groups.get_mut(&id) else { continue };
-            open.changed = false;
-            groups.push(Group { state: encode::encode(&open.cells), ..shown(&self.plan, &id, &open.cells) });
+            (open.changed, open.stored) = (false, true);
+            let (state, revised) = (encode::encode(&open.cells), std::mem::take(&mut open.revised));
+            let Some(open) = self.groups.get(&id) else { continue };
+            groups.push(Group { state, revised, ..self.shown(&id, &open.cells) });
         }
         groups
     }
 
     /// The open groups as they are shown, by window, then key.
     pub fn open_groups(&self) -> Vec<Group> {
-        self.groups.iter().map(|(id, open)| shown(&self.plan, id, &open.cells)).collect()
+        let mut open: Vec<_> = self.groups.iter().collect();
+        open.sort_unstable_by(|(one, _), (other, _)| by_start(one, other));
+        open.into_iter().map(|(id, open)| self.shown(id, &open.cells)).collect()
+    }
+
+    fn shown(&self, id: &Id, cells: &[Cell]) -> Group {
+        let standing = if self.is_over(id) { Standing::OnTime } else { Standing::Early };
+        Group { standing, ..shown(&self.plan, id, cells) }
+    }
+
+    /// Whether the time of an open window is over.
+    fn is_over(&self, (end, ..): &Id) -> bool {
+        *end <= self.progress.closed_upto
+    }
+
+    /// Whether rows of this window come too late, it having closed for all. Rows of a session that begin before one of their group has
+    /// closed could have been its.
+    fn has_closed(&self, window: Span) -> bool {
+        let closes = match self.plan.window.kind {
+            WindowKind::Session { gap } => {
+                self.plan.window.late_from(Span { start: window.start, end: window.start.plus(gap) })
+            }
+            _ => self.plan.window.closes(window.end),
+        };
+        closes <= self.progress.closed_upto
     }
 
     fn merge_group(&mut self, id: Id, cells: Vec<Cell>) {
+        let revised = self.is_over(&id);
         let Some(open) = self.groups.get_mut(&id) else {
             self.changed.push(id.clone());
-            self.groups.insert(id, Open { cells, changed: true });
+            self.enter(id, Open { cells, changed: true, stored: false, revised });
             return;
         };
+        open.revised |= revised;
         open.cells.iter_mut().zip(cells).for_each(|(cell, more)| cell.merge(more));
         if !open.changed {
             open.changed = true;
             self.changed.push(id);
         }
     }
+
+    /// Merges a session with all those of its group that it touches.
+    fn merge_session(&mut self, mut window: Span, key: Key, mut cells: Vec<Cell>) {
+        let mut same = None;
+        while let Some((start, end)) = self.touching(window, &key) {
+            let whole = Span { start, end };
+            if start <= window.start && window.end <= end {
+                same = Some(whole);
+                break;
+            }
+            window.grow(whole);
+            let id = (end, start, key.clone());
+            self.leave(&id);
+            let Some(open) = self.groups.remove(&id) else { continue };
+            cells.iter_mut().zip(open.cells).for_each(|(cell, more)| cell.merge(more));
+            if open.stored {
+                let revised = self.is_over(&id);
+                self.gone.push((id, revised));
+            }
+        }
+        let Span { start, end } = same.unwrap_or(window);
+        self.merge_group((end, start, key), cells);
+    }
+
+    /// An open session of a group that shares time with a window.
+    fn touching(&self, window: Span, key: &Key) -> Option<(Timestamp, Timestamp)> {
+        let (start, end) = self.sessions.get(key)?.range(..window.end).next_back()?;
+        (*end > window.start).then_some((*start, *end))
+    }
+
+    fn enter(&mut self, id: Id, open: Open) {
+        if self.plan.window.is_session() {
+            self.sessions.entry(id.2.clone()).or_default().insert(id.1, id.0);
+        }
+        self.groups.insert(id, open);
+    }
+
+    fn leave(&mut self, id: &Id) {
+        if let Some(sessions) = self.sessions.get_mut(&id.2) {
+            sessions.remove(&id.1);
+            if sessions.is_empty() {
+                self.sessions.remove(&id.2);
+            }
+        }
+    }
 }
 
-fn shown(plan: &Plan, (window, key): &Id, cells: &[Cell]) -> Group {
+fn by_start(one: &Id, other: &Id) -> Ordering {
+    (one.1, &one.2).cmp(&(other.1, &other.2))
+}
+
+fn shown(plan: &Plan, (end, start, key): &Id, cells: &[Cell]) -> Group {
     let values = key.iter().zip(&plan.by).map(|(value, by)| match value {
         None => crate::value::Value::Null,
         Some(value) => value.value(by.kind),
     });
-    let measures = cells.iter().zip(&plan.measures).map(|(cell, (measure, input))| cell.value(measure, *input));
+    let measures = cells.iter().zip(&plan.measures).map(|(cell, measured)| measured.value(cell));
     Group {
-        window: *window,
-        size: plan.window.size(),
+        window: *start,
+        end: *end,
         key: values.collect(),
         measures: measures.collect(),
+        standing: Standing::Early,
+        revised: false,
         state: Vec::new(),
     }
 }
 
 fn restored(plan: &Plan, group: &Group) -> Result<(Id, Vec<Cell>)> {
-    if group.size != plan.window.size() {
-        let what = format!("it was opened with a size of {:?}, not {:?}", group.size, plan.window.size());
+    if let WindowKind::Tumbling { size } | WindowKind::Hopping { size, .. } = plan.window.kind
+        && group.end != group.window.plus(size)
+    {
+        let what = format!("it was opened with a size of {:?}, not {size:?}", group.end.since(group.window));
         return Err(Error::new(Kind::Conflict, what).hint("give the aggregate with the new size a new name"));
     }
     let wrong = || Error::new(Kind::Corrupt, "the key of a stored group is not of its columns' types");
@@ -240,5 +388,5 @@ fn restored(plan: &Plan, group: &Group) -> Result<(Id, Vec<Cell>)> {
     for (value, by) in group.key.iter().zip(&plan.by) {
         key.push(Scalar::of(value, by.kind).ok_or_else(wrong)?);
     }
-    Ok(((group.window, key.into()), encode::decode(plan, &group.state)?))
+    Ok(((group.end, group.window, key.into()), encode::decode(plan, &group.state)?))
 }

@@ -9,6 +9,7 @@ mod rest;
 mod rollups;
 mod stages;
 mod steady;
+mod windows;
 
 /// As the command itself has it.
 #[global_allocator]
@@ -21,8 +22,9 @@ fn main() {
     // `cargo bench -- NAME` runs the benches whose name contains it; cargo itself adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    let all: [&[Bench]; 9] = [
+    let all: [&[Bench]; 10] = [
         &stages::BENCHES,
+        &windows::BENCHES,
         &languages::BENCHES,
         &path::BENCHES,
         &door::BENCHES,

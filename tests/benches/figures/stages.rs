@@ -20,8 +20,8 @@ use tidemill::log::options::Options;
 use tidemill::record::{Batch, Record, Source};
 use tidemill::schema::{Field, Type, arrow_schema};
 use tidemill::time::{Clock, Timestamp};
-use tidemill::window::Accumulator;
 use tidemill::window::spec::{Aggregate, Kind, Measure, Time, Window};
+use tidemill::window::{Accumulator, Origin};
 use tidemill_sdk::testing;
 use tidemill_tests::place::{Folder, component};
 
@@ -187,6 +187,7 @@ fn window() {
             time: Time::Append,
             lateness: Duration::ZERO,
             idle: Duration::from_secs(30),
+            future: Duration::from_hours(24),
         },
         measures: vec![
             ("pins".into(), Measure::Count(None)),
@@ -196,9 +197,10 @@ fn window() {
     let fields = pin_component().description().outputs.clone();
     let mut accumulator = Accumulator::new(&aggregate, &fields, Timestamp::MIN).expect("it fits");
     let times: Vec<i64> = (0..CHUNK as i64).collect();
+    let origin = Origin { partition: 0, times: &times, offsets: &times };
     let seconds = median(|| {
         let begun = Instant::now();
-        chunks.iter().for_each(|chunk| accumulator.add(chunk, &times).expect("it adds"));
+        chunks.iter().for_each(|chunk| accumulator.add(chunk, origin).expect("it adds"));
         black_box(accumulator.take());
         begun.elapsed().as_secs_f64()
     });

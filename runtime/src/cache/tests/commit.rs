@@ -1,11 +1,9 @@
 //! Commits: whole or not at all, and what a start finds after them.
 
-use std::time::Duration;
-
 use super::*;
 use crate::cache::letters::{Healed, Letter, Reason, Which};
 use crate::cache::{Generation, Mark, Marks};
-use crate::commit::{Became, Cut, DeadLetter, Group, Object, Revision, Segment};
+use crate::commit::{Became, Cut, DeadLetter, Group, LateRow, Object, Revision, Segment, Standing};
 use crate::error::Kind;
 
 fn segment(file: &str, first: u64, next: u64) -> Segment {
@@ -62,9 +60,11 @@ fn letter(offset: u64) -> DeadLetter {
 fn group(category: Value, pins: i64, state: &[u8]) -> Group {
     Group {
         window: Timestamp(0),
-        size: Duration::from_secs(60),
+        end: Timestamp(60_000_000),
         key: vec![category],
         measures: vec![Value::Int64(pins)],
+        standing: Standing::Early,
+        revised: false,
         state: state.to_vec(),
     }
 }
@@ -179,10 +179,12 @@ fn open_groups_keep_their_state_and_closed_ones_their_measures() {
     let folder = Folder::new();
     let name = "pins_per_category";
     let mut store = Store::open(&folder.file(), &layout()).unwrap();
-    let (art, none) = (Value::Text("art".into()), Value::Null);
-    commit(&mut store, |to| to.groups(name, &[group(art.clone(), 1, b"1"), group(none.clone(), 5, b"5")], &[]))
-        .unwrap();
-    commit(&mut store, |to| to.groups(name, &[group(art.clone(), 2, b"2")], &[])).unwrap();
+    let (art, none, at) = (Value::Text("art".into()), Value::Null, Timestamp(7));
+    commit(&mut store, |to| {
+        to.groups(name, [&[], &[group(art.clone(), 1, b"1"), group(none.clone(), 5, b"5")], &[]], at)
+    })
+    .unwrap();
+    commit(&mut store, |to| to.groups(name, [&[], &[group(art.clone(), 2, b"2")], &[]], at)).unwrap();
     let shown = "SELECT category, pins, _closed, window_start, window_end FROM pins_per_category ORDER BY 1";
     let window = "1970-01-01 00:00:00|1970-01-01 00:01:00";
     assert_eq!(ask(&folder.file(), shown), [format!("-|5|0|{window}"), format!("art|2|0|{window}")]);
@@ -195,13 +197,68 @@ fn open_groups_keep_their_state_and_closed_ones_their_measures() {
 
     // One that was only restored closes with what it shows; one that no commit saw closes at once.
     let closed = [bare(&none, b""), group(art, 3, b""), group(Value::Text("new".into()), 9, b"")];
-    commit(&mut store, |to| to.groups(name, &[], &closed)).unwrap();
+    let closed = closed.map(|group| Group { standing: Standing::Closed, ..group });
+    commit(&mut store, |to| to.groups(name, [&[], &[], &closed], at)).unwrap();
     let expected = [format!("-|5|1|{window}"), format!("art|3|1|{window}"), format!("new|9|1|{window}")];
     assert_eq!(ask(&folder.file(), shown), expected);
     assert!(store.groups(name).unwrap().is_empty());
 
     let short = Group { measures: vec![Value::Null; 2], ..group(none, 0, b"") };
-    assert_eq!(commit(&mut store, |to| to.groups(name, &[short], &[])).unwrap_err().kind(), Kind::Internal);
+    assert_eq!(commit(&mut store, |to| to.groups(name, [&[], &[short], &[]], at)).unwrap_err().kind(), Kind::Internal);
+}
+
+#[test]
+fn what_a_group_showed_before_late_rows_is_kept() {
+    let folder = Folder::new();
+    let name = "pins_per_category";
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    let art = |pins, standing, revised| Group { standing, revised, ..group(Value::Text("art".into()), pins, b"s") };
+    let mut groups =
+        |groups: [&[Group]; 3], at| commit(&mut store, |to| to.groups(name, groups, Timestamp(at))).unwrap();
+    groups([&[], &[art(1, Standing::Early, false)], &[]], 1);
+    groups([&[], &[art(1, Standing::OnTime, false)], &[]], 2);
+    groups([&[], &[art(2, Standing::OnTime, true)], &[]], 3);
+    groups([&[], &[], &[art(3, Standing::Closed, true)]], 4);
+    // One that there was not before, and is a part of another soon.
+    let none = |pins, revised| Group { standing: Standing::OnTime, revised, ..group(Value::Null, pins, b"s") };
+    groups([&[], &[none(5, true)], &[]], 5);
+    groups([&[none(0, true)], &[], &[]], 6);
+    groups([&[], &[none(6, true)], &[]], 7);
+    let shown = "SELECT category, pins, _closed, _state, _revision FROM pins_per_category ORDER BY 1";
+    assert_eq!(ask(&folder.file(), shown), ["-|6|0|on time|2", "art|3|1|closed|2"]);
+    let kept = "SELECT grouped, revision, measures, until FROM tidemill_changes ORDER BY 1, 2";
+    let art = r#"{"category":"art"}"#;
+    assert_eq!(
+        ask(&folder.file(), kept),
+        [
+            format!(r#"{art}|0|{{"pins":1}}|3"#),
+            format!(r#"{art}|1|{{"pins":2}}|4"#),
+            r#"{"category":null}|1|{"pins":5}|6"#.to_owned()
+        ]
+    );
+}
+
+#[test]
+fn late_rows_are_listed_once_while_there_is_room() {
+    let folder = Folder::new();
+    let mut store = Store::open(&folder.file(), &layout()).unwrap();
+    let late = |offset, time: Option<i64>| LateRow {
+        partition: 1,
+        offset,
+        row: 0,
+        time: time.map(Timestamp),
+        window: time.map(|_| Timestamp(0)),
+    };
+    let mut list =
+        |rows: &[LateRow], at| commit(&mut store, |to| to.late("pins_per_category", rows, Timestamp(at))).unwrap();
+    list(&[late(9, Some(3)), late(2, None)], 5);
+    list(&[late(9, Some(3))], 6);
+    let many: Vec<LateRow> = (10..20_000).map(|offset| late(offset, Some(offset))).collect();
+    list(&many, 7);
+    let reader = Reader::open(&folder.file()).unwrap();
+    let found = reader.late_rows("pins_per_category", 2).unwrap();
+    assert_eq!((found.count, found.listed), (0, 10_000), "the count is that of the marks");
+    assert_eq!(found.rows, [(late(2, None), Timestamp(5)), (late(9, Some(3)), Timestamp(5))]);
 }
 
 #[test]

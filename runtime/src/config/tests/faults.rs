@@ -310,7 +310,9 @@ fn wrong_measures() {
     swap(
         "\"tumbling\"",
         "\"sliding\"",
-        &[r#"31:12: tables.orders.aggregates[0].window.kind: "sliding" is not known; known are tumbling"#],
+        &[
+            r#"31:12: tables.orders.aggregates[0].window.kind: "sliding" is not known; known are tumbling, hopping, session, calendar"#,
+        ],
     );
 }
 

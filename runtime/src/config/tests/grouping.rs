@@ -44,32 +44,32 @@ fn faults_of_groupings() {
             &format!(
                 r#"30:7: {at}: "year" is missing; write year = "COLUMN", or month, day, weekday, hour, or ranges with labels"#
             ),
-            &format!(r#"30:24: {at}.yaer: unknown key; did you mean "year"?"#),
+            &format!(r#"30:23: {at}.yaer: unknown key; did you mean "year"?"#),
         ],
     );
     faults(
         r#"{ name = "a", year = "placed", hour = "placed" }"#,
-        &[&format!("30:39: {at}.hour: there is another expression beside it; write a table for each")],
+        &[&format!("30:38: {at}.hour: there is another expression beside it; write a table for each")],
     );
     faults(
         r#"{ name = "a", year = "placed", zone = "Europe/Lundon" }"#,
         &[&format!(
-            r#"30:39: {at}.zone: the time zone "Europe/Lundon" is not known here; write a name such as "Europe/London", which needs the system's tzdata, or "UTC""#
+            r#"30:38: {at}.zone: the time zone "Europe/Lundon" is not known here; write a name such as "Europe/London", which needs the system's tzdata, or "UTC""#
         )],
     );
     faults(
         r#"{ name = "a", ranges = "total", labels = { low = [0, 10], high = [10, 20] } }"#,
         &[&format!(
-            r#"30:40: {at}.labels: the ranges "low" and "high" overlap: both have 10; both bounds are in a range"#
+            r#"30:39: {at}.labels: the ranges "low" and "high" overlap: both have 10; both bounds are in a range"#
         )],
     );
     faults(
         r#"{ name = "a", ranges = "total", labels = { low = [0], high = "10" } }"#,
         &[
             &format!(
-                "30:51: {at}.labels.low: it is a list of 1, not of two numbers; write the least number, then the greatest, such as [18, 24]; inf for no bound"
+                "30:50: {at}.labels.low: it is a list of 1, not of two numbers; write the least number, then the greatest, such as [18, 24]; inf for no bound"
             ),
-            &format!("30:62: {at}.labels.high: it is a text, not a list of two numbers"),
+            &format!("30:61: {at}.labels.high: it is a text, not a list of two numbers"),
         ],
     );
     faults(

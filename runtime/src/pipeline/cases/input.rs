@@ -14,7 +14,9 @@ use crate::time::Timestamp;
 /// 2100-01-01: the append time of a case that names none. No column of times lies so far ahead of it as to count as late.
 const BEGIN: Timestamp = Timestamp(4_102_444_800_000_000);
 /// What a line may say of its record in place of the bare value.
-const MARKS: [&str; 6] = ["@value", "@bytes", "@key", "@headers", "@time", "@now"];
+const MARKS: [&str; 7] = ["@value", "@bytes", "@key", "@headers", "@time", "@partition", "@now"];
+/// The partitions that a case may have.
+const PARTITIONS_MAX: u32 = 64;
 
 /// What happens next in a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub(super) enum Step {
 pub(super) struct Given {
     /// Its line in the input, from 1.
     pub(super) line: u64,
+    pub(super) partition: u32,
     pub(super) time: Timestamp,
     pub(super) key: Option<Vec<u8>>,
     pub(super) value: Option<Vec<u8>>,
@@ -38,6 +41,14 @@ pub(super) struct Given {
 }
 
 impl Step {
+    /// When it happens.
+    pub(super) fn time(&self) -> Timestamp {
+        match self {
+            Self::Record(given) => given.time,
+            Self::Quiet(now) => *now,
+        }
+    }
+
     /// The record, if it is one.
     pub(super) fn record(&self) -> Option<&Given> {
         match self {
@@ -85,9 +96,11 @@ fn step(line: u64, bytes: &[u8], now: &mut Option<Timestamp>) -> Result<Step> {
         return if marks.len() == 1 { Ok(Step::Quiet(time)) } else { Err(wrong("\"@now\" stands alone in its line")) };
     }
     if marks.is_empty() {
-        return Ok(Step::Record(Given { line, time, key: None, value: Some(bytes.to_vec()), headers: Vec::new() }));
+        let value = Some(bytes.to_vec());
+        return Ok(Step::Record(Given { line, partition: 0, time, key: None, value, headers: Vec::new() }));
     }
-    Ok(Step::Record(Given { line, time, key: key(&marks)?, value: value(&marks)?, headers: headers(&marks)? }))
+    let (partition, key, value) = (partition(&marks)?, key(&marks)?, value(&marks)?);
+    Ok(Step::Record(Given { line, partition, time, key, value, headers: headers(&marks)? }))
 }
 
 /// What an object says whose keys all begin with `@`; nothing where the line is something else.
@@ -127,6 +140,12 @@ fn key(marks: &Marks<'_>) -> Result<Option<Vec<u8>>> {
     key.map(bytes).transpose()
 }
 
+fn partition(marks: &Marks<'_>) -> Result<u32> {
+    let Some(written) = marks.get("@partition") else { return Ok(0) };
+    let partition = serde_json::from_str(written.get()).ok().filter(|partition| *partition < PARTITIONS_MAX);
+    partition.ok_or_else(|| wrong(format!("\"@partition\" is {written}, not a number below {PARTITIONS_MAX}")))
+}
+
 fn headers(marks: &Marks<'_>) -> Result<Vec<u8>> {
     let Some(written) = marks.get("@headers") else { return Ok(Vec::new()) };
     let pairs: Vec<(String, Option<Written>)> = read("\"@headers\"", written)?;
@@ -160,7 +179,7 @@ mod tests {
     use super::*;
 
     fn given(line: u64, time: Timestamp, value: &str) -> Given {
-        Given { line, time, key: None, value: Some(value.into()), headers: Vec::new() }
+        Given { line, partition: 0, time, key: None, value: Some(value.into()), headers: Vec::new() }
     }
 
     fn check(text: &str, expected: &[Step]) {
@@ -196,6 +215,8 @@ mod tests {
         );
         let bytes = Given { key: Some(vec![255]), ..given(1, BEGIN, "\n") };
         check(r#"{"@bytes": "Cg==", "@key": {"base64": "/w=="}}"#, &[Step::Record(bytes)]);
+        let second = Given { partition: 1, ..given(1, BEGIN, "2") };
+        check(r#"{"@value": 2, "@partition": 1}"#, &[Step::Record(second)]);
         check(r#"{"@value": null}"#, &[Step::Record(Given { value: None, ..given(1, BEGIN, "") })]);
         check(r#"{"@now": "2026-11-22 12:00:00"}"#, &[Step::Quiet(noon)]);
     }
@@ -206,6 +227,8 @@ mod tests {
         check_wrong(r#"{"@key": "k"}"#, "line 1: it has neither \"@value\" nor \"@bytes\"");
         check_wrong(r#"{"@value": 1, "@bytes": ""}"#, "line 1: it has both \"@value\" and \"@bytes\"");
         check_wrong(r#"{"@value": 1, "@key": 5}"#, "line 1: \"@key\" is 5, which does not fit");
+        check_wrong(r#"{"@value": 1, "@partition": 64}"#, "line 1: \"@partition\" is 64, not a number below 64");
+        check_wrong(r#"{"@value": 1, "@partition": "1"}"#, "line 1: \"@partition\" is \"1\", not a number below 64");
         check_wrong(r#"{"@value": 1, "@now": "2026-11-22"}"#, "line 1: \"@now\" stands alone in its line");
         let back =
             "line 2: time goes back, from 2100-01-01T00:00:00Z to 2026-11-22T00:00:00Z, and append time never does";

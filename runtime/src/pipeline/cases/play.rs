@@ -9,13 +9,14 @@ use serde_json::{Value as Json, json};
 use super::case::{AGGREGATES, Case, Files, Line, REJECTED, ROWS};
 use super::difference::{Difference, differences};
 use super::input::{Given, Step};
-use crate::commit::Group;
+use crate::commit::{Group, Standing};
 use crate::config::plan;
 use crate::decode::Decoder;
 use crate::error::{Error, Kind, Result};
 use crate::lake;
 use crate::lake::options::Format;
 use crate::pipeline::aggregates::Aggregates;
+use crate::pipeline::bounds::Bounds;
 use crate::pipeline::generation::Chain;
 use crate::pipeline::table::Table;
 use crate::pipeline::transform::{Piece, Transform};
@@ -24,7 +25,7 @@ use crate::record::{Batch, Record};
 use crate::schema::Field;
 use crate::time::Timestamp;
 use crate::value::Value;
-use crate::window::{self, Accumulator};
+use crate::window::{self, Accumulator, Origin};
 
 /// Batches so small that a transform which remembers shows it; the first size is all that a worker gives in one call.
 const OTHER_ROWS: [usize; 2] = [1, 7];
@@ -43,10 +44,10 @@ pub struct Played {
 /// Errors where they cannot be used for the table, or run out of time again and again.
 pub fn play(plan: &plan::Table, chain: &Chain, case: &Case) -> Result<Played> {
     let table = table(plan, chain)?;
-    let files = Run::begin(&table, chain)?.all(&case.input, CHUNK_ROWS)?;
+    let files = Run::begin(&table, chain, &case.input)?.all(&case.input, CHUNK_ROWS)?;
     let mut unsteady = Vec::new();
     for rows in OTHER_ROWS {
-        let others = Run::begin(&table, chain)?.all(&case.input, rows)?;
+        let others = Run::begin(&table, chain, &case.input)?.all(&case.input, rows)?;
         unsteady.extend(differences(&files, &others, Some(rows)));
     }
     Ok(Played { files, unsteady })
@@ -54,7 +55,7 @@ pub fn play(plan: &plan::Table, chain: &Chain, case: &Case) -> Result<Played> {
 
 /// What comes of an input with all in one batch.
 pub(super) fn once(plan: &plan::Table, chain: &Chain, input: &[Step]) -> Result<Files> {
-    Run::begin(&table(plan, chain)?, chain)?.all(input, CHUNK_ROWS)
+    Run::begin(&table(plan, chain)?, chain, input)?.all(input, CHUNK_ROWS)
 }
 
 /// The table, of which nothing is ever written.
@@ -91,14 +92,22 @@ impl Played {
 /// A table at work on one case, in batches of one size.
 struct Run {
     table: Arc<Table>,
-    decoder: Decoder,
     transform: Transform,
-    accumulators: Vec<Accumulator>,
+    bounds: Bounds,
+    partitions: Vec<Partition>,
     aggregates: Aggregates,
     groups: Vec<Groups>,
     rows: Vec<Line>,
     rejected: BTreeMap<u64, String>,
-    /// When the last record came.
+}
+
+/// What a worker has of its partition.
+struct Partition {
+    decoder: Decoder,
+    accumulators: Vec<Accumulator>,
+    /// The offset of the next record.
+    next: u64,
+    /// When the last record came; before the first, when the case begins.
     last: Timestamp,
 }
 
@@ -112,58 +121,63 @@ struct Groups {
 }
 
 impl Run {
-    fn begin(table: &Arc<Table>, chain: &Chain) -> Result<Self> {
-        let (mut accumulators, mut groups) = (Vec::new(), Vec::new());
+    fn begin(table: &Arc<Table>, chain: &Chain, steps: &[Step]) -> Result<Self> {
+        let count = steps.iter().filter_map(Step::record).map(|given| given.partition + 1).max().unwrap_or(1);
+        let begins = steps.first().map_or(Timestamp::MIN, Step::time);
+        let partition = |partition| Partition::begin(table, chain, partition, begins);
+        let partitions = (0..count).map(partition).collect::<Result<_>>()?;
+        let mut groups = Vec::new();
         for aggregate in &table.plan.aggregates {
-            accumulators.push(Accumulator::new(aggregate, &table.fields, Timestamp::MIN)?);
             let output = window::output_fields(aggregate, &table.fields)?;
             let (open, closed) = (BTreeMap::new(), BTreeMap::new());
             groups.push(Groups { name: aggregate.name.clone(), output, open, closed, late: 0 });
         }
         let mut aggregates = Aggregates::default();
-        aggregates.add(table, 1, |_| Ok((Vec::new(), None)))?;
+        aggregates.add(table, count, |_| Ok((Vec::new(), None)))?;
         Ok(Self {
             table: Arc::clone(table),
-            decoder: chain.decoder(0)?,
             transform: chain.start()?,
-            accumulators,
+            bounds: Bounds::of(&table.plan),
+            partitions,
             aggregates,
             groups,
             rows: Vec::new(),
             rejected: BTreeMap::new(),
-            last: Timestamp::MIN,
         })
     }
 
     /// Plays all steps, in batches of at most so many records.
     fn all(mut self, steps: &[Step], batch_rows: usize) -> Result<Files> {
-        let mut offset = 0;
-        for stretch in steps.chunk_by(|one, next| one.record().is_some() && next.record().is_some()) {
+        let partition = |step: &Step| step.record().map(|given| given.partition);
+        for stretch in steps.chunk_by(|one, next| partition(one).is_some() && partition(one) == partition(next)) {
             if let [Step::Quiet(now)] = stretch {
-                self.aggregates.advance(&self.table.plan.name, 0, *now, now.since(self.last));
+                for (partition, of) in (0..).zip(&self.partitions) {
+                    self.aggregates.advance(&self.table.plan.name, partition, *now, now.since(of.last));
+                }
                 self.store_groups();
                 continue;
             }
             let records: Vec<&Given> = stretch.iter().filter_map(Step::record).collect();
-            for records in records.chunks(batch_rows) {
-                self.epoch(records, offset)?;
-                offset += records.len() as u64;
-            }
+            records.chunks(batch_rows).try_for_each(|records| self.epoch(records))?;
         }
         self.files()
     }
 
-    /// One batch, and the end of its epoch; as [`crate::pipeline::worker`] and [`crate::pipeline::committer`] do it.
-    fn epoch(&mut self, records: &[&Given], first: u64) -> Result<()> {
+    /// One batch of a partition, and the end of its epoch; as [`crate::pipeline::worker`] and [`crate::pipeline::committer`] do it.
+    fn epoch(&mut self, records: &[&Given]) -> Result<()> {
+        let number = records.first().map_or(0, |given| given.partition);
+        let Some(partition) = self.partitions.get_mut(number as usize) else { return Ok(()) };
         let mut batch = Batch::default();
-        for (offset, given) in (first..).zip(records) {
-            let Given { time, key, value, headers, .. } = given;
+        for Given { time, key, value, headers, .. } in records {
+            let offset = partition.next;
             batch.push(Record { offset, time: *time, key: key.as_deref(), value: value.as_deref(), headers });
-            self.last = *time;
+            (partition.next, partition.last) = (offset + 1, *time);
         }
         let line = |index: u32| records.get(index as usize).map(|given| given.line);
-        let decoded = self.decoder.decode(&batch, 0..batch.len())?;
+        let decoded = partition.decoder.decode(&batch, 0..batch.len())?;
         let cleaned = self.transform.apply(&decoded.rows)?;
+        let appended = |row: u32| Some(records.get(*decoded.sources.get(row as usize)? as usize)?.time);
+        let cleaned = self.bounds.keep(cleaned, appended)?;
         let undecoded = decoded.rejected.into_iter().filter_map(|(index, reason)| Some((line(index)?, reason)));
         let place = |row: u32| decoded.sources.get(row as usize).copied();
         let refused = cleaned.rejected.into_iter().filter_map(|(row, reason)| Some((line(place(row)?)?, reason)));
@@ -172,26 +186,14 @@ impl Run {
             let origin = piece.sources.iter().filter_map(|&source| batch.get(place(source)? as usize));
             let (times, offsets): (Vec<i64>, Vec<i64>) =
                 origin.map(|record| (record.time.0, record.offset as i64)).unzip();
-            for accumulator in &mut self.accumulators {
-                accumulator.add(&piece.rows, &times)?;
-            }
+            let origin = Origin { partition: number, times: &times, offsets: &offsets };
+            partition.accumulators.iter_mut().try_for_each(|accumulator| accumulator.add(&piece.rows, origin))?;
             let lines: Vec<_> = piece.sources.iter().filter_map(|&source| line(place(source)?)).collect();
-            self.keep_rows(&piece, &times, &offsets, &lines)?;
+            keep_rows(&self.table, &mut self.rows, &piece, origin, &lines)?;
         }
-        let partials = self.accumulators.iter_mut().map(Accumulator::take).collect();
-        self.aggregates.merge(&self.table.plan.name, 0, partials)?;
+        let partials = partition.accumulators.iter_mut().map(Accumulator::take).collect();
+        self.aggregates.merge(&self.table.plan.name, number, partials)?;
         self.store_groups();
-        Ok(())
-    }
-
-    /// Writes rows as the lake does, with their origin to compare and without it to show.
-    fn keep_rows(&mut self, piece: &Piece, times: &[i64], offsets: &[i64], lines: &[u64]) -> Result<()> {
-        let with_origin = self.table.with_origin(&piece.rows, &piece.sources, 0, times, offsets)?;
-        let (plain, whole) = (lake::json_lines(&piece.rows)?, lake::json_lines(&with_origin)?);
-        for ((plain, whole), line) in plain.lines().zip(whole.lines()).zip(lines) {
-            let row = Line::parse(self.rows.len() as u64 + 1, whole)?;
-            self.rows.push(Line { text: plain.to_owned(), input: Some(*line), ..row });
-        }
         Ok(())
     }
 
@@ -201,6 +203,9 @@ impl Run {
             let Some(groups) = self.groups.iter_mut().find(|groups| groups.name == change.aggregate) else { continue };
             groups.late += change.late;
             let named = |group: Group| ((group.window, group.key.clone()), group);
+            for (id, _) in change.gone.into_iter().map(named) {
+                groups.open.remove(&id);
+            }
             for (id, group) in change.closed.into_iter().map(named) {
                 groups.open.remove(&id);
                 groups.closed.insert(id, group);
@@ -223,15 +228,43 @@ impl Run {
     }
 }
 
+impl Partition {
+    fn begin(table: &Table, chain: &Chain, partition: u32, begins: Timestamp) -> Result<Self> {
+        let accumulators = table.plan.aggregates.iter();
+        let accumulators = accumulators.map(|of| Accumulator::new(of, &table.fields, Timestamp::MIN));
+        let accumulators = accumulators.collect::<Result<_>>()?;
+        Ok(Self { decoder: chain.decoder(partition)?, accumulators, next: 0, last: begins })
+    }
+}
+
+/// Writes rows as the lake does, with their origin to compare and without it to show.
+fn keep_rows(table: &Table, kept: &mut Vec<Line>, piece: &Piece, origin: Origin<'_>, lines: &[u64]) -> Result<()> {
+    let Origin { partition, times, offsets } = origin;
+    let with_origin = table.with_origin(&piece.rows, &piece.sources, partition, times, offsets)?;
+    let (plain, whole) = (lake::json_lines(&piece.rows)?, lake::json_lines(&with_origin)?);
+    for ((plain, whole), line) in plain.lines().zip(whole.lines()).zip(lines) {
+        let row = Line::parse(kept.len() as u64 + 1, whole)?;
+        kept.push(Line { text: plain.to_owned(), input: Some(*line), ..row });
+    }
+    Ok(())
+}
+
 impl Groups {
     /// A line for each group, those of closed windows first; then the number of late rows, where there are any.
     fn lines(self) -> Result<Vec<Line>> {
         let mut written = Vec::new();
-        for (closed, groups) in [(true, self.closed), (false, self.open)] {
+        for groups in [self.closed, self.open] {
             let groups: Vec<Group> = groups.into_values().collect();
             let rows = lake::json_lines(&window::rows(&self.output, &groups)?)?;
-            let mark = |row: &str| format!("{{\"@closed\":{closed},{}", row.strip_prefix('{').unwrap_or(row));
-            written.extend(rows.lines().map(mark));
+            let marked = |(row, group): (&str, &Group)| {
+                let mark = match group.standing {
+                    Standing::Closed => "\"@closed\":true",
+                    Standing::OnTime => "\"@closed\":false,\"@state\":\"on time\"",
+                    Standing::Early => "\"@closed\":false",
+                };
+                format!("{{{mark},{}", row.strip_prefix('{').unwrap_or(row))
+            };
+            written.extend(rows.lines().zip(&groups).map(marked));
         }
         if self.late > 0 {
             written.push(json!({ "@late": Json::from(self.late) }).to_string());

@@ -29,6 +29,7 @@ fn table() -> plan::Table {
         time: Time::Append,
         lateness: Duration::ZERO,
         idle: Duration::from_secs(30),
+        future: Duration::from_hours(24),
     };
     let measures = vec![("rows".to_owned(), Measure::Count(None))];
     plan::Table {

@@ -13,6 +13,7 @@ use crate::config::plan;
 use crate::decode::Decoder;
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::options::Format;
+use crate::pipeline::bounds::Bounds;
 use crate::pipeline::generation::Chain;
 use crate::pipeline::landed;
 use crate::pipeline::table::{Table, origin_fields};
@@ -29,6 +30,7 @@ pub(super) struct Again {
     partition: u32,
     decoder: Decoder,
     transform: Transform,
+    bounds: Bounds,
 }
 
 /// What came of records.
@@ -55,6 +57,7 @@ impl Again {
             partition,
             decoder: chain.decoder(partition)?,
             transform: chain.start()?,
+            bounds: Bounds::of(plan),
         })
     }
 
@@ -69,6 +72,7 @@ impl Again {
         let cleaned = self.transform.apply(&decoded.rows)?;
         let record = |index: u32| batch.get(index as usize);
         let of_row = |row: u32| decoded.sources.get(row as usize).copied().and_then(record);
+        let cleaned = self.bounds.keep(cleaned, |row| of_row(row).map(|record| record.time))?;
         let mut came = Came::default();
         let refused = cleaned.rejected.into_iter().map(|(row, reason)| (of_row(row), reason));
         let undecoded = decoded.rejected.into_iter().map(|(index, reason)| (record(index), reason));

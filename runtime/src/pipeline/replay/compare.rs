@@ -173,7 +173,7 @@ impl Compared {
             if what != What::Changed || aggregate.columns().any(|column| names.iter().any(|name| name == column)) {
                 *touched = true;
                 let rows = before.iter().chain(&after);
-                windows.extend(rows.filter_map(|row| window(aggregate, row)));
+                windows.extend(rows.flat_map(|row| starts(aggregate, row)));
             }
         }
         if self.report.rows.len() < rows_max {
@@ -216,14 +216,14 @@ fn differing(was: Option<&Map<String, Json>>, now: Option<&Map<String, Json>>) -
     names.filter(|name| value(was, name) != value(now, name)).cloned().collect()
 }
 
-/// The window of an aggregate in which a row lies.
-fn window(aggregate: &Aggregate, row: &Map<String, Json>) -> Option<i64> {
+/// The starts of an aggregate's windows in which a row lies.
+fn starts(aggregate: &Aggregate, row: &Map<String, Json>) -> impl Iterator<Item = i64> + use<> {
     let column = match &aggregate.window.time {
         Time::Append => "_time",
         Time::Column(column) => column,
     };
-    let time = Timestamp::parse(row.get(column)?.as_str()?).ok()?;
-    Some(time.floor(aggregate.window.size()).0)
+    let time = row.get(column).and_then(Json::as_str).and_then(|text| Timestamp::parse(text).ok());
+    time.map(|time| aggregate.window.spans(time)).into_iter().flatten().map(|window| window.start.0)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::report::GroupDifference;
 use super::{Found, Replay};
 use crate::cache::query::Reader;
 use crate::cache::{AggregateLayout, GroupStray, Holding, Replaced};
-use crate::commit::{Group, Segment};
+use crate::commit::{Group, Segment, Standing};
 use crate::config::plan;
 use crate::error::{Kind, OrFail, Result};
 use crate::lake::{Finished, Profile, SegmentWriter};
@@ -22,8 +22,8 @@ use crate::pipeline::table::{Table, origin_fields};
 use crate::schema::{Field, arrow_schema};
 use crate::time::Timestamp;
 use crate::value::Value;
-use crate::window::spec::{Aggregate, Time};
-use crate::window::{self, Accumulator, State};
+use crate::window::spec::{Aggregate, Span, Time};
+use crate::window::{self, Accumulator, Origin, State};
 
 /// Windows of an aggregate as they come again.
 pub struct Anew {
@@ -41,6 +41,7 @@ pub struct Anew {
 /// What rows of one partition add to the windows of an aggregate.
 struct Gather<'a> {
     anew: &'a mut Anew,
+    partition: u32,
     /// From which offset on the aggregate has the partition.
     begun: u64,
     /// Where its watermark stood when each epoch began, by the epoch's first offset.
@@ -65,7 +66,8 @@ pub(super) fn note(plan: &plan::Table, rows: &RecordBatch, windows: &mut [BTreeS
         let Time::Column(column) = &aggregate.window.time else { continue };
         let column = rows.column_by_name(column).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
         let times = column.into_iter().flat_map(|column| column.iter().flatten());
-        windows.extend(times.map(|time| Timestamp(time).floor(aggregate.window.size()).0));
+        let spans = times.flat_map(|time| aggregate.window.spans(Timestamp(time)));
+        windows.extend(spans.map(|window| window.start.0));
     }
 }
 
@@ -75,6 +77,7 @@ impl Replay<'_> {
     pub fn windows(&self, reader: &Reader, found: &mut Found, revision: u64) -> Result<Vec<Anew>> {
         let mut all = self.begin(found)?;
         if all.is_empty() {
+            found.report.proven &= found.report.left_out.is_empty();
             return Ok(all);
         }
         let files = self.files()?;
@@ -104,6 +107,7 @@ impl Replay<'_> {
         }
         for anew in &mut all {
             anew.groups = anew.state.changed();
+            anew.stand(reader)?;
             self.compare(reader, anew, found)?;
         }
         found.report.same = !found.report.differs();
@@ -111,12 +115,18 @@ impl Replay<'_> {
         Ok(all)
     }
 
-    fn begin(&self, found: &Found) -> Result<Vec<Anew>> {
+    fn begin(&self, found: &mut Found) -> Result<Vec<Anew>> {
         let layout = layout(self.pipeline, [&found.table])?;
         let mut all = Vec::new();
         for (aggregate, windows) in found.table.plan.aggregates.iter().zip(&found.windows) {
             let layout = layout.aggregates.iter().find(|layout| layout.name == aggregate.name);
             let (Some(layout), false) = (layout, windows.is_empty()) else { continue };
+            if aggregate.window.is_session() {
+                // Where a session begins and ends depends on rows that did not come again.
+                let what = format!("aggregate {:?}: sessions are not made anew by a replay", aggregate.name);
+                found.report.left_out.push(what);
+                continue;
+            }
             let state = State::new(aggregate, &found.table.fields, 0)?;
             let (layout, windows, aggregate) = (layout.clone(), windows.clone(), aggregate.clone());
             let (differ, groups) = (BTreeSet::new(), Vec::new());
@@ -152,6 +162,19 @@ impl Replay<'_> {
 }
 
 impl Anew {
+    /// Has the groups stand as far as time has come.
+    fn stand(&mut self, reader: &Reader) -> Result<()> {
+        let upto = reader.marks(&self.layout.name)?.map_or(Timestamp::MIN, |marks| marks.closed_upto);
+        for group in &mut self.groups {
+            group.standing = match group.end {
+                end if self.aggregate.window.closes(end) <= upto => Standing::Closed,
+                end if end <= upto => Standing::OnTime,
+                _ => Standing::Early,
+            };
+        }
+        Ok(())
+    }
+
     /// The groups of a window.
     pub fn groups_of(&self, window: Timestamp) -> &[Group] {
         let first = self.groups.partition_point(|group| group.window < window);
@@ -162,7 +185,8 @@ impl Anew {
     /// Writes a window as a segment for the lake, where it has closed for good; none where it is open.
     pub fn segment(&self, reader: &Reader, window: Timestamp, to: &Table, revision: u64) -> Result<Option<Segment>> {
         let upto = reader.marks(&self.layout.name)?.map_or(Timestamp::MIN, |marks| marks.closed_upto);
-        if self.aggregate.window.closes(window) > upto {
+        let is_open = |span: Span| self.aggregate.window.closes(span.end) > upto;
+        if self.aggregate.window.starting(window).is_none_or(is_open) {
             return Ok(None);
         }
         let table = self.layout.name.clone();
@@ -198,7 +222,7 @@ fn gathers<'a>(
         let begun = begun.iter().find(|(of, _)| *of == partition).map_or(0, |(_, from)| *from);
         let accumulator = || Accumulator::new(&anew.aggregate, columns, Timestamp::MIN).map(|it| (it, usize::MAX));
         let (ordered, amending) = ([accumulator()?, accumulator()?], Accumulator::amending(&anew.aggregate, columns)?);
-        gathers.push(Gather { anew, begun, starts: Vec::new(), ordered, amending });
+        gathers.push(Gather { anew, partition, begun, starts: Vec::new(), ordered, amending });
     }
     if gathers.iter().all(|gather| gather.anew.aggregate.window.time == Time::Append) {
         return Ok(gathers);
@@ -223,7 +247,7 @@ fn span(gathers: &[Gather<'_>]) -> Option<(i64, i64)> {
         if aggregate.window.time != Time::Append {
             return None;
         }
-        let (first, last) = (*windows.first()?, Timestamp(*windows.last()?).plus(aggregate.window.size()).0);
+        let (first, last) = (*windows.first()?, aggregate.window.starting(Timestamp(*windows.last()?))?.end.0);
         span = Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
     }
     span
@@ -264,15 +288,19 @@ impl Gather<'_> {
             let end = self.starts.get(epoch).map_or(u64::MAX, |(from, _)| *from);
             let rest = offsets.get(at..).unwrap_or_default();
             let count = rest.partition_point(|offset| offset.cast_unsigned() < end).max(1);
-            let part = (rows.slice(at, count), times.get(at..at + count).unwrap_or_default());
-            self.part(&part.0, part.1, epoch, by)?;
+            let origin = Origin {
+                partition: self.partition,
+                times: times.get(at..at + count).unwrap_or_default(),
+                offsets: offsets.get(at..at + count).unwrap_or_default(),
+            };
+            self.part(&rows.slice(at, count), origin, epoch, by)?;
             at += count;
         }
         Ok(())
     }
 
     /// Adds rows of one epoch.
-    fn part(&mut self, rows: &RecordBatch, times: &[i64], epoch: usize, by: By) -> Result<()> {
+    fn part(&mut self, rows: &RecordBatch, origin: Origin<'_>, epoch: usize, by: By) -> Result<()> {
         let [of_epochs, of_replays] = &mut self.ordered;
         // By append time no row is late; and of what a redrive has added, none is by those that came after its record.
         let accumulator = match by {
@@ -288,7 +316,7 @@ impl Gather<'_> {
                 accumulator
             }
         };
-        accumulator.add(rows, times)?;
+        accumulator.add(rows, origin)?;
         let mut partial = accumulator.take();
         partial.retain(|window| self.anew.windows.contains(&window.0));
         self.anew.state.amend(partial).map(drop)

@@ -4,25 +4,11 @@ use arrow_array::types::Float64Type;
 use arrow_array::{BinaryArray, ListArray};
 
 use super::*;
-use crate::commit::Group;
 use crate::error::Kind;
 use crate::expression::Grouping;
 use crate::time::Timestamp;
 use crate::value::Value;
-use crate::window::{Accumulator, PartitionProgress, Progress, State, output_fields, rows};
-
-fn event(at: i64) -> Row {
-    Row { append: at, at: Some(at), ..Row::default() }
-}
-
-fn feed(state: &mut State, aggregate: &Aggregate, partition: u32, rows: &[Row]) -> u64 {
-    let watermark = state.progress().partitions[partition as usize].watermark;
-    let mut accumulator = Accumulator::new(aggregate, &fields(), watermark).unwrap();
-    let (batch, times) = batch(rows);
-    accumulator.add(&batch, &times).unwrap();
-    let partial = accumulator.take();
-    state.merge(partition, partial).unwrap()
-}
+use crate::window::{PartitionProgress, Progress, State, output_fields, rows};
 
 /// The windows (start in seconds, rows) that have closed after `rows` of one partition, and the late ones among them.
 fn check(aggregate: &Aggregate, rows: &[Row], closed: &[(i64, i64)], late: u64) {
@@ -30,14 +16,6 @@ fn check(aggregate: &Aggregate, rows: &[Row], closed: &[(i64, i64)], late: u64) 
     let got = feed(&mut state, aggregate, 0, rows);
     assert_eq!(got, late, "late among {rows:?}");
     assert_eq!(counts(&state.close()), closed, "closed after {rows:?}");
-}
-
-fn counts(groups: &[Group]) -> Vec<(i64, i64)> {
-    let count = |group: &Group| match group.measures[0] {
-        Value::Int64(count) => (group.window.0.div_euclid(SECOND), count),
-        _ => panic!("{group:?}"),
-    };
-    groups.iter().map(count).collect()
 }
 
 #[test]
@@ -315,7 +293,9 @@ fn columns_of_every_type_can_be_counted() {
     let columns = ["raw", "nested", "list"].into_iter().zip(columns);
     let all = aggregate(&["nested"], None, 10, 0, &["count(list)", "min(raw)", "count_distinct(nested)"]);
     let mut accumulator = Accumulator::new(&all, &fields, Timestamp::MIN).unwrap();
-    accumulator.add(&RecordBatch::try_from_iter(columns).unwrap(), &[0, 0, 0]).unwrap();
+    accumulator
+        .add(&RecordBatch::try_from_iter(columns).unwrap(), Origin { partition: 0, times: &[0; 3], offsets: &[0; 3] })
+        .unwrap();
     let mut state = State::new(&all, &fields, 1).unwrap();
     state.merge(0, accumulator.take()).unwrap();
     let shown: Vec<_> = state.changed().into_iter().map(|group| (group.key, group.measures)).collect();
@@ -330,9 +310,10 @@ fn rows_that_are_not_as_the_fields_said_add_nothing() {
     let sums = aggregate(&["name"], None, 1, 0, &["sum(code)"]);
     let mut accumulator = Accumulator::new(&sums, &fields(), Timestamp::MIN).unwrap();
     let (rows, times) = batch(&[event(1)]);
-    let error = accumulator.add(&rows, &[]).unwrap_err();
-    assert_eq!(error.message(), "aggregate \"a\": 1 rows have 0 append times");
-    let error = accumulator.add(&rows.project(&[0, 1, 3]).unwrap(), &times).unwrap_err();
+    let origin = Origin { partition: 0, times: &times, offsets: &[7] };
+    let error = accumulator.add(&rows, Origin { times: &[], ..origin }).unwrap_err();
+    assert_eq!(error.message(), "aggregate \"a\": 1 rows have 0 append times and 1 offsets");
+    let error = accumulator.add(&rows.project(&[0, 1, 3]).unwrap(), origin).unwrap_err();
     assert_eq!(error.message(), "aggregate \"a\": column 2 of the rows to aggregate is not of type int64");
     let partial = accumulator.take();
     assert_eq!((partial.rows, partial.watermark), (0, Timestamp::MIN));
@@ -373,8 +354,8 @@ fn rows_that_come_again_join_what_is_open_and_let_no_time_pass() {
     let before = state.progress().clone();
     let mut amending = Accumulator::amending(&ten, &fields()).unwrap();
     // In no order: 0 s has closed, 10 s has not, though partition 0 is beyond it; 40 s is new, and nobody has come so far.
-    let (rows, times) = batch(&[event(41 * SECOND), event(11 * SECOND), event(5 * SECOND), event(13 * SECOND)]);
-    amending.add(&rows, &times).unwrap();
+    let again = [event(41 * SECOND), event(11 * SECOND), event(5 * SECOND), event(13 * SECOND)];
+    add(&mut amending, 0, 0, &again);
     assert_eq!(state.amend(amending.take()).unwrap(), 1);
     assert_eq!(state.progress(), &before);
     assert_eq!(counts(&state.close()), []);
