@@ -9,8 +9,10 @@
 
 pub mod layout;
 pub mod query;
+pub mod question;
 
 mod adopt;
+mod answer;
 mod audit;
 mod cell;
 mod commit;
@@ -36,6 +38,7 @@ mod written;
 pub use audit::{Holding, Lines, Position, Unbalanced};
 pub use commit::Commit;
 pub use derive::{DerivedAggregate, DerivedTable, Differs, Given, GroupStray, Stray};
+pub use file::LOG_BYTES;
 pub use group::{Mark, Marks};
 pub use history::Work;
 pub use latest::Latest;

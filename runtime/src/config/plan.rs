@@ -1,6 +1,7 @@
 //! A pipeline as it is meant: every name resolved, every size checked, every path absolute.
 
 mod doors;
+mod form;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::log;
 use crate::source::options::FilesOptions;
 use crate::window::spec::Aggregate;
 
+pub use self::form::Form;
 pub use self::doors::{Gateway, Kinesis, Period, Quota, Quoting, Stage, StatusMapping, Throttle, UsagePlan};
 
 /// What a pipeline file means.

@@ -16,6 +16,7 @@ mod guard;
 mod gzip;
 mod kinesis;
 mod placement;
+mod queries;
 mod records;
 mod replay;
 pub(crate) mod rest;
@@ -189,6 +190,9 @@ pub fn admin(runtime: Arc<Runtime>, guard: Arc<Guard>, at: Addresses) -> Router 
         .route("/ready", get(admin::ready))
         .route("/metrics", get(admin::metrics))
         .route("/status", get(move |state| admin::status(state, at)))
+        .route("/queries", get(queries::list))
+        .route("/queries/{query}", get(queries::ask))
+        .route("/queries/{query}/changes", get(queries::follow))
         .route("/tables/{table}/generations", get(generations::generations))
         .route("/tables/{table}/reload", post(generations::reload))
         .route("/tables/{table}/shadow", get(shadow::look).post(shadow::begin))

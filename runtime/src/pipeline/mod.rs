@@ -1,6 +1,7 @@
 //! A pipeline at work: workers that read, decode, transform and window, and the commit that makes it count.
 
 pub mod aggregates;
+pub mod answer;
 pub mod audit;
 pub mod cases;
 pub mod change;

@@ -1,7 +1,9 @@
 //! The runtime: a pipeline started, watched, and stopped without losing what was taken.
 
+mod answers;
 mod back;
 mod claim;
+mod feeds;
 mod first;
 mod landings;
 mod offers;
@@ -45,10 +47,14 @@ use crate::pipeline::worker::{Command, Shown};
 use crate::sync;
 use crate::time::{Clock, Timestamp};
 
+use self::answers::Answers;
+use self::feeds::Feeds;
 use self::landings::Landing;
 use self::shadow::Shadowed;
 use self::topics::Topics;
 
+pub use self::answers::ROWS_MAX;
+pub use self::feeds::{Follower, News, What};
 pub use self::offers::{By, Offer, Offered};
 pub use self::rebuild::{Rebuilt, rebuild};
 pub use self::redrive::Letters;
@@ -72,6 +78,8 @@ pub struct Runtime {
     groups: Groups,
     tables: Vec<Running>,
     landings: Vec<Landing>,
+    answers: Arc<Answers>,
+    feeds: Feeds,
     shelf: Arc<Shelf>,
     components: PathBuf,
     lake: Option<SocketAddr>,

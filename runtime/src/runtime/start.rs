@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use hashbrown::HashSet;
 
+use super::answers::Answers;
 use super::claim::Claim;
+use super::feeds::Feeds;
 use super::first::First;
 use super::spawn::Vital;
 use super::topics::Topics;
@@ -123,6 +125,8 @@ impl Runtime {
             host,
             tables: running,
             landings,
+            answers: Arc::new(Answers::new(&places.cache)),
+            feeds: Feeds::default(),
             shelf,
             components: places.components,
             lake,

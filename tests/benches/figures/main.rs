@@ -1,5 +1,6 @@
 //! Figures of each stage, and of the whole path: `make bench`.
 
+mod ask;
 mod door;
 mod languages;
 mod path;
@@ -17,8 +18,13 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
     let (stages, languages) = (stages::BENCHES.iter(), languages::BENCHES.iter());
-    let whole =
-        path::BENCHES.iter().chain(&door::BENCHES).chain(&rest::BENCHES).chain(&pause::BENCHES).chain(&steady::BENCHES);
+    let whole = path::BENCHES
+        .iter()
+        .chain(&door::BENCHES)
+        .chain(&rest::BENCHES)
+        .chain(&pause::BENCHES)
+        .chain(&steady::BENCHES)
+        .chain(&ask::BENCHES);
     for (name, bench) in stages.chain(languages).chain(whole) {
         if runs(name) {
             bench();

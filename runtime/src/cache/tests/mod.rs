@@ -6,6 +6,7 @@ mod files;
 mod latest;
 mod layouts;
 mod queries;
+mod questions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
