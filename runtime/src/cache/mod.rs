@@ -27,9 +27,11 @@ mod latest;
 mod ledger;
 pub mod letters;
 mod percentile;
+mod prune;
 mod rebuild;
 mod revise;
 mod row;
+mod runs;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -46,5 +48,6 @@ pub use layout::{AggregateLayout, Layout, TableLayout, check};
 pub use rebuild::{Part, Rebuild};
 pub use revise::Revise;
 pub use row::Generation;
+pub use runs::StoredRuns;
 pub use store::Store;
 pub use written::{Fate, Holdings, Replaced};

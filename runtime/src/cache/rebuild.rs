@@ -14,6 +14,7 @@ use super::file::{self, Found};
 use super::group;
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, list, quote};
+use super::prune;
 use super::row::{self, OBJECT, OBJECT_COLUMNS, select, whole};
 use super::store::owner;
 use super::written::{self, Replaced};
@@ -149,8 +150,10 @@ impl Rebuild {
         Ok(())
     }
 
-    /// Makes the named queries, and then all of it lasting.
+    /// Makes the named queries, and then all of it lasting. What was pruned before stays away.
     pub fn finish(self) -> Result<()> {
+        self.tables.keys().try_for_each(|name| prune::again(&self.connection, name, false))?;
+        self.aggregates.keys().try_for_each(|name| prune::again(&self.connection, name, true))?;
         adopt::views(&self.connection, &self.layout).map_err(|faults| Error::all(&faults))?;
         self.connection.execute_batch("COMMIT").during("commit what was rebuilt")
     }

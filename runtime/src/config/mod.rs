@@ -15,6 +15,7 @@ mod paths;
 mod picture;
 pub mod plan;
 mod read;
+mod schedule;
 mod section;
 mod table;
 mod topic;

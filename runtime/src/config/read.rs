@@ -13,7 +13,7 @@ use super::Declared;
 use super::fault::{Fault, Faults, Place, fault_at, join, wrong};
 use super::plan::{EpochBounds, Ingest, Pipeline, Query, Table, Topic};
 use super::section::Section;
-use super::{gateway, kinesis, landing, listen, names, paths, table, topic, trust};
+use super::{gateway, kinesis, landing, listen, names, paths, schedule, table, topic, trust};
 
 /// Bounds on a request's body.
 const BODY_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
@@ -95,6 +95,9 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let tables = tables(&root.section("tables"), folder, &topics);
     let landings = landing::read_all(&root.section("landings"), &topics, &tables);
     let queries = queries(&root.section("queries"), folder);
+    let hosts = schedule::hosts(&root.section("calls"));
+    let known = schedule::Known { folder, queries: &queries, tables: &tables, landings: &landings, hosts: &hosts };
+    let schedules = schedule::read_all(&root.section("schedules"), &known);
     let trust = trust::read(&root.section("trust"), folder);
     root.finish();
     share_names(root, &tables, &queries);
@@ -112,6 +115,7 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
         tables,
         landings,
         queries,
+        schedules,
         trust,
     }
 }

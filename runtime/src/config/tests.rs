@@ -5,6 +5,7 @@ mod doors;
 mod faults;
 mod landing;
 mod parameters;
+mod schedules;
 mod trust;
 
 use std::fs;

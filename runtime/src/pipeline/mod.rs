@@ -16,6 +16,7 @@ pub mod lander;
 pub mod landing;
 pub mod layout;
 pub mod places;
+pub mod prune;
 pub mod redrive;
 pub mod replay;
 mod segments;

@@ -25,7 +25,7 @@ const LOG_BYTES_MAX: u64 = 4 * LOG_BYTES;
 
 /// Who asks a pipeline's cache, and within which bounds.
 pub(super) struct Answers {
-    cache: PathBuf,
+    pub(super) cache: PathBuf,
     idle: Mutex<Vec<Reader>>,
     turns: Arc<Semaphore>,
     log_bytes_max: u64,

@@ -1,5 +1,6 @@
 //! A time zone: what its calendars and clocks show, and stretches of their time.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -10,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 
 /// A time zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone(TimeZone);
+pub struct Zone(pub(super) TimeZone);
 
 /// What a calendar and a clock of a zone show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,13 @@ pub struct Local {
     pub second: i8,
     /// The fraction of the second, in nanoseconds.
     pub nanosecond: i32,
+}
+
+/// Its name in the tz database.
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
 }
 
 impl Zone {
@@ -96,7 +104,7 @@ impl Zone {
         Timestamp(start.saturating_add((passed + 1).saturating_mul(size)).min(end))
     }
 
-    fn civil(&self, at: Timestamp) -> Option<DateTime> {
+    pub(super) fn civil(&self, at: Timestamp) -> Option<DateTime> {
         Some(self.0.to_datetime(jiff::Timestamp::from_microsecond(at.0).ok()?))
     }
 }

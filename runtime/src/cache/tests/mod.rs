@@ -5,6 +5,7 @@ mod commit;
 mod files;
 mod latest;
 mod layouts;
+mod prune;
 mod queries;
 mod questions;
 

@@ -40,6 +40,7 @@ fn table() -> plan::Table {
         cases: PathBuf::new(),
         window: Duration::from_secs(10),
         aggregates: vec![Aggregate { name: "sales".to_owned(), by: vec!["country".to_owned()], window, measures }],
+        retention: plan::Retention::default(),
     }
 }
 
