@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -274,4 +274,104 @@ pub struct Group {
     pub revised: bool,
     /// What the measures are computed from, encoded with a version in front, so that more rows can be merged later.
     pub state: Vec<u8>,
+}
+
+/// A run of a schedule: one of its times, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Counted from 1 over all schedules.
+    pub id: u64,
+    /// The schedule.
+    pub schedule: String,
+    /// The time that it is for; no two runs of a schedule are for the same.
+    pub time: Timestamp,
+    /// Whether somebody asked for it.
+    pub asked: bool,
+    /// How far it is.
+    pub state: RunState,
+    /// How often it was begun.
+    pub attempt: u32,
+    /// When it may begin.
+    pub due: Timestamp,
+    /// When it was begun last.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// What it puts into the lake, once that is fixed.
+    pub object: Option<Exported>,
+    /// What is to be said of it, a line an attempt.
+    pub log: String,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// It waits for its turn, or to be tried again.
+    Waits,
+    /// It is under way.
+    Runs,
+    /// It has done its work.
+    Done,
+    /// It has failed, and is not tried again.
+    Failed,
+    /// It was passed over, because another was under way.
+    Skipped,
+}
+
+/// An answer in a file that has to get into the lake: the same bytes, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exported {
+    /// Its key in the bucket.
+    pub key: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The sha256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+impl RunState {
+    const ALL: [Self; 5] = [Self::Waits, Self::Runs, Self::Done, Self::Failed, Self::Skipped];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waits => "waits",
+            Self::Runs => "runs",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// The state of this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// Whether there is more to do.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Waits | Self::Runs)
+    }
+}
+
+impl Run {
+    /// As people and programs are shown it.
+    pub fn json(&self) -> serde_json::Value {
+        let at = |time: &Option<Timestamp>| time.map(|time| time.to_string());
+        serde_json::json!({
+            "id": self.id,
+            "schedule": self.schedule,
+            "time": self.time.to_string(),
+            "asked": self.asked,
+            "state": self.state.word(),
+            "attempt": self.attempt,
+            "due": self.due.to_string(),
+            "started": at(&self.started),
+            "ended": at(&self.ended),
+            "object": self.object,
+            "log": self.log,
+        })
+    }
 }

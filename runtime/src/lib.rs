@@ -36,6 +36,7 @@ pub mod pipeline;
 
 pub mod reload;
 pub mod runtime;
+pub mod schedule;
 
 pub mod cli;
 #[cfg(any(test, feature = "fuzz"))]

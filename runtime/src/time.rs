@@ -1,11 +1,13 @@
 //! Points in time as microseconds since 1970 in UTC, read from text, written as text, asked of a clock.
 
+mod cron;
 mod zone;
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+pub use self::cron::Cron;
 pub use self::zone::{Local, Unit, Zone};
 use crate::error::{Error, Kind, Result};
 

@@ -78,12 +78,14 @@ fn ask(to: SocketAddr, method: &str, path: &str, key: Option<&str>, body: &str) 
 
 #[test]
 fn every_route_with_every_key() {
-    let scopes: [(&str, &[&str]); 7] = [
+    let scopes: [(&str, &[&str]); 9] = [
         ("produce:thing", &["--scope", "produce:thing"]),
         ("produce:thi", &["--scope", "produce:thi"]),
         ("produce:other", &["--scope", "produce:other"]),
         ("consume", &["--scope", "consume"]),
         ("admin", &["--scope", "admin"]),
+        ("query", &["--scope", "query"]),
+        ("query:ma", &["--scope", "query:ma"]),
         ("all", &["--scope", "admin", "--scope", "produce:", "--scope", "consume"]),
         ("expired", &["--scope", "admin", "--scope", "produce:", "--scope", "consume", "--expires", "1ms"]),
     ];
@@ -91,11 +93,14 @@ fn every_route_with_every_key() {
     let (topics, admin) = (locked.daemon.topics, locked.daemon.admin);
     let mut keys: Vec<(&str, String)> = scopes.iter().map(|(name, _)| *name).zip(made).collect();
     let expired = keys.pop().expect("the last").1;
-    let last = keys[5].1.as_str();
+    let last = keys[7].1.as_str();
     let producers: &[&str] = &["produce:thing", "produce:thi", "all"];
     let describers: &[&str] = &["produce:thing", "produce:thi", "consume", "all"];
     let operators: &[&str] = &["admin", "all"];
-    let any: &[&str] = &["produce:thing", "produce:thi", "produce:other", "consume", "admin", "all"];
+    let any: &[&str] =
+        &["produce:thing", "produce:thi", "produce:other", "consume", "admin", "query", "query:ma", "all"];
+    let askers: &[&str] = &["admin", "query", "query:ma", "all"];
+    let all_askers: &[&str] = &["admin", "query", "all"];
     let routes = [
         (topics, "GET", "/", "", any),
         (topics, "GET", "/topics", "", &["consume", "all"]),
@@ -123,6 +128,12 @@ fn every_route_with_every_key() {
         (admin, "GET", "/ready", "", operators),
         (admin, "GET", "/metrics", "", operators),
         (admin, "GET", "/status", "", operators),
+        (admin, "GET", "/queries", "", askers),
+        (admin, "GET", "/queries/marks", "", askers),
+        (admin, "GET", "/queries/others", "", all_askers),
+        (admin, "GET", "/queries/others/changes", "", all_askers),
+        (admin, "POST", "/queries/marks", "", operators),
+        (admin, "GET", "/queriesx", "", operators),
         (admin, "GET", "/tables/thing/generations", "", operators),
         (admin, "GET", "/tables/thing/tap", "", operators),
         (admin, "GET", "/tables/thing/shadow", "", operators),

@@ -185,7 +185,7 @@ measures = { posts = "count()", last = "last(ind)" }
         "{\"@now\":\"2022-01-01T10:02:00Z\"}\n".to_owned(),
         post(1, 6, "2022-01-01T09:20:00"),
     ];
-    place.write("cases/geo/visits/input.jsonl", &input.concat());
+    place.write("cases/geo/visits/input.jsonl", input.concat());
     told(&pipeline, &["--case", "visits", "--update"], true);
     let written = |file: &str| fs::read_to_string(place.path().join("cases/geo/visits").join(file)).expect("a file");
     let groups = [

@@ -29,6 +29,8 @@ pub enum Scope {
     Produce(String),
     /// Reading the topics whose names begin so, and seeing that they are there; all where it is empty.
     Consume(String),
+    /// Asking the named queries whose names begin so, on the admin listener; all where it is empty.
+    Query(String),
     /// All that the admin listener offers, and nothing else.
     Admin,
 }
@@ -122,6 +124,19 @@ impl Grant {
         self.has(|scope| matches!(scope, Scope::Consume(_)))
     }
 
+    /// Whether it covers asking a named query.
+    pub fn asks(&self, query: &str) -> bool {
+        self.has(|scope| match scope {
+            Scope::Query(prefix) => query.starts_with(prefix.as_str()),
+            scope => *scope == Scope::Admin,
+        })
+    }
+
+    /// Whether it covers asking any of them.
+    pub fn asks_some(&self) -> bool {
+        self.has(|scope| matches!(scope, Scope::Query(_) | Scope::Admin))
+    }
+
     /// Whether it covers the admin listener.
     pub fn administers(&self) -> bool {
         self.has(|scope| *scope == Scope::Admin)
@@ -153,11 +168,15 @@ impl FromStr for Scope {
             Some(("consume", prefix)) if !prefix.is_empty() && prefix.bytes().all(plain) => {
                 Ok(Self::Consume(prefix.to_owned()))
             }
+            Some(("query", prefix)) if !prefix.is_empty() && prefix.bytes().all(plain) => {
+                Ok(Self::Query(prefix.to_owned()))
+            }
             None if text == "consume" => Ok(Self::Consume(String::new())),
+            None if text == "query" => Ok(Self::Query(String::new())),
             None if text == "admin" => Ok(Self::Admin),
             _ => Err(Error::new(Kind::Input, format!("scope {text:?} is not known")).hint(
                 "write produce:PREFIX, where a topic's name begins so, or produce: for all topics; consume:PREFIX, or \
-                 consume; admin",
+                 consume; query:PREFIX, where a query's name begins so, or query; admin",
             )),
         }
     }
@@ -169,6 +188,8 @@ impl fmt::Display for Scope {
             Self::Produce(prefix) => write!(f, "produce:{prefix}"),
             Self::Consume(prefix) if prefix.is_empty() => f.write_str("consume"),
             Self::Consume(prefix) => write!(f, "consume:{prefix}"),
+            Self::Query(prefix) if prefix.is_empty() => f.write_str("query"),
+            Self::Query(prefix) => write!(f, "query:{prefix}"),
             Self::Admin => f.write_str("admin"),
         }
     }
@@ -205,11 +226,24 @@ mod tests {
 
     #[test]
     fn a_scope_is_read_as_it_is_written() {
-        for text in ["produce:", "produce:pin", "produce:a.b_c-D1", "consume", "consume:pin", "admin"] {
+        for text in
+            ["produce:", "produce:pin", "produce:a.b_c-D1", "consume", "consume:pin", "query", "query:pins_", "admin"]
+        {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
-        for text in ["", "produce", "produce:a/b", "produce:..%2f", "Admin", "consume:", "consume:a/b", "all", "admin "]
-        {
+        for text in [
+            "",
+            "produce",
+            "produce:a/b",
+            "produce:..%2f",
+            "Admin",
+            "consume:",
+            "consume:a/b",
+            "query:",
+            "query:a b",
+            "all",
+            "admin ",
+        ] {
             assert!(text.parse::<Scope>().is_err(), "{text:?}");
         }
     }
@@ -231,6 +265,20 @@ mod tests {
         check(&["admin"], [false, false, false, true]);
         check(&["admin", "consume", "produce:ge"], [false, true, true, true]);
         check(&[], [false; 4]);
+    }
+
+    #[test]
+    fn a_key_asks_the_queries_of_its_scopes() {
+        let check = |scopes: &[&str], expected: [bool; 4]| {
+            let secret = Secret::generate().unwrap();
+            let grant = Keys::new(vec![key(&secret, scopes, None)]).grant(&secret, Timestamp(0)).unwrap();
+            let got = [grant.asks("pins_by_year"), grant.asks("users"), grant.asks_some(), grant.administers()];
+            assert_eq!(got, expected, "{scopes:?}");
+        };
+        check(&["query"], [true, true, true, false]);
+        check(&["query:pins_"], [true, false, true, false]);
+        check(&["admin"], [true; 4]);
+        check(&["produce:", "consume"], [false; 4]);
     }
 
     #[test]

@@ -12,8 +12,9 @@ use super::ledger;
 use super::letters;
 use super::rolled::Rolled;
 use super::row::{self, Generation};
+use super::runs;
 use super::store::Store;
-use crate::commit::{Became, DeadLetter, Epoch, Group, LateRow, Object, Revision, Segment};
+use crate::commit::{Became, DeadLetter, Epoch, Group, LateRow, Object, Revision, Run, Segment};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
@@ -138,6 +139,20 @@ impl<'a> Commit<'a> {
     /// Records the component that is now in service of a table, or that it is pinned or let go.
     pub fn generation(&mut self, generation: &Generation) -> Result<()> {
         row::write_generation(&self.store.connection, generation)
+    }
+
+    /// Records a run of a schedule as it stands now.
+    pub fn run(&mut self, run: &Run) -> Result<()> {
+        runs::write(&self.store.connection, run)
+    }
+
+    /// Notes up to when the times of a schedule have become runs, or were passed over.
+    pub fn schedule(&mut self, schedule: &str, upto: Timestamp) -> Result<()> {
+        runs::write_upto(&self.store.connection, schedule, upto)
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.store.connection
     }
 
     /// Makes it all lasting: once this returns, a power cut takes nothing of it.

@@ -12,6 +12,7 @@ use super::commit::put;
 use super::fault::{During, internal};
 use super::latest::Latest;
 use super::layout::{AggregateLayout, TableLayout, list, quote};
+use super::prune;
 use super::query::{Reader, value};
 use super::row::{int, run, select, whole};
 use crate::error::Result;
@@ -157,20 +158,25 @@ impl DerivedTable<'_> {
         let known = "NOT EXISTS (SELECT 1 FROM temp.tidemill_absent a WHERE a.of = ?1 AND a.partition = c._partition \
              AND c._offset >= a.first AND c._offset < a.next)";
         let place = |of: &str| format!("{of}._partition, {of}._offset");
+        // What is older may have been pruned.
+        let pruned = self.reader.pruned(&self.layout.name)?.unwrap_or(Timestamp::MIN).0;
         let altered = format!(
-            "SELECT {}, {} FROM main.{name} c JOIN temp.{name} d ON {joined} WHERE ({}) IS NOT ({}) AND {known}",
+            "SELECT {}, {} FROM main.{name} c JOIN temp.{name} d ON {joined} WHERE ({}) IS NOT ({}) AND {known} \
+             AND d._time >= {pruned}",
             key("c"),
             place("c"),
             same("c"),
             same("d"),
         );
         let unknown = format!(
-            "SELECT {}, {} FROM main.{name} c WHERE NOT EXISTS (SELECT 1 FROM temp.{name} d WHERE {joined}) AND {known}",
+            "SELECT {}, {} FROM main.{name} c WHERE NOT EXISTS (SELECT 1 FROM temp.{name} d WHERE {joined}) AND {known} \
+             AND c._time >= {pruned}",
             key("c"),
             place("c"),
         );
         let missing = format!(
-            "SELECT {}, {} FROM temp.{name} d WHERE NOT EXISTS (SELECT 1 FROM main.{name} c WHERE {joined}) AND ?1 = ?1",
+            "SELECT {}, {} FROM temp.{name} d WHERE NOT EXISTS (SELECT 1 FROM main.{name} c WHERE {joined}) AND ?1 = ?1 \
+             AND d._time >= {pruned}",
             key("d"),
             place("d"),
         );
@@ -218,6 +224,11 @@ impl DerivedAggregate<'_> {
             run(connection, "note the windows", "INSERT INTO temp.tidemill_windows VALUES (?)", [text])?;
         }
         let AggregateLayout { name, fields, by, .. } = &self.layout;
+        // Windows that were pruned do not come back.
+        let kept_still = match self.reader.pruned(name)?.map(prune::shown) {
+            Some(before) => format!("d.window_end > '{before}'"),
+            None => "1".to_owned(),
+        };
         let name = quote(name);
         let columns = |of: &str, fields: &[Field]| -> String {
             fields.iter().map(|field| format!("{of}.{}, ", quote(&field.name))).collect()
@@ -228,7 +239,8 @@ impl DerivedAggregate<'_> {
         let kept = "c.window_start IN (SELECT start FROM temp.tidemill_windows)";
         let sql = format!(
             "SELECT {}{}{}c.window_start IS NOT NULL, 1 FROM temp.{name} d LEFT JOIN main.{name} c \
-             ON c.window_start = d.window_start AND {joined} WHERE c.window_start IS NULL OR ({}1) IS NOT ({}1) UNION ALL \
+             ON c.window_start = d.window_start AND {joined} WHERE (c.window_start IS NULL OR ({}1) IS NOT ({}1)) \
+             AND {kept_still} UNION ALL \
              SELECT {}{}{}1, 0 FROM main.{name} c LEFT JOIN temp.{name} d ON c.window_start = d.window_start AND {joined} \
              WHERE d.window_start IS NULL AND {kept} ORDER BY 1",
             columns("d", &key),
@@ -286,26 +298,34 @@ impl DerivedAggregate<'_> {
             all
         };
         let joined = format!("({}, c._closed) IS ({}, d._closed)", keyed("c"), keyed("d"));
+        let pruned = self.reader.pruned(&self.layout.name)?.map(prune::shown);
+        let kept_still = |of: &str| match &pruned {
+            Some(before) => format!("({of}._closed = 0 OR {of}.window_end > '{before}')"),
+            None => "1".to_owned(),
+        };
         let known = "NOT EXISTS (SELECT 1 FROM temp.tidemill_absent_windows a WHERE a.of = ?1 \
              AND c._closed = 1 AND a.window_start = c.window_start)";
         let altered = format!(
             "SELECT {} FROM main.{name} c JOIN temp.{name} d ON c.window_start = d.window_start AND {joined} \
-             WHERE ({}) IS NOT ({}) AND {known}",
+             WHERE ({}) IS NOT ({}) AND {known} AND {}",
             keyed("c"),
             all("c"),
             all("d"),
+            kept_still("c"),
         );
         let unknown = format!(
             "SELECT {} FROM main.{name} c LEFT JOIN temp.{name} d ON c.window_start = d.window_start AND {joined} \
-             WHERE d.window_start IS NULL AND {known}",
+             WHERE d.window_start IS NULL AND {known} AND {}",
             keyed("c"),
+            kept_still("c"),
         );
         let kept = format!("d.window_start IN (SELECT window_start FROM main.{name})");
         let missing = format!(
             "SELECT {} FROM temp.{name} d LEFT JOIN main.{name} c ON c.window_start = d.window_start AND {joined} \
-             WHERE c.window_start IS NULL AND {} AND ?1 = ?1",
+             WHERE c.window_start IS NULL AND {} AND {} AND ?1 = ?1",
             keyed("d"),
             if anew { kept.as_str() } else { "1" },
+            kept_still("d"),
         );
         let mut strays = Vec::new();
         for (sql, what) in [(altered, Differs::Altered), (unknown, Differs::Unknown), (missing, Differs::Missing)] {

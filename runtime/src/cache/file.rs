@@ -25,7 +25,9 @@ const PAGE_BYTES: u32 = 16 << 10;
 /// Pages that the writer keeps in memory. Rows come in key order, and more would bring little.
 const PAGES_KIB: i64 = 64 << 10;
 /// The write-ahead log is folded back at 256 MiB, so that a page that several epochs touched is written back once.
-const LOG_PAGES: u32 = (256 << 20) / PAGE_BYTES;
+const LOG_PAGES: u32 = (LOG_BYTES / PAGE_BYTES as u64) as u32;
+/// How large the write-ahead log becomes where nobody's reading keeps it.
+pub const LOG_BYTES: u64 = 256 << 20;
 /// How long to wait for another program's lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// Statements that stay prepared.
@@ -191,7 +193,7 @@ fn not_ours(path: &Path) -> Error {
         .hint("move it away, or name another data folder")
 }
 
-fn log_of(path: &Path) -> std::path::PathBuf {
+pub(super) fn log_of(path: &Path) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     name.into()

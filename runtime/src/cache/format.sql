@@ -197,3 +197,33 @@ CREATE TABLE tidemill_stretches (
   entries BLOB NOT NULL,
   PRIMARY KEY (rollup, number, cell, first)
 ) WITHOUT ROWID;
+
+-- Runs of schedules: each time of a schedule has one. `asked` is 1 where somebody asked for it, `due` when it may begin. `object` is what an
+-- export puts into the lake, as JSON, once that is fixed; `log` what is to be said of it.
+CREATE TABLE tidemill_runs (
+  id INTEGER PRIMARY KEY,
+  schedule TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  asked INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('waits', 'runs', 'done', 'failed', 'skipped')),
+  attempt INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  started INTEGER,
+  ended INTEGER,
+  object TEXT,
+  log TEXT NOT NULL,
+  UNIQUE (schedule, time)
+);
+
+-- Up to when the times of each schedule have become runs, or were passed over.
+CREATE TABLE tidemill_schedules (
+  schedule TEXT NOT NULL PRIMARY KEY,
+  upto INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Up to where the cache proper was pruned: a table lacks rows of records before that time, an aggregate closed windows that ended by it.
+CREATE TABLE tidemill_pruned (
+  name TEXT NOT NULL PRIMARY KEY,
+  before INTEGER NOT NULL,
+  count INTEGER NOT NULL
+) WITHOUT ROWID;

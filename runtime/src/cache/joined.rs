@@ -3,7 +3,7 @@
 use arrow_array::Array;
 use rusqlite::{Connection, Row as Found, Statement};
 
-use super::cell::{Cells, read};
+use super::cell::{Cells, bind_value, read};
 use super::fault::{During, internal};
 use super::group::encode;
 use super::latest::{Latest, Place};
@@ -11,6 +11,7 @@ use super::layout::{TableLayout, quote};
 use crate::error::Result;
 use crate::rolled::Row;
 use crate::schema::Type;
+use crate::time::Timestamp;
 use crate::value::{Value, ValueRef};
 
 /// The columns that say where a row came from, which come before those that are read.
@@ -158,6 +159,45 @@ pub(super) fn changes(
         }
     }
     lookup.all(connection, rows)
+}
+
+/// Says of each of these keys what its row is, and what it will be once a table has lost its own, where that is of a record before a
+/// time; before any is removed.
+pub(super) fn removals(
+    connection: &Connection,
+    joined: &Joined,
+    (table, keys, before): (&str, &[Vec<Value>], Timestamp),
+    each: &mut dyn FnMut(&Row<'_>, &Row<'_>) -> Result<()>,
+) -> Result<()> {
+    let what = "look up a row";
+    let Some(loser) = joined.tables.iter().position(|of| of.layout.name == table) else { return Ok(()) };
+    let mut statement = connection.prepare_cached(&joined.lookup).during(what)?;
+    for key in keys {
+        for (at, value) in (1..).zip(key) {
+            bind_value(value, &mut statement, at).during(what)?;
+        }
+        let mut found = statement.raw_query();
+        let Some(found) = found.next().during(what)? else { return Err(internal("a lookup has no answer")) };
+        let (mut old, mut new, mut goes) = (Row::default(), Row::default(), false);
+        for (nth, table) in joined.tables.iter().enumerate() {
+            let there = table.place(found).during(what)?;
+            goes |= nth == loser && there.is_some_and(|(time, ..)| time < before.0);
+            old.tables |= u64::from(there.is_some()) << nth;
+            new.tables |= u64::from(there.is_some() && nth != loser) << nth;
+            for (at, (_, kind)) in table.columns.iter().enumerate() {
+                let value = match there {
+                    Some(_) => read(*kind, found.get_ref(table.from + PLACE + at).during(what)?),
+                    None => ValueRef::Null,
+                };
+                old.values.push(value);
+                new.values.push(if nth == loser { ValueRef::Null } else { value });
+            }
+        }
+        if goes {
+            each(&old, &new)?;
+        }
+    }
+    Ok(())
 }
 
 impl<'a> List<'a> {

@@ -9,8 +9,10 @@
 
 pub mod layout;
 pub mod query;
+pub mod question;
 
 mod adopt;
+mod answer;
 mod audit;
 mod cell;
 mod commit;
@@ -27,10 +29,12 @@ mod latest;
 mod ledger;
 pub mod letters;
 mod percentile;
+mod prune;
 mod rebuild;
 mod revise;
 mod rolled;
 mod row;
+mod runs;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -39,6 +43,7 @@ mod written;
 pub use audit::{Holding, Lines, Position, Unbalanced};
 pub use commit::Commit;
 pub use derive::{DerivedAggregate, DerivedRollups, DerivedTable, Differs, Given, GroupStray, Stray};
+pub use file::LOG_BYTES;
 pub use group::{Mark, Marks};
 pub use history::Work;
 pub use joined::Joined;
@@ -49,6 +54,7 @@ pub use rebuild::{Part, Rebuild};
 pub use revise::Revise;
 pub use rolled::Rolled;
 pub use row::Generation;
+pub use runs::StoredRuns;
 pub use store::Store;
 pub use written::{Fate, Holdings, Replaced};
 

@@ -10,6 +10,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, InterruptHandle, Statement};
 
+pub use super::answer::{Changes, Keyed, Table, csv_line};
 use super::fault::{During, kind, message};
 use super::file;
 use super::layout::{is_name, quote};
@@ -38,17 +39,6 @@ struct Asked {
     runs: AtomicBool,
     /// When it has to end.
     end: Mutex<Option<Instant>>,
-}
-
-/// The answer to a query.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
-    /// The names of its columns.
-    pub columns: Vec<String>,
-    /// Its rows, each with a value for every column: null, int64, float64, text or bytes.
-    pub rows: Vec<Vec<Value>>,
-    /// Whether there were more rows than were asked for.
-    pub more: bool,
 }
 
 /// A partition of a table in the ledger: sums over all its epochs, and the last of them.
@@ -120,9 +110,14 @@ impl Reader {
 
     /// The same as [`run`](Self::run), with `Kind::Busy` where it takes longer than `time_max`.
     pub fn run_within(&self, name_or_sql: &str, rows_max: usize, time_max: Duration) -> Result<Table> {
+        self.within(time_max, || self.run(name_or_sql, rows_max))
+    }
+
+    /// Somebody's question, which ends with `Kind::Busy` where it takes longer than `time_max`.
+    pub(super) fn within<T>(&self, time_max: Duration, ask: impl FnOnce() -> Result<T>) -> Result<T> {
         let end = Instant::now().checked_add(time_max);
         *self.asked.end() = end;
-        let answer = self.run(name_or_sql, rows_max);
+        let answer = ask();
         *self.asked.end() = None;
         let late = end.is_some_and(|end| Instant::now() >= end);
         answer.map_err(|error| match error.kind() {
@@ -133,26 +128,15 @@ impl Reader {
 
     /// Runs a named query, shows a table, or runs one SELECT, WITH or VALUES; keeps at most `rows_max` rows.
     pub fn run(&self, name_or_sql: &str, rows_max: usize) -> Result<Table> {
-        self.asked.runs.store(true, Ordering::Relaxed);
-        let answer = self.answer(name_or_sql, rows_max);
-        self.asked.runs.store(false, Ordering::Relaxed);
-        answer
+        self.only_reading(|| collect(&mut self.prepare(name_or_sql.trim())?, rows_max))
     }
 
-    fn answer(&self, name_or_sql: &str, rows_max: usize) -> Result<Table> {
-        let mut statement = self.prepare(name_or_sql.trim())?;
-        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-        let mut table = Table { columns, ..Table::default() };
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().map_err(|cause| refused(&cause))? {
-            if table.rows.len() == rows_max {
-                table.more = true;
-                break;
-            }
-            let values = (0..table.columns.len()).map(|index| row.get_ref(index).map(value));
-            table.rows.push(values.collect::<rusqlite::Result<_>>().map_err(|cause| refused(&cause))?);
-        }
-        Ok(table)
+    /// What is asked in it may only read.
+    pub(super) fn only_reading<T>(&self, ask: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.asked.runs.store(true, Ordering::Relaxed);
+        let answer = ask();
+        self.asked.runs.store(false, Ordering::Relaxed);
+        answer
     }
 
     /// What ends this reader's query from another thread.
@@ -262,7 +246,7 @@ impl Reader {
         if statement.readonly() { Ok(statement) } else { Err(not_a_question()) }
     }
 
-    fn unknown(&self, name: &str) -> Error {
+    pub(super) fn unknown(&self, name: &str) -> Error {
         let error = Error::new(Kind::Missing, format!("query {name:?}: it does not exist"));
         match self.queries() {
             Ok(names) if !names.is_empty() => error.hint(format!("there are {}", names.join(", "))),
@@ -278,6 +262,11 @@ impl Reader {
     fn single(&self, sql: &str) -> Result<String> {
         self.connection.query_row(sql, [], |row| row.get(0)).during("read whose it is")
     }
+}
+
+/// The bytes of a cache's write-ahead log, which grows while somebody reads what was there before.
+pub fn log_bytes(cache: &Path) -> u64 {
+    std::fs::metadata(file::log_of(cache)).map_or(0, |log| log.len())
 }
 
 /// What a statement may do, asked while it is prepared: read, and call functions, but none that brings in foreign code.
@@ -305,6 +294,22 @@ fn first_word(mut sql: &str) -> &str {
     }
 }
 
+/// Runs a statement and keeps at most so many of its rows.
+pub(super) fn collect(statement: &mut Statement<'_>, rows_max: usize) -> Result<Table> {
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let mut table = Table { columns, ..Table::default() };
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().map_err(|cause| refused(&cause))? {
+        if table.rows.len() == rows_max {
+            table.more = true;
+            break;
+        }
+        let values = (0..table.columns.len()).map(|index| row.get_ref(index).map(value));
+        table.rows.push(values.collect::<rusqlite::Result<_>>().map_err(|cause| refused(&cause))?);
+    }
+    Ok(table)
+}
+
 pub(super) fn value(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
@@ -320,7 +325,7 @@ fn not_a_question() -> Error {
 }
 
 /// What SQLite did not answer: the question's fault, unless the machine is at fault.
-fn refused(cause: &rusqlite::Error) -> Error {
+pub(super) fn refused(cause: &rusqlite::Error) -> Error {
     if matches!(cause, rusqlite::Error::MultipleStatement) || message(cause) == "not authorized" {
         return not_a_question();
     }

@@ -14,6 +14,7 @@ use super::file::{self, Found};
 use super::group::{self, Marks};
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, list, quote};
+use super::prune;
 use super::rolled::{self, Rolled};
 use super::row::{self, OBJECT, OBJECT_COLUMNS, select, whole};
 use super::store::owner;
@@ -158,16 +159,18 @@ impl Rebuild {
         Ok(())
     }
 
-    /// The rollups, to be computed once all rows are there.
-    pub fn rolled(&self) -> Rolled<'_> {
-        Rolled::new(&self.connection, &self.rollups)
+    /// The rollups, to be computed now that all rows are there. Those that were pruned before go again first.
+    pub fn rolled(&self) -> Result<Rolled<'_>> {
+        self.tables.keys().try_for_each(|name| prune::again(&self.connection, name, false))?;
+        Ok(Rolled::new(&self.connection, &self.rollups))
     }
 
-    /// Makes the named queries, and then all of it lasting.
+    /// Makes the named queries, and then all of it lasting. What was pruned before stays away.
     pub fn finish(self) -> Result<()> {
         for (aggregate, _) in self.aggregates.values() {
             group::number_anew(&self.connection, aggregate)?;
         }
+        self.aggregates.keys().try_for_each(|name| prune::again(&self.connection, name, true))?;
         adopt::views(&self.connection, &self.layout).map_err(|faults| Error::all(&faults))?;
         self.connection.execute_batch("COMMIT").during("commit what was rebuilt")
     }

@@ -13,6 +13,7 @@ use super::layout::{RollupLayout, TableLayout, list, quote};
 use super::row::{run, select};
 use crate::error::{Error, Kind, Result};
 use crate::rolled::{Keep, Row, Stretch};
+use crate::time::Timestamp;
 use crate::value::Value;
 
 /// The definition of a rollup that is still to be computed.
@@ -159,6 +160,17 @@ impl<'a> Rolled<'a> {
         each: &mut dyn FnMut(&Row<'_>, &Row<'_>) -> Result<()>,
     ) -> Result<()> {
         joined::changes(self.connection, joined, latest, each)
+    }
+
+    /// Says of each of these keys what its row is, and what it will be once `table` has lost its own, where that is of a record before
+    /// a time; before any is removed.
+    pub fn removals(
+        &self,
+        joined: &Joined,
+        removed: (&str, &[Vec<Value>], Timestamp),
+        each: &mut dyn FnMut(&Row<'_>, &Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        joined::removals(self.connection, joined, removed, each)
     }
 
     /// Gives all rows of a join of these tables, in whatever order.

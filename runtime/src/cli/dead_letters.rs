@@ -146,7 +146,7 @@ impl List {
         let reader = self.of.open()?;
         let shown = if self.each { self.each(&reader)? } else { self.reasons(&reader)? };
         if self.json {
-            println!("{}", table::json(&shown));
+            println!("{}", shown.json());
             return Ok(Ended::Well);
         }
         println!("{}", table::table(&shown));

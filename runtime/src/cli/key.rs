@@ -24,7 +24,7 @@ pub(super) enum Key {
 
 #[derive(Debug, Args)]
 pub(super) struct New {
-    /// What it is good for: produce:PREFIX (topics whose names begin so; produce: for all), consume or admin; may be given again.
+    /// What it is good for: produce:PREFIX (topics whose names begin so; produce: for all), consume, query or admin; may be given again.
     #[arg(long, required = true, value_parser = |text: &str| text.parse::<Scope>().map_err(|error| error.line()))]
     scope: Vec<Scope>,
     /// For how long, such as 90d; for good when it is left out.
@@ -91,7 +91,7 @@ impl List {
         let columns = ["id", "scopes", "expires", "state"].map(str::to_owned).to_vec();
         let answer = Answer { columns, rows: known.iter().map(row).collect(), more: false };
         match self.json {
-            true => println!("{}", table::json(&answer)),
+            true => println!("{}", answer.json()),
             false => println!("{}", table::table(&answer)),
         }
         Ok(Ended::Well)

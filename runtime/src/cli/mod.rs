@@ -19,6 +19,7 @@ mod query;
 mod repair;
 mod replay;
 mod run;
+mod schedule;
 mod shadow;
 mod status;
 mod table;
@@ -76,6 +77,9 @@ enum Command {
     Emulate(emulate::Emulate),
     /// Ask the cache: a query's name or a SELECT.
     Query(query::Query),
+    /// See what a pipeline does by the clock, and what came of it; start a run.
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
     /// Show the state of a running pipeline.
     Status(status::Show),
     /// Offer a component to a table of a running pipeline.
@@ -138,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::ImportConnector(import) => import.run(),
         Command::Emulate(emulate) => emulate.run(),
         Command::Query(query) => query.run(),
+        Command::Schedule(schedule) => schedule.run(),
         Command::Status(status) => status.run(),
         Command::Reload(reload) => reload.run(),
         Command::Rollback(rollback) => rollback.run(),

@@ -18,6 +18,7 @@ mod picture;
 pub mod plan;
 mod read;
 mod rollup;
+mod schedule;
 mod section;
 mod table;
 mod topic;

@@ -11,7 +11,7 @@ use crate::rollup::spec::Rollup;
 use crate::schema::Field;
 use crate::window::spec::{Aggregate, Kind, Time};
 
-use super::plan::{Backend, Landing, Pipeline, Query, Table, Topic, Transform};
+use super::plan::{Backend, Job, Landing, Pipeline, Query, Schedule, Table, Topic, Transform};
 use super::units::{show_duration, show_size};
 use super::{Described, Descriptions};
 
@@ -48,6 +48,11 @@ pub fn picture(pipeline: &Pipeline, described: &Descriptions) -> String {
             "  ",
             &pipeline.queries.iter().map(|query| draw_query(pipeline, query)).collect::<Vec<_>>(),
         ));
+    }
+    if !pipeline.schedules.is_empty() {
+        lines.push(String::new());
+        lines.push("schedules".to_owned());
+        lines.extend(aligned("  ", &pipeline.schedules.iter().map(draw_schedule).collect::<Vec<_>>()));
     }
     lines.push(String::new());
     lines.join("\n")
@@ -279,6 +284,17 @@ fn groupings(by: &[Grouping]) -> String {
 fn draw_query(pipeline: &Pipeline, query: &Query) -> Vec<String> {
     let file = query.file.as_ref().map(|file| shown(pipeline, file));
     row([&query.name, &file.unwrap_or_else(|| "written in the pipeline file".to_owned())])
+}
+
+fn draw_schedule(schedule: &Schedule) -> Vec<String> {
+    let job = match &schedule.job {
+        Job::Export(export) => format!("{} as {} into {}", export.query, export.form.word(), export.key),
+        Job::Audit { quick: true } => "a quick audit".to_owned(),
+        Job::Audit { quick: false } => "an audit".to_owned(),
+        Job::Prune => "what the cache keeps no longer is pruned".to_owned(),
+        Job::Call(call) => format!("{} {}", call.method.word(), call.url),
+    };
+    row([&schedule.name, &format!("{} {}", schedule.cron, schedule.zone), &job])
 }
 
 /// A path as the pipeline's file would write it, where it lies beside or below that.

@@ -1,6 +1,8 @@
 //! A pipeline as it is meant: every name resolved, every size checked, every path absolute.
 
 mod doors;
+mod form;
+mod schedules;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,6 +20,8 @@ use crate::source::options::FilesOptions;
 use crate::window::spec::Aggregate;
 
 pub use self::doors::{Gateway, Kinesis, Period, Quota, Quoting, Stage, StatusMapping, Throttle, UsagePlan};
+pub use self::form::Form;
+pub use self::schedules::{Call, Export, Held, Job, Method, Overlap, Schedule};
 
 /// What a pipeline file means.
 #[derive(Clone, Debug)]
@@ -50,6 +54,8 @@ pub struct Pipeline {
     pub rollups: Vec<Rollup>,
     /// The named queries, in the file's order.
     pub queries: Vec<Query>,
+    /// What is done by the clock, in the file's order.
+    pub schedules: Vec<Schedule>,
     /// Whose signature components must carry.
     pub trust: Trust,
 }
@@ -317,6 +323,26 @@ pub struct Table {
     pub window: Duration,
     /// Its aggregates, in the file's order.
     pub aggregates: Vec<Aggregate>,
+    /// What the cache keeps of it.
+    pub retention: Retention,
+}
+
+/// What the cache keeps of a table; all, where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Rows of records that are not older.
+    pub age: Option<Duration>,
+    /// So many rows, the latest.
+    pub rows: Option<u64>,
+    /// Closed windows of aggregates that ended not longer ago, by the aggregate's own time.
+    pub aggregates: Vec<(String, Duration)>,
+}
+
+impl Retention {
+    /// Whether there is anything to prune.
+    pub fn is_bounded(&self) -> bool {
+        self.age.is_some() || self.rows.is_some() || !self.aggregates.is_empty()
+    }
 }
 
 /// A topic whose records are landed as they came.

@@ -13,7 +13,7 @@ use super::Declared;
 use super::fault::{Fault, Faults, Place, fault_at, join, wrong};
 use super::plan::{EpochBounds, Ingest, Pipeline, Query, Table, Topic};
 use super::section::Section;
-use super::{gateway, kinesis, landing, listen, names, paths, rollup, table, topic, trust};
+use super::{gateway, kinesis, landing, listen, names, paths, rollup, schedule, table, topic, trust};
 use crate::rollup::spec::Rollup;
 
 /// Bounds on a request's body.
@@ -97,6 +97,9 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let landings = landing::read_all(&root.section("landings"), &topics, &tables);
     let rollups = rollup::read_all(&root.section("rollups"), &tables);
     let queries = queries(&root.section("queries"), folder);
+    let hosts = schedule::hosts(&root.section("calls"));
+    let known = schedule::Known { folder, queries: &queries, tables: &tables, landings: &landings, hosts: &hosts };
+    let schedules = schedule::read_all(&root.section("schedules"), &known);
     let trust = trust::read(&root.section("trust"), folder);
     root.finish();
     share_names(root, &tables, &rollups, &queries);
@@ -115,6 +118,7 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
         landings,
         rollups,
         queries,
+        schedules,
         trust,
     }
 }

@@ -8,12 +8,14 @@ use crate::expression::Grouping;
 use crate::window::spec::{self, Aggregate, Measure};
 
 use super::fault::wrong;
-use super::plan::{Table, Topic};
+use super::plan::{Retention, Table, Topic};
 use super::section::Section;
-use super::{grouping, names, paths, transform, window};
+use super::{grouping, names, paths, transform, units, window};
 
 /// The size of a lake window where the file is silent.
 const WINDOW: Duration = Duration::from_mins(1);
+/// The shortest time for which the cache keeps rows.
+const RETENTION_MIN: Duration = Duration::from_secs(1);
 /// The columns that every aggregate has besides its own.
 const AGGREGATE_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 
@@ -30,10 +32,40 @@ pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, topics: &[T
     if window.subsec_nanos() != 0 {
         section.wrong("window", &wrong("a lake window is of whole seconds, since its start names its objects"));
     }
-    let aggregates = section.items("aggregates").iter().map(aggregate).collect();
+    let aggregates: Vec<Aggregate> = section.items("aggregates").iter().map(aggregate).collect();
+    let retention = retention(&section.section("retention"), &key, &aggregates);
     section.finish();
     let unwrap = topics.iter().find(|known| known.name == topic).map(|known| known.unwrap.clone()).unwrap_or_default();
-    Table { name: name.to_owned(), topic, unwrap, transforms, key, cache, cases, window, aggregates }
+    Table { name: name.to_owned(), topic, unwrap, transforms, key, cache, cases, window, aggregates, retention }
+}
+
+/// What the cache keeps of its rows, and of the windows of its aggregates.
+fn retention(section: &Section<'_>, key: &[String], aggregates: &[Aggregate]) -> Retention {
+    let of_rows = ["age", "rows"].into_iter().find(|name| section.has(name));
+    if let (Some(name), true) = (of_rows, key.is_empty()) {
+        section.astray(
+            name,
+            &wrong("the cache keeps no rows of this table").hint("name its key and cache, or leave it out"),
+        );
+    }
+    let windows = section.section("aggregates");
+    let mut kept = Vec::new();
+    for (name, age) in windows.pairs() {
+        if !aggregates.iter().any(|aggregate| aggregate.name == name) {
+            let meant = names::meant(&name, aggregates.iter().map(|aggregate| aggregate.name.as_str()));
+            windows.astray(&name, &wrong(format!("the table has no aggregate {name:?}")).hint(meant));
+        }
+        if let Some(age) = windows.judge(&name, units::duration(&age)) {
+            kept.push((name, age));
+        }
+    }
+    let retention = Retention {
+        age: section.duration("age", RETENTION_MIN),
+        rows: section.number("rows", 1..=i64::MAX.cast_unsigned()),
+        aggregates: kept,
+    };
+    section.finish();
+    retention
 }
 
 fn topic(section: &Section<'_>, topics: &[Topic]) -> String {

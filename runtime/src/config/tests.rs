@@ -7,6 +7,7 @@ mod grouping;
 mod landing;
 mod parameters;
 mod rollup;
+mod schedules;
 mod trust;
 mod windows;
 

@@ -30,6 +30,8 @@ use crate::time::Clock;
 
 /// The one path of the admin listener that asks for no key.
 const OPEN_PATH: &str = "/health";
+/// The one below which it lets in who may ask queries and no more.
+const QUERIES_PATH: &str = "/queries";
 
 /// Which listener a request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +157,8 @@ impl Guard {
         }
         let address = head.extensions.get::<Peer>().map(|peer| peer.address);
         let grant = self.grant(secret(&head.headers), address)?;
-        if side == Side::Admin && !grant.administers() {
+        let questions = || asked && below(head.uri.path(), QUERIES_PATH) && grant.asks_some();
+        if side == Side::Admin && !grant.administers() && !questions() {
             return Err(refusal(StatusCode::FORBIDDEN));
         }
         Ok(grant)
@@ -228,6 +231,11 @@ pub(super) async fn admit(
         tracing::info!(key, ?address, path, status = response.status().as_u16(), "operator's request");
     }
     response
+}
+
+/// Whether a path is another, or lies below it.
+fn below(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A refusal that says no more than its status.

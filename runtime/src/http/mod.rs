@@ -16,9 +16,11 @@ mod guard;
 mod gzip;
 mod kinesis;
 mod placement;
+mod queries;
 mod records;
 mod replay;
 pub(crate) mod rest;
+mod schedules;
 mod server;
 mod shadow;
 mod tls;
@@ -189,6 +191,12 @@ pub fn admin(runtime: Arc<Runtime>, guard: Arc<Guard>, at: Addresses) -> Router 
         .route("/ready", get(admin::ready))
         .route("/metrics", get(admin::metrics))
         .route("/status", get(move |state| admin::status(state, at)))
+        .route("/queries", get(queries::list))
+        .route("/queries/{query}", get(queries::ask))
+        .route("/queries/{query}/changes", get(queries::follow))
+        .route("/schedules", get(schedules::list))
+        .route("/schedules/{schedule}/runs", get(schedules::history).post(schedules::start))
+        .route("/schedules/{schedule}/runs/{id}", get(schedules::one))
         .route("/tables/{table}/generations", get(generations::generations))
         .route("/tables/{table}/reload", post(generations::reload))
         .route("/tables/{table}/shadow", get(shadow::look).post(shadow::begin))

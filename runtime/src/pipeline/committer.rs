@@ -8,16 +8,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 pub use self::health::Health;
 use super::aggregates::{Aggregates, Change};
 use super::epoch::Handover;
 use super::hold::Hold;
+use super::prune::Prune;
 use super::redrive::{Kept, Redrive};
 use super::rollups::Rollups;
 use super::shelf::Shelf;
 use super::table::Table;
 use crate::cache::{Commit, Generation, Latest, Store};
-use crate::commit::{Became, DeadLetter, Epoch, Object, Revision, Segment};
+use crate::commit::{Became, DeadLetter, Epoch, Object, Revision, Run, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::metrics::Metrics;
@@ -57,8 +60,22 @@ pub enum Message {
     Generation(Generation),
     /// Dead letters were healed.
     Redrive(Box<Redrive>),
+    /// Runs of schedules stand otherwise.
+    Runs(Recorded),
+    /// Rows of the cache are too old.
+    Prune(Box<Prune>),
     /// Another is to write the file: stand still once all before this is committed.
     Hold(Hold),
+}
+
+/// How runs of schedules stand now, to be recorded.
+pub struct Recorded {
+    /// The runs.
+    pub runs: Vec<Run>,
+    /// Up to when the times of schedules have become runs.
+    pub upto: Vec<(String, Timestamp)>,
+    /// Told once it is lasting.
+    pub done: oneshot::Sender<()>,
 }
 
 /// All that the committer needs.
@@ -100,6 +117,8 @@ pub(crate) struct Batch {
     delivered: Vec<Object>,
     generations: Vec<Generation>,
     redrives: Vec<Redriven>,
+    recorded: Vec<Recorded>,
+    prunes: Vec<Prune>,
     holds: Vec<Hold>,
     /// Up to where the lake windows of partitions have come.
     settled: Vec<(String, u32, Timestamp)>,
@@ -165,6 +184,8 @@ impl Setup {
             Message::Delivered(objects) => batch.delivered.extend(objects),
             Message::Generation(generation) => batch.generations.push(generation),
             Message::Redrive(redrive) => self.merge_redrive(*redrive, batch)?,
+            Message::Runs(recorded) => batch.recorded.push(recorded),
+            Message::Prune(prune) => batch.prunes.push(*prune),
             Message::Hold(hold) => batch.holds.push(hold),
         }
         Ok(())
@@ -287,6 +308,11 @@ impl Setup {
                 commit.healed(table, *at, *became, *revision, now)?;
             }
         }
+        for Recorded { runs, upto, .. } in &batch.recorded {
+            runs.iter().try_for_each(|run| commit.run(run))?;
+            upto.iter().try_for_each(|(schedule, upto)| commit.schedule(schedule, *upto))?;
+        }
+        batch.prunes.iter().try_for_each(|prune| prune.write(&mut commit, &mut self.rollups))?;
         self.rollups.write(&commit.rolled())?;
         commit.finish()
     }
@@ -308,7 +334,7 @@ impl Batch {
 
     fn is_empty(&self) -> bool {
         let Self { epochs, dead_letters, segments, changes, landed, objects, .. } = self;
-        let Self { delivered, generations, redrives, .. } = self;
+        let Self { delivered, generations, redrives, recorded, prunes, .. } = self;
         epochs.is_empty()
             && dead_letters.is_empty()
             && segments.is_empty()
@@ -318,5 +344,7 @@ impl Batch {
             && delivered.is_empty()
             && generations.is_empty()
             && redrives.is_empty()
+            && recorded.is_empty()
+            && prunes.is_empty()
     }
 }

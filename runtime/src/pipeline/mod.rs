@@ -1,6 +1,7 @@
 //! A pipeline at work: workers that read, decode, transform and window, and the commit that makes it count.
 
 pub mod aggregates;
+pub mod answer;
 pub mod audit;
 mod bounds;
 pub mod cases;
@@ -17,6 +18,7 @@ pub mod landing;
 pub mod layout;
 mod objects;
 pub mod places;
+pub mod prune;
 pub mod redrive;
 pub mod replay;
 pub mod rollups;

@@ -22,6 +22,8 @@ pub struct Places {
     pub lake: PathBuf,
     /// Which files a topic of files has read.
     pub files: PathBuf,
+    /// Answers that are on their way into the lake.
+    pub exports: PathBuf,
     /// The cache's file.
     pub cache: PathBuf,
 }
@@ -37,6 +39,7 @@ impl Places {
             compiled: data.join("compiled"),
             lake: data.join("lake"),
             files: data.join("files"),
+            exports: data.join("exports"),
             cache: data.join("cache.sqlite"),
         }
     }

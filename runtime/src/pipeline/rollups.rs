@@ -4,6 +4,8 @@ use crate::cache::{Joined, Latest, Rolled, RollupLayout, Store, TableLayout};
 use crate::error::{Error, Kind, Result};
 use crate::rollup::spec::Rollup;
 use crate::rollup::{Family, Source, families, is_astray};
+use crate::time::Timestamp;
+use crate::value::Value;
 
 /// Says how rollups are computed; another number, and all are computed anew.
 const VERSION: u32 = 1;
@@ -90,7 +92,18 @@ impl Rollups {
         Ok(())
     }
 
-    /// Writes the groups that changed; after all rows are written.
+    /// Takes in that a table loses the rows of these keys, where they are of records before a time; before any is removed.
+    pub fn remove(&mut self, rolled: &Rolled<'_>, removed: (&str, &[Vec<Value>], Timestamp)) -> Result<()> {
+        for Joint { family, joined, astray } in &mut self.families {
+            if !*astray && family.tables().iter().any(|name| name == removed.0) {
+                let read = rolled.removals(joined, removed, &mut |old, new| family.change(rolled, old, new));
+                *astray = told(read)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the groups that changed; after all rows are written or removed.
     pub fn write(&mut self, rolled: &Rolled<'_>) -> Result<()> {
         for joint in &mut self.families {
             if !joint.astray && !told(joint.write(rolled))? {

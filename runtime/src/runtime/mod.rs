@@ -1,7 +1,9 @@
 //! The runtime: a pipeline started, watched, and stopped without losing what was taken.
 
+mod answers;
 mod back;
 mod claim;
+mod feeds;
 mod first;
 mod landings;
 mod offers;
@@ -10,6 +12,7 @@ mod panics;
 mod rebuild;
 mod redrive;
 mod replay;
+mod schedules;
 mod shadow;
 #[cfg(test)]
 mod simulation;
@@ -31,7 +34,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::component::Host;
-use crate::config::plan::{self, Pipeline};
+use crate::config::plan::{self, Job, Pipeline};
 use crate::error::{Error, Kind};
 use crate::lake;
 use crate::log::groups::Groups;
@@ -39,16 +42,22 @@ use crate::log::lock::DataLock;
 use crate::metrics::Metrics;
 use crate::pipeline::committer::{Health, Message};
 use crate::pipeline::generation::Generation;
+use crate::pipeline::prune::Pruner;
 use crate::pipeline::shelf::Shelf;
 use crate::pipeline::trial::Verdict;
 use crate::pipeline::worker::{Command, Shown};
 use crate::sync;
 use crate::time::{Clock, Timestamp};
 
+use self::answers::Answers;
+use self::feeds::Feeds;
 use self::landings::Landing;
+use self::schedules::Scheduling;
 use self::shadow::Shadowed;
 use self::topics::Topics;
 
+pub use self::answers::ROWS_MAX;
+pub use self::feeds::{Follower, News, What};
 pub use self::offers::{By, Offer, Offered};
 pub use self::rebuild::{Rebuilt, rebuild};
 pub use self::redrive::Letters;
@@ -72,6 +81,8 @@ pub struct Runtime {
     groups: Groups,
     tables: Vec<Running>,
     landings: Vec<Landing>,
+    answers: Arc<Answers>,
+    feeds: Feeds,
     shelf: Arc<Shelf>,
     components: PathBuf,
     lake: Option<SocketAddr>,
@@ -117,6 +128,7 @@ struct Threads {
     lander: JoinHandle<()>,
     uploaders: JoinSet<()>,
     uploads_end: watch::Sender<bool>,
+    scheduling: Scheduling,
     committer: JoinHandle<()>,
     messages: SyncSender<Message>,
     server: Option<lake::Server>,
@@ -170,8 +182,9 @@ impl Runtime {
         Some(Error::new(Kind::Storage, what).hint("check the disk and start again: what was acknowledged is kept"))
     }
 
-    /// Removes from the topics what retention no longer keeps and no table still needs.
+    /// Removes from topics and cache what retention no longer keeps and nothing still needs.
     pub fn retain(&self) {
+        self.prune();
         for topic in self.topics.all() {
             let name = topic.name();
             let needed = |partition| {
@@ -185,6 +198,21 @@ impl Runtime {
         }
     }
 
+    /// Removes from the cache what retention no longer keeps, unless a schedule is there for it.
+    fn prune(&self) {
+        let plans = || self.pipeline.tables.iter().filter(|plan| plan.retention.is_bounded());
+        let scheduled = self.pipeline.schedules.iter().any(|schedule| schedule.job == Job::Prune);
+        let messages = lock(&self.threads).as_ref().map(|threads| threads.messages.clone());
+        let Some(committer) = messages.filter(|_| !scheduled) else { return };
+        let ends = || lock(&self.threads).is_none();
+        let pruner = Pruner { cache: &self.answers.cache, committer: &committer, now: self.clock.now(), ends: &ends };
+        for plan in plans() {
+            if let Err(error) = pruner.prune(plan) {
+                tracing::warn!(table = plan.name, error = error.message(), "retention failed");
+            }
+        }
+    }
+
     /// Ends it: workers hand over what they have, all of that is committed, what can be uploaded is.
     pub async fn stop(&self) {
         let Some(threads) = lock(&self.threads).take() else { return };
@@ -194,7 +222,9 @@ impl Runtime {
             worker.thread.unpark();
         }
         self.landings.iter().for_each(Landing::stop);
-        let Threads { workers, lander, mut uploaders, uploads_end, committer, messages, server, _lock } = threads;
+        let Threads { workers, lander, mut uploaders, uploads_end, scheduling, committer, messages, server, _lock } =
+            threads;
+        scheduling.stop().await;
         join(workers).await;
         self.shelf.end();
         join(vec![lander]).await;

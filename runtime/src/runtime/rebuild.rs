@@ -78,7 +78,7 @@ pub fn rebuild(pipeline: &Pipeline, tokio: &Handle, progress: impl FnMut(u64, u6
     run.open()?;
     run.all(progress)?;
     let names: Vec<String> = layout.rollups.iter().map(|rollup| rollup.name.clone()).collect();
-    let rolled = run.rebuild.rolled();
+    let rolled = run.rebuild.rolled()?;
     Rollups::new(&pipeline.rollups, &layout.tables)?.anew(&rolled, &names)?;
     names.iter().try_for_each(|name| rolled.computed(name))?;
     run.rebuild.finish()?;

@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hashbrown::HashSet;
+use tokio::sync::{mpsc, watch};
 
+use super::answers::Answers;
 use super::claim::Claim;
+use super::feeds::Feeds;
 use super::first::First;
+use super::schedules::Scheduling;
 use super::spawn::Vital;
 use super::topics::Topics;
 use super::{By, Offered, Runtime, Threads, threads};
@@ -35,6 +39,7 @@ use crate::pipeline::shelf::Shelf;
 use crate::pipeline::table::Table;
 use crate::reload;
 use crate::sabotage::{self, Fault};
+use crate::schedule;
 use crate::time::{Clock, Timestamp};
 
 /// A start that is not the first waits so long for the lake.
@@ -80,6 +85,7 @@ impl Runtime {
         let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
         let positions = store.positions()?;
         let shelf = restore_shelf(&pipeline, &store, &positions, &tables, &places.spool, &clock)?;
+        let runs = store.runs()?;
         let health = Arc::new(Health::default());
         health.advance(&positions);
         let (messages, received) = sync_channel(HANDOVERS_MAX);
@@ -113,8 +119,30 @@ impl Runtime {
         let committer = vital.thread("committer", move || committer::run(committer, &received))?;
         let lander = threads::lander(&pipeline, &places.spool, &shelf, &messages, &vital)?;
         let (uploaders, uploads_end) = threads::uploaders(&pipeline, &places.spool, onward, &bucket, &metrics, &vital);
-        let threads =
-            Threads { workers, lander, uploaders, uploads_end, committer, messages, server, _lock: data_lock };
+        let (end, stop) = watch::channel(false);
+        let scheduled = schedule::Setup {
+            pipeline: Arc::new(pipeline.clone()),
+            places: places.clone(),
+            host: host.clone(),
+            bucket: Arc::clone(&bucket),
+            committer: messages.clone(),
+            clock: Arc::clone(&clock),
+            stop,
+        };
+        let (asks, asked) = mpsc::channel(schedule::ASKS_MAX);
+        let task = tokio::spawn(vital.clone().task(schedule::run(scheduled, runs, asked)));
+        let scheduling = Scheduling { asks, end, task };
+        let threads = Threads {
+            workers,
+            lander,
+            uploaders,
+            uploads_end,
+            scheduling,
+            committer,
+            messages,
+            server,
+            _lock: data_lock,
+        };
         let started = clock.now();
         let (failures, failed) = channel();
         let runtime = Self {
@@ -127,6 +155,8 @@ impl Runtime {
             host,
             tables: running,
             landings,
+            answers: Arc::new(Answers::new(&places.cache)),
+            feeds: Feeds::default(),
             shelf,
             components: places.components,
             lake,

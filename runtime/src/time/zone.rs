@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 
 /// A time zone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Zone(TimeZone);
+pub struct Zone(pub(super) TimeZone);
 
 /// What a calendar and a clock of a zone show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,12 +144,19 @@ impl Zone {
         Timestamp(start.saturating_add((passed + 1).saturating_mul(size)).min(end))
     }
 
-    fn civil(&self, at: Timestamp) -> Option<DateTime> {
+    pub(super) fn civil(&self, at: Timestamp) -> Option<DateTime> {
         Some(self.0.to_datetime(jiff::Timestamp::from_microsecond(at.0).ok()?))
     }
 }
 
 /// By its name.
+/// Its name in the tz database.
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl fmt::Debug for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Zone").field(&self.name()).finish()

@@ -126,7 +126,7 @@ fn put_cell(to: &mut Vec<u8>, cell: &Cell) {
             to.push(13);
             put(to, ranks.len() as u128);
             let mut rising: Vec<_> = ranks.iter().collect();
-            rising.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            rising.sort_unstable_by_key(|(value, _)| *value);
             for (value, rank) in rising {
                 put_scalar(to, value);
                 put_cell(to, rank);

@@ -1,5 +1,6 @@
 //! Figures of each stage, and of the whole path: `make bench`.
 
+mod ask;
 mod crowd;
 mod door;
 mod languages;
@@ -22,7 +23,7 @@ fn main() {
     // `cargo bench -- NAME` runs the benches whose name contains it; cargo itself adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    let all: [&[Bench]; 10] = [
+    let all: [&[Bench]; 11] = [
         &stages::BENCHES,
         &windows::BENCHES,
         &languages::BENCHES,
@@ -33,6 +34,7 @@ fn main() {
         &pause::BENCHES,
         &steady::BENCHES,
         &rollups::BENCHES,
+        &ask::BENCHES,
     ];
     for (name, bench) in all.into_iter().flatten() {
         if runs(name) {

@@ -5,7 +5,9 @@ mod commit;
 mod files;
 mod latest;
 mod layouts;
+mod prune;
 mod queries;
+mod questions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The client of a Kafka REST proxy or of streams: it sends records, waits when it is asked to, tries again what may pass.
 
 mod answer;
+mod outside;
 mod producer;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
 
 use self::answer::{Put, Receipts, remaining};
+pub use self::outside::Outside;
 pub use self::producer::Producer;
 use crate::access::Secret;
 use crate::error::{Error, Kind, OrFail, Result};

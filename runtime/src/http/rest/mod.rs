@@ -22,6 +22,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 pub(super) use self::consumers::Registry as Consumers;
+pub(super) use self::negotiation::accepted;
 use super::answer::{V2, json};
 use super::{Door, gzip};
 

@@ -76,7 +76,7 @@ async fn among(taken: &[&str], request: Request, next: Next) -> Response {
 }
 
 /// Which of these types a client takes, the one that it likes best; the first where it takes any.
-pub(super) fn accepted<'a>(headers: &HeaderMap, taken: &[&'a str]) -> Option<&'a str> {
+pub(in crate::http) fn accepted<'a>(headers: &HeaderMap, taken: &[&'a str]) -> Option<&'a str> {
     let mut best: Option<(f32, &'a str)> = None;
     let mut asked = false;
     for given in headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()) {

@@ -84,7 +84,8 @@ fn folders(audit: &Audit<'_>, reader: &Reader) -> Result<VecDeque<String>> {
 /// An object that the outbox does not have: foreign, unless it has got it since.
 fn foreign(audit: &Audit<'_>, listed: &Listed, report: &mut Report) -> Result<()> {
     let is_claim = listed.key == claim_key(&audit.pipeline.lake);
-    if !is_claim && Reader::open(&audit.places.cache)?.object(&listed.key)?.is_none() {
+    let known = |reader: &Reader| Ok(reader.object(&listed.key)?.is_some() || reader.is_exported(&listed.key)?);
+    if !is_claim && !known(&Reader::open(&audit.places.cache)?)? {
         let said = format!("its {} bytes are in the bucket, and no epoch has written it", listed.bytes);
         report.fault(Fault::new(What::Foreign, said).key(&listed.key));
     }

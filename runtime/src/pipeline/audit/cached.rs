@@ -62,6 +62,7 @@ impl<'a> Cached<'a> {
             let columns = layout.columns.into_iter().map(|field| Field { nullable: true, ..field });
             let fields = columns.chain(origin_fields()).collect();
             let begun = reader.begun(&layout.name)?;
+            note_pruned(reader, &layout.name, report)?;
             cached.tables.push(OfTable { name: layout.name, derived, fields, begun });
         }
         for layout in layout.aggregates {
@@ -73,6 +74,7 @@ impl<'a> Cached<'a> {
             let plan =
                 table.and_then(|table| Some((table, table.plan.aggregates.iter().find(|of| of.name == layout.name)?)));
             let anew = !reader.begun(&layout.name)?.is_empty();
+            note_pruned(reader, &layout.name, report)?;
             if let Some((table, plan)) = plan {
                 open_groups(reader, table, plan, &layout.fields, &derived, report)?;
             }
@@ -147,6 +149,15 @@ impl<'a> Cached<'a> {
     fn of_aggregate(&self, name: &str) -> Option<&OfAggregate<'a>> {
         self.aggregates.iter().find(|aggregate| aggregate.name == name)
     }
+}
+
+/// Says up to where the cache has pruned a table or aggregate.
+fn note_pruned(reader: &Reader, name: &str, report: &mut Report) -> Result<()> {
+    if let Some(before) = reader.pruned(name)? {
+        let said = format!("{name:?}: what is older than {before} was pruned from the cache, and is not compared");
+        report.not_provable.push(said);
+    }
+    Ok(())
 }
 
 /// Takes the open groups as their state makes them.

@@ -47,6 +47,7 @@ fn table() -> plan::Table {
             window,
             measures,
         }],
+        retention: plan::Retention::default(),
     }
 }
 

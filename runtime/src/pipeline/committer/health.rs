@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use hashbrown::HashMap;
+use tokio::sync::watch;
 
 use crate::commit::Epoch;
 use crate::error::{Error, Kind};
@@ -18,6 +19,7 @@ pub struct Health {
     dead: AtomicBool,
     ending: AtomicBool,
     committed: Mutex<HashMap<(String, u32), u64>>,
+    commits: watch::Sender<u64>,
 }
 
 impl Health {
@@ -68,8 +70,14 @@ impl Health {
         *trouble = Some(Trouble::of("commit", error, trouble.as_ref(), now));
     }
 
+    /// Grows with each commit.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
+    }
+
     /// A commit went well; what only a restart can help stays.
     pub(super) fn mend(&self) {
+        self.commits.send_modify(|count| *count += 1);
         if self.dead() {
             return;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Batch, Setup};
 use crate::commit::Epoch;
 use crate::disk;
+use crate::pipeline::prune::Prune;
 use crate::sabotage::{self, Place};
 use crate::time::Timestamp;
 
@@ -38,6 +39,11 @@ impl Setup {
                 self.forget(&object.file);
             }
             self.shelf.delivered(&object);
+        }
+        batch.prunes.iter().for_each(Prune::told);
+        for recorded in batch.recorded {
+            // Who waited may have gone.
+            let _ = recorded.done.send(());
         }
         for redriven in batch.redrives {
             let _ = redriven.done.send(Ok(redriven.late));
