@@ -67,9 +67,13 @@ fuzz: setup ## each parser and decoder, guided by coverage; needs a nightly Rust
 	done
 
 # Which of them: all, or SHARD=0/100 for a hundredth.
+MUTANTS = cargo mutants $(if $(SHARD),--shard $(SHARD))
+
 mutants: setup ## changes to log, window and commit code that no unit test would notice; installs cargo-mutants where it is missing
 	cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
-	cargo mutants --output target $(if $(SHARD),--shard $(SHARD))
+	tests/mutants/make.sh target/mutants
+	$(MUTANTS) --dir target/mutants --output target/mutants
+	$(MUTANTS) --output target
 
 disks: ## what makes file systems, for the tests that cut their power
 	@tests/setup.sh disks

@@ -179,7 +179,7 @@ measures = { posts = "count()", last = "last(ind)" }
         post(1, 2, "2022-01-01T09:18:00"),
         // It lies less than ten minutes from both, and makes them one.
         post(0, 3, "2022-01-01T09:09:00"),
-        post(0, 4, "9999-12-31T00:00:00"),
+        post(0, 4, "2030-12-31T00:00:00"),
         post(0, 5, "2022-01-01T10:30:00"),
         // The second partition holds the session open until it is idle.
         "{\"@now\":\"2022-01-01T10:02:00Z\"}\n".to_owned(),
@@ -194,7 +194,7 @@ measures = { posts = "count()", last = "last(ind)" }
         r#"{"@late":1}"#,
     ];
     assert_eq!(written("aggregates/visits.jsonl"), groups.join("\n") + "\n");
-    let future = "9999-12-31T00:00:00Z is more than 1d after the record's own time, 2022-01-01T10:00:00Z";
+    let future = "2030-12-31T00:00:00Z is more than 1d after the record's own time, 2022-01-01T10:00:00Z";
     let reason = format!("column \"timestamp\": {future}");
     assert_eq!(written("rejected.jsonl"), json!({ "line": 5, "reason": reason }).to_string() + "\n");
     assert_eq!(written("expected.jsonl").lines().count(), 5, "a late row is a row all the same");
