@@ -154,7 +154,7 @@ impl Setup {
 
     /// Removes what no run needs any more from the folder of exports.
     fn sweep(&self, timetable: &Timetable) {
-        for file in disk::list(&self.exports()).unwrap_or_default() {
+        for file in disk::list(self.exports()).unwrap_or_default() {
             let id = file.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok());
             if !id.is_some_and(|id| timetable.is_open(id))
                 && let Err(error) = disk::remove_file(&file)
