@@ -142,7 +142,7 @@ impl Question {
         Self { query: query.to_owned(), limit, ..Self::default() }
     }
 
-    /// How many rows of its own order lie before it, or the row after which it begins.
+    /// How many rows are passed over, of all or, where a row is given, from that one on.
     fn begin(&self, columns: usize) -> Result<(u64, Option<Vec<Value>>)> {
         let Some(cursor) = &self.cursor else { return Ok((self.offset, None)) };
         let wrong = || {
@@ -152,19 +152,27 @@ impl Question {
         let values = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| decode(&bytes)).ok_or_else(wrong)?;
         match (self.order.is_empty(), values.as_slice()) {
             (true, [Value::Int64(rows)]) if *rows >= 0 => Ok((rows.cast_unsigned().saturating_add(self.offset), None)),
-            (false, [Value::Boolean(true), row @ ..]) if row.len() == columns => Ok((self.offset, Some(row.to_vec()))),
+            (false, [Value::Boolean(true), Value::Int64(equal), row @ ..]) if row.len() == columns && *equal > 0 => {
+                Ok((equal.cast_unsigned().saturating_add(self.offset), Some(row.to_vec())))
+            }
             _ => Err(wrong()),
         }
     }
 
     /// The cursor behind a page's last row.
     fn cursor_after(&self, page: &Table) -> Result<String> {
+        let (passed, after) = self.begin(page.columns.len())?;
+        let count = page.rows.len() as u64;
         let values = match page.rows.last() {
-            Some(last) if !self.order.is_empty() => [&[Value::Boolean(true)], last.as_slice()].concat(),
-            _ => {
-                let (before, _) = self.begin(page.columns.len())?;
-                vec![Value::Int64(before.saturating_add(page.rows.len() as u64).cast_signed())]
+            Some(last) if !self.order.is_empty() => {
+                // Of rows that are equal, a page may have some and the next one the others.
+                let mut equal = page.rows.iter().rev().take_while(|row| ties(row, last)).count() as u64;
+                if equal == count && after.is_some_and(|after| ties(&after, last)) {
+                    equal = equal.saturating_add(passed);
+                }
+                [&[Value::Boolean(true), Value::Int64(equal.cast_signed())], last.as_slice()].concat()
             }
+            _ => vec![Value::Int64(passed.saturating_add(count).cast_signed())],
         };
         Ok(URL_SAFE_NO_PAD.encode(encode(&values)))
     }
@@ -181,7 +189,7 @@ impl Select {
             conditions.push(select.filter(filter)?);
         }
         if let Some(row) = after {
-            conditions.push(select.after(&order, columns, &row));
+            conditions.push(select.onward(&order, columns, &row));
         }
         if !conditions.is_empty() {
             select.sql += &format!(" WHERE {}", conditions.join(" AND "));
@@ -238,8 +246,8 @@ impl Select {
         })
     }
 
-    /// What holds of the rows behind one, in this order: they are equal in some columns, and behind it in the next.
-    fn after(&mut self, order: &[Order], columns: &[String], row: &[Value]) -> String {
+    /// What holds of a row and those behind it, in this order: they are equal in some columns, and behind it in the next.
+    fn onward(&mut self, order: &[Order], columns: &[String], row: &[Value]) -> String {
         let of = |name: &str| columns.iter().position(|column| column == name).and_then(|index| row.get(index));
         let (mut ways, mut equal) = (Vec::new(), String::new());
         for Order { column, falling } in order {
@@ -256,8 +264,19 @@ impl Select {
             ways.extend(behind.map(|behind| format!("({equal}{behind})")));
             equal += &format!("{column} IS {at} AND ");
         }
-        if ways.is_empty() { "0".to_owned() } else { format!("({})", ways.join(" OR ")) }
+        ways.push(format!("({equal}1)"));
+        format!("({})", ways.join(" OR "))
     }
+}
+
+/// Whether rows are equal in every order: SQLite does not tell numbers of the two kinds apart.
+fn ties(one: &[Value], other: &[Value]) -> bool {
+    let same = |pair: (&Value, &Value)| match pair {
+        (Value::Int64(a), Value::Float64(b)) | (Value::Float64(b), Value::Int64(a)) => *a as f64 == *b,
+        (Value::Float64(a), Value::Float64(b)) => a == b,
+        (a, b) => a == b,
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same)
 }
 
 /// A column as it is compared by its bytes, whatever its query says.

@@ -46,7 +46,7 @@ fn unknown_and_missing_keys() {
         "[pipeline]",
         "[colour]\n[pipeline]",
         &[
-            "1:2: colour: unknown key; known are pipeline, listen, ingest, epoch, lake, gateway, kinesis, topics, tables, landings, rollups, queries, trust",
+            "1:2: colour: unknown key; known are pipeline, listen, ingest, epoch, lake, gateway, kinesis, topics, tables, landings, rollups, queries, calls, schedules, trust",
         ],
     );
     swap("size = \"1m\", ", "", &[r#"31:1: tables.orders.aggregates[0].window: "size" is missing; write size = "1m""#]);
