@@ -1,5 +1,7 @@
 //! The latest rows of tables that are joined on their keys: looked up by key before others take their place, or scanned.
 
+use std::fmt::Write;
+
 use arrow_array::Array;
 use rusqlite::{Connection, Row as Found, Statement};
 
@@ -16,12 +18,19 @@ use crate::value::{Value, ValueRef};
 
 /// The columns that say where a row came from, which come before those that are read.
 const PLACE: usize = 3;
+/// Keys of one lookup: the tables' cursors stay open for so many.
+const KEYS: usize = 4096;
 
 /// Tables that are joined on their keys, and the columns of them that are read.
 #[derive(Clone, Debug)]
 pub struct Joined {
     tables: Vec<Table>,
+    /// How many columns a lookup's answer has before the key.
+    width: usize,
+    /// Looks up one key.
     lookup: String,
+    /// Looks up a list of whole numbers, where they are the keys; each with a row.
+    lookup_all: String,
 }
 
 #[derive(Clone, Debug)]
@@ -61,23 +70,27 @@ impl Joined {
             all.push(Table { layout: layout.clone(), columns, from });
             from += size;
         }
-        let mut joined = Self { tables: all, lookup: String::new() };
-        joined.lookup = joined.lookup();
+        let mut joined = Self { tables: all, width: from, lookup: String::new(), lookup_all: String::new() };
+        joined.lookup = joined.lookup("(SELECT 1) k", |at| format!("?{at}"));
+        joined.lookup_all = joined.lookup("json_each(?1) k", |_| "k.value".to_owned());
         Ok(joined)
     }
 
-    /// The latest rows of a key, of all tables at once; one row, whatever there is.
-    fn lookup(&self) -> String {
+    /// The latest rows of each key `from`, of all tables at once; one row, whatever there is.
+    fn lookup(&self, from: &str, of_key: impl Fn(usize) -> String) -> String {
         let (mut columns, mut joins) = (Vec::new(), String::new());
         for (nth, table) in self.tables.iter().enumerate() {
             columns.extend(["_time", "_partition", "_offset"].map(|name| format!("t{nth}.{name}")));
             columns.extend(table.names().map(|name| format!("t{nth}.{name}")));
-            let key: Vec<String> =
-                (1..).zip(&table.layout.key).map(|(at, key)| format!("t{nth}.{} = ?{at}", quote(key))).collect();
+            let key: Vec<String> = (1..)
+                .zip(&table.layout.key)
+                .map(|(at, key)| format!("t{nth}.{} = {}", quote(key), of_key(at)))
+                .collect();
             let name = quote(&table.layout.name);
             joins += &format!(" LEFT JOIN main.{name} t{nth} ON {}", key.join(" AND "));
         }
-        format!("SELECT {} FROM (SELECT 1){joins}", columns.join(", "))
+        columns.push(of_key(1));
+        format!("SELECT {} FROM {from}{joins}", columns.join(", "))
     }
 
     /// All rows of a join of these tables alone.
@@ -142,7 +155,7 @@ pub(super) fn changes(
     each: &mut dyn FnMut(&Row<'_>, &Row<'_>) -> Result<()>,
 ) -> Result<()> {
     let lists = joined.lists(latest)?;
-    let mut lookup = Lookup { joined, lists: &lists, each };
+    let mut lookup = Lookup { joined, lists: &lists, tell: each };
     // The usual key lies beside the rows, so that sorting does not reach into the columns. What is sorted is rising already, list
     // by list.
     let numbers: Option<Vec<_>> = lists.iter().map(List::numbers).collect();
@@ -158,7 +171,7 @@ pub(super) fn changes(
             rows.push((encode(&key), nth, row as u32));
         }
     }
-    lookup.all(connection, rows)
+    lookup.each(connection, rows)
 }
 
 /// Says of each of these keys what its row is, and what it will be once a table has lost its own, where that is of a record before a
@@ -213,11 +226,42 @@ impl<'a> List<'a> {
 struct Lookup<'a> {
     joined: &'a Joined,
     lists: &'a [List<'a>],
-    each: &'a mut dyn FnMut(&Row<'_>, &Row<'_>) -> Result<()>,
+    tell: &'a mut dyn FnMut(&Row<'_>, &Row<'_>) -> Result<()>,
 }
 
 impl Lookup<'_> {
-    fn all<K: Ord>(&mut self, connection: &Connection, mut rows: Vec<(K, u32, u32)>) -> Result<()> {
+    /// Looks up keys that are whole numbers, many at a time.
+    fn all(&mut self, connection: &Connection, mut rows: Vec<(i64, u32, u32)>) -> Result<()> {
+        rows.sort_by_key(|(key, ..)| *key);
+        let what = "look up rows";
+        let mut statement = connection.prepare_cached(&self.joined.lookup_all).during(what)?;
+        let (mut runs, mut keys) = (rows.chunk_by(|(one, ..), (other, ..)| one == other), String::new());
+        loop {
+            let together: Vec<&[(i64, u32, u32)]> = runs.by_ref().take(KEYS).collect();
+            if together.is_empty() {
+                return Ok(());
+            }
+            keys.clear();
+            for (key, ..) in together.iter().filter_map(|run| run.first()) {
+                // Writing to a string cannot fail.
+                let _ = write!(keys, "{}{key}", if keys.is_empty() { '[' } else { ',' });
+            }
+            keys.push(']');
+            statement.raw_bind_parameter(1, keys.as_str()).during(what)?;
+            let mut found = statement.raw_query();
+            for run in together {
+                let Some(found) = found.next().during(what)? else { return Err(internal("a lookup has no answer")) };
+                let of: i64 = found.get(self.joined.width).during(what)?;
+                if run.first().is_none_or(|(key, ..)| *key != of) {
+                    return Err(internal("a lookup has answers of other keys"));
+                }
+                self.take(found, run.iter().map(|(_, list, row)| (*list as usize, *row as usize)))?;
+            }
+        }
+    }
+
+    /// Looks up keys one by one.
+    fn each(&mut self, connection: &Connection, mut rows: Vec<(Vec<u8>, u32, u32)>) -> Result<()> {
         rows.sort_by(|(one, ..), (other, ..)| one.cmp(other));
         let mut statement = connection.prepare_cached(&self.joined.lookup).during("look up rows")?;
         for run in rows.chunk_by(|(one, ..), (other, ..)| one == other) {
@@ -237,6 +281,12 @@ impl Lookup<'_> {
         }
         let mut found = statement.raw_query();
         let Some(found) = found.next().during(what)? else { return Err(internal("a lookup has no answer")) };
+        self.take(found, run)
+    }
+
+    /// Tells what becomes of a key, of which this was found and these rows are to be written.
+    fn take(&mut self, found: &Found<'_>, run: impl Iterator<Item = (usize, usize)> + Clone) -> Result<()> {
+        let what = "look up a row";
         let (mut old, mut new) = (Row::default(), Row::default());
         for (nth, table) in self.joined.tables.iter().enumerate() {
             let of_table = run.clone().filter_map(|(list, row)| Some((self.lists.get(list)?, row)));
@@ -257,7 +307,7 @@ impl Lookup<'_> {
                 });
             }
         }
-        (self.each)(&old, &new)
+        (self.tell)(&old, &new)
     }
 }
 
