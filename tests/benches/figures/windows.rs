@@ -108,7 +108,13 @@ fn open_groups() {
         by: 1,
         definition: of.definition(),
     };
-    let layout = Layout { pipeline: "bench".into(), tables: vec![], aggregates: vec![layout], queries: vec![], ..Layout::default() };
+    let layout = Layout {
+        pipeline: "bench".into(),
+        tables: vec![],
+        aggregates: vec![layout],
+        queries: vec![],
+        ..Layout::default()
+    };
     let mut store = Store::open(&folder.path().join("cache.sqlite"), &layout).expect("a store");
     let mut state = State::new(&of, &fields(), 1).expect("a state");
     let mut accumulator = Accumulator::new(&of, &fields(), Timestamp::MIN).expect("it fits");
