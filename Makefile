@@ -72,7 +72,7 @@ MUTANTS = cargo mutants $(if $(SHARD),--shard $(SHARD))
 mutants: setup ## changes to log, window and commit code that no unit test would notice; installs cargo-mutants where it is missing
 	cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
 	tests/mutants/make.sh target/mutants
-	$(MUTANTS) --dir target/mutants --output target/mutants
+	$(MUTANTS) --in-place --dir target/mutants --output target/mutants
 	$(MUTANTS) --output target
 
 disks: ## what makes file systems, for the tests that cut their power
