@@ -51,7 +51,7 @@ fn aggregate(name: &str, measures: &[&str]) -> Aggregate {
             idle: Duration::from_secs(30),
             future: Duration::from_hours(24),
         },
-        measures: measures.iter().map(|text| ((*text).to_owned(), parse(text).expect("a measure"))).collect(),
+        measures: (1..).zip(measures).map(|(nth, text)| (format!("m{nth}"), parse(text).expect("a measure"))).collect(),
     }
 }
 
