@@ -61,7 +61,13 @@ fn wrong(way: &str, life: &Life) -> Option<String> {
         let ended = life.end != End::Well && !ended_with_error;
         return ended.then(|| format!("it was interrupted, and did not end with an error\n{}", life.said));
     }
-    let failed_sync = life.operations.iter().position(|o| o.struck && o.is_sync() && !passes(o));
+    // SQLite syncs the folder of its log, and does not heed what comes of that: a start has made sure of it.
+    let unheeded = |at: usize| {
+        let before = at.checked_sub(1).map(|before| &life.operations[before]);
+        life.operations[at].path.is_empty() && before.is_some_and(is_of_sqlite)
+    };
+    let mut syncs = (0..).zip(&life.operations).filter(|(_, o)| o.struck && o.is_sync() && !passes(o));
+    let failed_sync = syncs.find(|(at, _)| !unheeded(*at)).map(|(at, _)| at);
     if let Some(at) = failed_sync {
         let (failed, later) = (&life.operations[at], &life.operations[at + 1..]);
         // A start that fails closes SQLite's file, which writes and syncs it once more; nothing was promised yet.

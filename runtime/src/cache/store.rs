@@ -16,7 +16,8 @@ use super::ledger::{self, EPOCH};
 use super::rolled;
 use super::row::{self, Generation, OBJECT, run, select};
 use crate::commit::{Epoch, Group, Object, Segment};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, OrFail, Result};
+use crate::sync;
 
 /// A pipeline's cache, open to write. One at a time: the data folder's lock sees to it.
 pub struct Store {
@@ -50,6 +51,8 @@ impl Store {
         let instance_id = owner(&connection, path, &layout.pipeline)?;
         let notes = adopt::adopt(&connection, layout).map_err(|faults| Error::all(&faults))?;
         transaction.commit()?;
+        // SQLite has made its log by now. It syncs the folder too, when it first writes there, and does not heed what comes of that.
+        sync::parent(path).or_fail(Kind::Storage, || format!("cache {path:?}: its folder"))?;
         Ok(Self {
             connection,
             tables: layout.tables.iter().map(|t| (t.name.clone(), (t.clone(), t.upsert()))).collect(),
