@@ -57,6 +57,19 @@ pub enum Type {
 }
 
 impl Type {
+    /// All types.
+    pub const ALL: [Self; 9] = [
+        Self::Boolean,
+        Self::Int64,
+        Self::Float64,
+        Self::Text,
+        Self::Bytes,
+        Self::Timestamp,
+        Self::Json,
+        Self::Float64List,
+        Self::TextList,
+    ];
+
     /// The Arrow type that holds it in memory and in Parquet.
     pub fn arrow(self) -> DataType {
         let list_of = |item| DataType::List(Arc::new(arrow_schema::Field::new("item", item, false)));

@@ -11,18 +11,6 @@ use super::{Declared, Descriptions, names};
 
 /// Types whose values are equal or not, without doubt.
 const KEYS: [Type; 5] = [Type::Boolean, Type::Int64, Type::Text, Type::Bytes, Type::Timestamp];
-/// All types.
-const ALL: [Type; 9] = [
-    Type::Boolean,
-    Type::Int64,
-    Type::Float64,
-    Type::Text,
-    Type::Bytes,
-    Type::Timestamp,
-    Type::Json,
-    Type::Float64List,
-    Type::TextList,
-];
 
 /// Checks that the columns which a pipeline names are written by its transforms, with types that fit.
 ///
@@ -87,7 +75,7 @@ impl Columns<'_> {
             self.need(&format!("key[{index}]"), column, &KEYS);
         }
         for (index, column) in table.cache.iter().enumerate() {
-            self.need(&format!("cache[{index}]"), column, &ALL);
+            self.need(&format!("cache[{index}]"), column, &Type::ALL);
         }
         for (index, aggregate) in table.aggregates.iter().enumerate() {
             self.aggregate(&format!("aggregates[{index}]"), aggregate);

@@ -172,19 +172,8 @@ pub fn unfit(rollup: &Rollup, sources: &[Source]) -> Vec<(String, Error)> {
 
 /// The types that the columns of a measure may have.
 fn takes(measure: &Measure) -> [&'static [Type]; 2] {
-    const ALL: &[Type] = &[
-        Type::Boolean,
-        Type::Int64,
-        Type::Float64,
-        Type::Text,
-        Type::Bytes,
-        Type::Timestamp,
-        Type::Json,
-        Type::Float64List,
-        Type::TextList,
-    ];
     match measure {
-        Measure::Count(_) => [ALL; 2],
+        Measure::Count(_) => [&Type::ALL; 2],
         Measure::Sum(_) | Measure::Mean(_) => [NUMBERS; 2],
         Measure::Min(_) | Measure::Max(_) | Measure::Quantile(..) => [ORDERED; 2],
         Measure::CountDistinct(_) => [SINGLE; 2],

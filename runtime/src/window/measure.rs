@@ -137,7 +137,7 @@ impl Measure {
     /// The types that its column may have.
     pub fn takes(&self) -> &'static [Type] {
         match self {
-            Self::Count(_) => &ALL,
+            Self::Count(_) => &Type::ALL,
             Self::Sum(_)
             | Self::Mean(_)
             | Self::Variance(_)
@@ -180,15 +180,3 @@ const ORDERED: [Type; 6] = [Type::Boolean, Type::Int64, Type::Float64, Type::Tex
 /// Types of single values.
 const SINGLE: [Type; 7] =
     [Type::Boolean, Type::Int64, Type::Float64, Type::Text, Type::Bytes, Type::Timestamp, Type::Json];
-/// All types.
-const ALL: [Type; 9] = [
-    Type::Boolean,
-    Type::Int64,
-    Type::Float64,
-    Type::Text,
-    Type::Bytes,
-    Type::Timestamp,
-    Type::Json,
-    Type::Float64List,
-    Type::TextList,
-];
