@@ -7,6 +7,7 @@ pub mod error;
 pub mod expression;
 mod json;
 pub mod metrics;
+pub mod packed;
 pub mod process;
 pub mod record;
 pub mod rolled;

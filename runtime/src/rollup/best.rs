@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::encode::{Reader, put, put_bytes};
+use crate::packed::{Reader, put, put_bytes};
 
 /// Values that are kept once there are more than twice as many; they are made up for from the rows when all have been taken out.
 const KEPT: usize = 64;

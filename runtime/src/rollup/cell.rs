@@ -1,12 +1,13 @@
 //! What the measures of a group are computed from, so that each row that was added can be taken out.
 
 use crate::error::Result;
+use crate::packed::{Reader, put, put_signed, put_sum};
 use crate::rolled::Row;
 use crate::sum::Sum;
 use crate::value::{Value, ValueRef};
 
 use super::best::Best;
-use super::encode::{Reader, astray, put, put_rising, put_signed, put_sum, risen};
+use super::encode::{astray, put_rising, risen};
 use super::plan::{CellPlan, Shown};
 use super::stretches::{At, Values};
 
@@ -174,7 +175,7 @@ impl Cell {
             CellPlan::Whole(_) => Self::Whole { n: from.number()?, sum: from.signed()? },
             CellPlan::Float(_) => {
                 let (n, plus, minus) = (from.number()?, from.number()?, from.number()?);
-                Self::Float { n, plus, minus, sum: from.sum()? }
+                Self::Float { n, plus, minus, sum: from.sum(0)? }
             }
             CellPlan::Best { .. } => Self::Best { n: from.number()?, best: None, anew: false },
             CellPlan::Values { quantiles, .. } => Self::Values(Values::decode(from, quantiles.len())?),

@@ -1,8 +1,8 @@
-//! Values and states as bytes: keys that differ where their values do, values whose bytes rise as they do, varints.
+//! Values and states as bytes: keys that differ where their values do, values whose bytes rise as they do.
 
 use crate::error::{Error, Kind};
+use crate::packed::put_bytes;
 use crate::schema::Type;
-use crate::sum::{Parts, Sum};
 use crate::time::Timestamp;
 use crate::value::{Value, ValueRef};
 
@@ -12,13 +12,11 @@ pub(super) fn put_key(to: &mut Vec<u8>, value: ValueRef<'_>) {
         ValueRef::Null => to.push(0),
         ValueRef::Text(text) => {
             to.push(2);
-            put(to, text.len() as u64);
-            to.extend_from_slice(text.as_bytes());
+            put_bytes(to, text.as_bytes());
         }
         ValueRef::Bytes(bytes) => {
             to.push(3);
-            put(to, bytes.len() as u64);
-            to.extend_from_slice(bytes);
+            put_bytes(to, bytes);
         }
         // All values of one place in a key are of one type.
         value => {
@@ -62,111 +60,6 @@ fn rising(word: i64) -> u64 {
 /// Turns the order of negative floats' bits around; its own inverse.
 fn flip(bits: i64) -> i64 {
     bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
-}
-
-/// Adds a number in seven bits a byte.
-pub(super) fn put(to: &mut Vec<u8>, number: u64) {
-    put_long(to, number.into());
-}
-
-/// The same of a number below zero or above.
-pub(super) fn put_signed(to: &mut Vec<u8>, number: i128) {
-    put_long(to, ((number << 1) ^ (number >> 127)).cast_unsigned());
-}
-
-fn put_long(to: &mut Vec<u8>, mut number: u128) {
-    while number >= 0x80 {
-        to.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    to.push(number as u8);
-}
-
-/// Adds bytes with their length.
-pub(super) fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
-    put(to, bytes.len() as u64);
-    to.extend_from_slice(bytes);
-}
-
-/// Adds an exact sum.
-pub(super) fn put_sum(to: &mut Vec<u8>, sum: &Sum) {
-    match sum.parts() {
-        Parts::Near(near) => {
-            to.push(0);
-            put_signed(to, near);
-        }
-        Parts::Far { negative, first, digits } => {
-            to.push(if negative { 2 } else { 1 });
-            put(to, first as u64);
-            put(to, digits.len() as u64);
-            digits.iter().for_each(|digit| to.extend(digit.to_le_bytes()));
-        }
-    }
-}
-
-/// Bytes still to be read. Nothing is allocated ahead of the bytes that fill it.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
-
-impl<'a> Reader<'a> {
-    pub(super) fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    pub(super) fn number(&mut self) -> Option<u64> {
-        // The usual one is short.
-        match self.0.split_first()? {
-            (&first, rest) if first < 0x80 => {
-                self.0 = rest;
-                Some(first.into())
-            }
-            _ => self.long()?.try_into().ok(),
-        }
-    }
-
-    pub(super) fn signed(&mut self) -> Option<i128> {
-        let number = self.long()?;
-        Some((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
-    }
-
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(self.number()?).ok()?;
-        let (bytes, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    pub(super) fn sum(&mut self) -> Option<Sum> {
-        let parts = match self.byte()? {
-            0 => Parts::Near(self.signed()?),
-            sign @ (1 | 2) => {
-                let first = usize::try_from(self.number()?).ok()?;
-                let mut digits = Vec::new();
-                for _ in 0..self.number()? {
-                    let (digit, rest) = self.0.split_first_chunk()?;
-                    self.0 = rest;
-                    digits.push(u32::from_le_bytes(*digit));
-                }
-                Parts::Far { negative: sign == 2, first, digits }
-            }
-            _ => return None,
-        };
-        Sum::of(0, parts)
-    }
-
-    fn long(&mut self) -> Option<u128> {
-        let mut number = 0u128;
-        for shift in (0..128).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u128::from(byte & 0x7f);
-            number |= bits << shift;
-            if byte < 0x80 {
-                return (number >> shift == bits).then_some(number);
-            }
-        }
-        None
-    }
 }
 
 /// What is stored is not what was written, or was made of other rows: to be computed anew.
@@ -223,26 +116,5 @@ mod tests {
             .collect();
         let different: std::collections::BTreeSet<_> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());
-    }
-
-    #[test]
-    fn numbers_come_back() {
-        for number in [0, 1, 127, 128, 1 << 35, u64::MAX] {
-            let mut to = Vec::new();
-            put(&mut to, number);
-            assert_eq!(Reader(&to).number(), Some(number));
-        }
-        for number in [0, -1, 1, i128::from(i64::MIN), i128::MAX, i128::MIN] {
-            let mut to = Vec::new();
-            put_signed(&mut to, number);
-            assert_eq!(Reader(&to).signed(), Some(number));
-        }
-        for values in [vec![0.1, 0.2], vec![1e300, -1e-300], vec![-1e200], vec![]] {
-            let (mut sum, mut to) = (Sum::default(), Vec::new());
-            values.iter().for_each(|value| sum.add(*value));
-            put_sum(&mut to, &sum);
-            assert_eq!(Reader(&to).sum().map(|sum| sum.value().to_bits()), Some(sum.value().to_bits()), "{values:?}");
-        }
-        assert_eq!(Reader(&[0x80]).number(), None);
     }
 }

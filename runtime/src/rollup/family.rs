@@ -5,12 +5,13 @@ use hashbrown::hash_map::EntryRef;
 
 use crate::error::{Kind, Result};
 use crate::expression::Expression;
+use crate::packed::{Reader, put};
 use crate::rolled::{Keep, Row};
 use crate::schema::Field;
 use crate::value::Value;
 
 use super::cell::{Cell, Scratch, count};
-use super::encode::{Reader, astray, put, put_key};
+use super::encode::{astray, put_key};
 use super::plan::{By, Plan, Resolved, Shown, Slot, Source, resolve};
 use super::spec::Rollup;
 use super::stretches::At;

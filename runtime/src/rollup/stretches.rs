@@ -1,7 +1,7 @@
 //! All values of a column in a group, counted and in order, in stretches of which a change writes those alone that it falls into.
 
-use super::encode::{Reader, put, put_bytes};
 use crate::error::Result;
+use crate::packed::{Reader, put, put_bytes};
 use crate::rolled::{Keep, Stretch};
 
 /// Bytes of a stretch; one that grows beyond twice as many is cut.

@@ -11,7 +11,8 @@ use super::scalar::Scalar;
 use super::sketch::Sketch;
 use super::spread::Spread;
 use crate::error::{Error, Kind, Result};
-use crate::sum::{Parts, Sum};
+use crate::packed::{self, put, put_bytes, put_signed};
+use crate::sum::Sum;
 
 const VERSION: u8 = 1;
 
@@ -33,14 +34,14 @@ pub(super) fn decode(plan: &Plan, bytes: &[u8]) -> Result<Vec<Cell>> {
     if checksum(body) != *sum {
         return Err(corrupt());
     }
-    let mut from = Reader(body);
-    let version = from.byte().ok_or_else(corrupt)?;
+    let mut from = Reader(packed::Reader(body));
+    let version = from.0.byte().ok_or_else(corrupt)?;
     if version != VERSION {
         let what = format!("the stored state of a group: its format is {version}, and only {VERSION} is known here");
         return Err(Error::new(Kind::Input, what).hint("use the newer version of tidemill that wrote it"));
     }
     let cells = cells(&mut from, plan);
-    cells.filter(|_| from.0.is_empty()).ok_or_else(corrupt)
+    cells.filter(|_| from.0.0.is_empty()).ok_or_else(corrupt)
 }
 
 fn cells(from: &mut Reader<'_>, plan: &Plan) -> Option<Vec<Cell>> {
@@ -51,16 +52,16 @@ fn put_cell(to: &mut Vec<u8>, cell: &Cell) {
     match cell {
         Cell::Count(n) => {
             to.push(0);
-            put(to, u128::from(*n));
+            put(to, *n);
         }
         Cell::Int { sum, n } => {
             to.push(1);
-            put(to, u128::from(*n));
-            put(to, zigzag(*sum));
+            put(to, *n);
+            put_signed(to, *sum);
         }
         Cell::Float { sum, n } => {
             to.push(2);
-            put(to, u128::from(*n));
+            put(to, *n);
             put_sum(to, sum);
         }
         Cell::Least(held) | Cell::Greatest(held) => {
@@ -70,24 +71,24 @@ fn put_cell(to: &mut Vec<u8>, cell: &Cell) {
         }
         Cell::Tally(counts) => {
             to.push(5);
-            put(to, counts.len() as u128);
+            put(to, counts.len() as u64);
             let mut rising: Vec<_> = counts.iter().collect();
             rising.sort_unstable();
             for (value, times) in rising {
                 put_scalar(to, value);
-                put(to, u128::from(*times));
+                put(to, *times);
             }
         }
         Cell::Distinct(values) => {
             to.push(6);
-            put(to, values.len() as u128);
+            put(to, values.len() as u64);
             let mut rising: Vec<_> = values.iter().collect();
             rising.sort_unstable();
             rising.into_iter().for_each(|value| put_scalar(to, value));
         }
         Cell::Spread(spread) => {
             to.push(7);
-            put(to, u128::from(spread.n));
+            put(to, spread.n);
             put_sum(to, &spread.sum);
             put_sum(to, &spread.squares);
         }
@@ -97,24 +98,24 @@ fn put_cell(to: &mut Vec<u8>, cell: &Cell) {
             if let Some(held) = held {
                 let Place { time, partition, offset } = held.place;
                 to.extend(time.to_le_bytes());
-                put(to, u128::from(partition));
-                put(to, zigzag(i128::from(offset)));
+                put(to, partition.into());
+                put_signed(to, offset.into());
                 put_scalar(to, &held.value);
             }
         }
         Cell::Sketch(sketch) => {
             to.push(10);
-            put(to, sketch.bins().len() as u128);
+            put(to, sketch.bins().len() as u64);
             for (bin, count) in sketch.bins() {
-                put(to, zigzag(i128::from(bin)));
-                put(to, u128::from(count));
+                put_signed(to, bin.into());
+                put(to, count);
             }
         }
         Cell::Registers(Registers::Few(few)) => {
             to.push(11);
-            put(to, few.len() as u128);
+            put(to, few.len() as u64);
             for (register, rank) in few {
-                put(to, u128::from(*register));
+                put(to, (*register).into());
                 to.push(*rank);
             }
         }
@@ -124,7 +125,7 @@ fn put_cell(to: &mut Vec<u8>, cell: &Cell) {
         }
         Cell::Ranks { ranks, .. } => {
             to.push(13);
-            put(to, ranks.len() as u128);
+            put(to, ranks.len() as u64);
             let mut rising: Vec<_> = ranks.iter().collect();
             rising.sort_unstable_by_key(|(value, _)| *value);
             for (value, rank) in rising {
@@ -134,25 +135,14 @@ fn put_cell(to: &mut Vec<u8>, cell: &Cell) {
         }
         Cell::Buckets { counts, .. } => {
             to.push(14);
-            counts.iter().for_each(|count| put(to, u128::from(*count)));
+            counts.iter().for_each(|count| put(to, *count));
         }
     }
 }
 
 fn put_sum(to: &mut Vec<u8>, sum: &Sum) {
     to.push(sum.odd());
-    match sum.parts() {
-        Parts::Near(near) => {
-            to.push(0);
-            put(to, zigzag(near));
-        }
-        Parts::Far { negative, first, digits } => {
-            to.push(if negative { 2 } else { 1 });
-            put(to, first as u128);
-            put(to, digits.len() as u128);
-            digits.iter().for_each(|digit| to.extend(digit.to_le_bytes()));
-        }
-    }
+    packed::put_sum(to, sum);
 }
 
 fn put_scalar(to: &mut Vec<u8>, value: &Scalar) {
@@ -163,24 +153,9 @@ fn put_scalar(to: &mut Vec<u8>, value: &Scalar) {
         }
         Scalar::Bytes(bytes) => {
             to.push(1);
-            put(to, bytes.len() as u128);
-            to.extend(bytes);
+            put_bytes(to, bytes);
         }
     }
-}
-
-/// Seven bits a byte, the lowest first; the high bit says that more follow.
-fn put(to: &mut Vec<u8>, mut number: u128) {
-    while number >= 0x80 {
-        to.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    to.push(number as u8);
-}
-
-/// Small numbers of either sign become small numbers.
-fn zigzag(number: i128) -> u128 {
-    (number << 1 ^ number >> 127).cast_unsigned()
 }
 
 /// FNV-1a in 64 bits, folded to 32.
@@ -192,76 +167,25 @@ pub(super) fn checksum(bytes: &[u8]) -> [u8; 4] {
     ((hash >> 32) as u32 ^ hash as u32).to_le_bytes()
 }
 
-/// Bytes still to be read. Nothing is allocated ahead of the bytes that fill it.
-struct Reader<'a>(&'a [u8]);
+/// Cells still to be read.
+struct Reader<'a>(packed::Reader<'a>);
 
 impl Reader<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn chunk<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (chunk, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*chunk)
-    }
-
-    fn number(&mut self) -> Option<u128> {
-        let mut number = 0u128;
-        for shift in (0..128).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u128::from(byte & 0x7f);
-            number |= bits << shift;
-            if byte < 0x80 {
-                return (number >> shift == bits).then_some(number);
-            }
-        }
-        None
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.number()?.try_into().ok()
-    }
-
-    fn signed(&mut self) -> Option<i128> {
-        let number = self.number()?;
-        Some((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
-    }
-
     fn scalar(&mut self) -> Option<Scalar> {
-        match self.byte()? {
-            0 => Some(Scalar::Word(i64::from_le_bytes(self.chunk()?))),
-            1 => {
-                let length = usize::try_from(self.number()?).ok()?;
-                let (bytes, rest) = self.0.split_at_checked(length)?;
-                self.0 = rest;
-                Some(Scalar::Bytes(bytes.into()))
-            }
+        match self.0.byte()? {
+            0 => Some(Scalar::Word(i64::from_le_bytes(self.0.chunk()?))),
+            1 => self.0.bytes().map(|bytes| Scalar::Bytes(bytes.into())),
             _ => None,
         }
     }
 
     fn sum(&mut self) -> Option<Sum> {
-        let odd = self.byte()?;
-        let parts = match self.byte()? {
-            0 => Parts::Near(self.signed()?),
-            sign @ (1 | 2) => {
-                let first = usize::try_from(self.number()?).ok()?;
-                let mut digits = Vec::new();
-                for _ in 0..self.u64()? {
-                    digits.push(u32::from_le_bytes(self.chunk()?));
-                }
-                Parts::Far { negative: sign == 2, first, digits }
-            }
-            _ => return None,
-        };
-        Sum::of(odd, parts)
+        let odd = self.0.byte()?;
+        self.0.sum(odd)
     }
 
     fn held(&mut self) -> Option<Option<Scalar>> {
-        match self.byte()? {
+        match self.0.byte()? {
             0 => Some(None),
             1 => self.scalar().map(Some),
             _ => None,
@@ -270,32 +194,32 @@ impl Reader<'_> {
 
     /// The cell that was written of a measure whose cell over no rows is `empty`; none where another was written.
     fn cell(&mut self, empty: Cell) -> Option<Cell> {
-        Some(match (self.byte()?, empty) {
-            (0, Cell::Count(_)) => Cell::Count(self.u64()?),
-            (1, Cell::Int { .. }) => Cell::Int { n: self.u64()?, sum: self.signed()? },
-            (2, Cell::Float { .. }) => Cell::Float { n: self.u64()?, sum: self.sum()? },
+        Some(match (self.0.byte()?, empty) {
+            (0, Cell::Count(_)) => Cell::Count(self.0.number()?),
+            (1, Cell::Int { .. }) => Cell::Int { n: self.0.number()?, sum: self.0.signed()? },
+            (2, Cell::Float { .. }) => Cell::Float { n: self.0.number()?, sum: self.sum()? },
             (3, Cell::Least(_)) => Cell::Least(self.held()?),
             (4, Cell::Greatest(_)) => Cell::Greatest(self.held()?),
             (5, Cell::Tally(mut counts)) => {
-                for _ in 0..self.u64()? {
-                    counts.insert(self.scalar()?, self.u64()?);
+                for _ in 0..self.0.number()? {
+                    counts.insert(self.scalar()?, self.0.number()?);
                 }
                 Cell::Tally(counts)
             }
             (6, Cell::Distinct(mut values)) => {
-                for _ in 0..self.u64()? {
+                for _ in 0..self.0.number()? {
                     values.insert(self.scalar()?);
                 }
                 Cell::Distinct(values)
             }
             (7, Cell::Spread(_)) => {
-                Cell::Spread(Box::new(Spread { n: self.u64()?, sum: self.sum()?, squares: self.sum()? }))
+                Cell::Spread(Box::new(Spread { n: self.0.number()?, sum: self.sum()?, squares: self.sum()? }))
             }
             (8, Cell::First(_)) => Cell::First(self.placed()?),
             (9, Cell::Last(_)) => Cell::Last(self.placed()?),
             (10, Cell::Sketch(mut sketch)) => {
-                for _ in 0..self.u64()? {
-                    let (bin, count) = (i32::try_from(self.signed()?).ok()?, self.u64()?);
+                for _ in 0..self.0.number()? {
+                    let (bin, count) = (i32::try_from(self.0.signed()?).ok()?, self.0.number()?);
                     sketch.add_bin(Sketch::is_bin(bin).then_some(bin)?, count);
                 }
                 Cell::Sketch(sketch)
@@ -304,7 +228,7 @@ impl Reader<'_> {
             (13, Cell::Ranks { none, .. }) => self.ranks(none)?,
             (14, Cell::Buckets { edges, mut counts }) => {
                 for count in &mut counts {
-                    *count = self.u64()?;
+                    *count = self.0.number()?;
                 }
                 Cell::Buckets { edges: Arc::clone(&edges), counts }
             }
@@ -313,12 +237,12 @@ impl Reader<'_> {
     }
 
     fn placed(&mut self) -> Option<Option<Box<Held>>> {
-        match self.byte()? {
+        match self.0.byte()? {
             0 => Some(None),
             1 => {
-                let time = i64::from_le_bytes(self.chunk()?);
-                let partition = self.number()?.try_into().ok()?;
-                let offset = self.signed()?.try_into().ok()?;
+                let time = i64::from_le_bytes(self.0.chunk()?);
+                let partition = self.0.number()?.try_into().ok()?;
+                let offset = self.0.signed()?.try_into().ok()?;
                 let value = self.scalar()?;
                 Some(Some(Box::new(Held { place: Place { time, partition, offset }, value })))
             }
@@ -328,17 +252,17 @@ impl Reader<'_> {
 
     fn registers(&mut self, few: bool) -> Option<Registers> {
         let mut registers = Registers::default();
-        let mut raise = |register: u128, rank: u8| {
+        let mut raise = |register: u64, rank: u8| {
             let register = u16::try_from(register).ok().filter(|register| usize::from(*register) < REGISTERS)?;
             registers.raise(register, (1..=RANK_MAX).contains(&rank).then_some(rank)?);
             Some(())
         };
         if few {
-            for _ in 0..self.u64()? {
-                raise(self.number()?, self.byte()?)?;
+            for _ in 0..self.0.number()? {
+                raise(self.0.number()?, self.0.byte()?)?;
             }
         } else {
-            let ranks = self.chunk::<REGISTERS>()?;
+            let ranks = self.0.chunk::<REGISTERS>()?;
             (0..).zip(ranks).filter(|(_, rank)| *rank > 0).try_for_each(|(register, rank)| raise(register, rank))?;
         }
         Some(registers)
@@ -346,7 +270,7 @@ impl Reader<'_> {
 
     fn ranks(&mut self, none: Box<Cell>) -> Option<Cell> {
         let mut ranks = HashMap::default();
-        for _ in 0..self.u64()? {
+        for _ in 0..self.0.number()? {
             ranks.insert(self.scalar()?, self.cell((*none).clone())?);
         }
         Some(Cell::Ranks { none, ranks })
