@@ -318,6 +318,97 @@ fn a_tap_becomes_a_case_that_passes() {
     );
 }
 
+/// Schedules over a night in which London's clocks are put back, and over a start that comes late.
+const SCHEDULES: &str = r#"
+[schedules.nightly]
+cron = "30 1 * * *"
+timezone = "Europe/London"
+catch_up = true
+retries = 1
+retry_delay = "10m"
+overlap = "queue"
+audit = { quick = true }
+
+[schedules.hourly]
+cron = "@hourly"
+audit = { quick = true }
+"#;
+
+#[test]
+fn schedules_fire_by_the_clock_of_a_case() {
+    let place = Folder::new("schedule-cases");
+    place.write("titles.wasm", remembers());
+    let pipeline = place.write("pipeline.toml", format!("{TITLES}{SCHEDULES}"));
+    let case = |name: &str, lines: &str| {
+        let folder = place.path().join("cases/schedules").join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("input.jsonl"), lines).expect("an input");
+        folder
+    };
+    let night = case(
+        "night",
+        "{\"@now\": \"2026-10-24T12:00:00Z\"}\n{\"@holds\": \"hourly\"}\n{\"@now\": \"2026-10-24T13:00:00Z\"}\n\
+         {\"@now\": \"2026-10-24T14:30:00Z\"}\n{\"@stops\": true}\n{\"@now\": \"2026-10-26T00:30:00Z\"}\n{\"@holds\": \"nightly\"}\n\
+         {\"@ends\": \"hourly\"}\n{\"@now\": \"2026-10-26T01:35:00Z\"}\n{\"@fails\": \"nightly\"}\n{\"@now\": \"2026-10-26T01:50:00Z\"}\n\
+         {\"@fails\": \"nightly\"}\n",
+    );
+    check(&told(&pipeline, &[], false), &["failed  schedules/night\n  expected.jsonl: No such file", "--update"]);
+    check(&told(&pipeline, &["--update"], true), &["written schedules/night\n"]);
+    let came = fs::read_to_string(night.join("expected.jsonl")).expect("what came");
+    let lines: Vec<Value> = came.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let shown: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let [at, time] = ["at", "time"].map(|name| line[name].as_str().expect("a time")[8..16].replace('T', " "));
+            format!(
+                "{at} {} {time} {} {}",
+                line["schedule"].as_str().expect("a name"),
+                line["state"].as_str().expect("a word"),
+                line["attempt"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "24 13:00 hourly 24 13:00 runs 1",
+            "24 14:00 hourly 24 14:00 skipped 0",
+            // Cut off by the end of the process, it begins again; the night's own time came once, though the clock showed it twice.
+            "26 00:30 nightly 25 00:30 done 1",
+            "26 00:30 hourly 24 13:00 runs 1",
+            "26 00:30 hourly 24 13:00 done 1",
+            "26 01:00 hourly 26 01:00 runs 1",
+            "26 01:30 nightly 26 01:30 runs 1",
+            "26 01:35 nightly 26 01:30 waits 1",
+            "26 01:45 nightly 26 01:30 runs 2",
+            "26 01:50 nightly 26 01:30 failed 2",
+        ]
+    );
+    check(&told(&pipeline, &[], true), &["passed  schedules/night\n1 case, 0 records: 1 passed\n"]);
+    replace(&pipeline, "retry_delay = \"10m\"", "retry_delay = \"5m\"");
+    check(
+        &told(&pipeline, &["--table", "schedules"], false),
+        &["differs schedules/night\n", "due: \"2026-10-26T01:45:00Z\""],
+    );
+    for (name, lines, says) in [
+        (
+            "none",
+            "{\"@now\": \"2026-10-24T12:00:00Z\"}\n{\"@ends\": \"hourly\"}\n",
+            "line 2: schedule \"hourly\": no run of it is under way",
+        ),
+        ("unknown", "{\"@asks\": \"daily\"}\n", "line 1: the pipeline does not run"),
+        (
+            "back",
+            "{\"@now\": \"2026-10-24T12:00:00Z\"}\n{\"@now\": \"2026-10-23T12:00:00Z\"}\n",
+            "line 2: time goes back",
+        ),
+        ("other", "{\"@later\": 1}\n", "line 1: unknown variant"),
+    ] {
+        case(name, lines);
+        check(&told(&pipeline, &["--case", name], false), &[says]);
+    }
+}
+
 /// The component that `pipeline_cases/remembers.wat` describes.
 fn remembers() -> Vec<u8> {
     let mut module = wat::parse_str(include_str!("pipeline_cases/remembers.wat")).expect("a module");

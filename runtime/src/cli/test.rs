@@ -12,6 +12,10 @@ use crate::config::plan::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::cases::{self, Case, Difference};
 use crate::pipeline::generation::Chain;
+use crate::schedule;
+
+/// What stands in a table's place where a case is of the schedules.
+const SCHEDULES: &str = "schedules";
 
 /// Play the test cases of a pipeline's tables through their transforms.
 #[derive(Debug, Args)]
@@ -68,7 +72,16 @@ impl Test {
         let pipeline = super::pipeline(&self.pipeline, None)?;
         let host = super::host()?.trusting(&pipeline.trust);
         let mut all = Vec::new();
-        for (table, folders) in self.chosen(&pipeline)? {
+        let of_schedules = self.of_schedules(&pipeline)?;
+        let chosen = self.chosen(&pipeline, !of_schedules.is_empty())?;
+        for folder in of_schedules {
+            let tested = self.test_schedules(&pipeline, &folder);
+            if !self.json {
+                print!("{}", show::case(&tested));
+            }
+            all.push(tested);
+        }
+        for (table, folders) in chosen {
             let chain = Chain::read(&host, table)?;
             for folder in folders {
                 let tested = self.test(table, &chain, &folder);
@@ -88,9 +101,10 @@ impl Test {
         Ok(if all.iter().all(well) { Ended::Well } else { Ended::NotWell })
     }
 
-    /// The tables that have cases to be played, with the cases' folders; not one is an error.
-    fn chosen<'a>(&self, pipeline: &'a Pipeline) -> Result<Vec<(&'a plan::Table, Vec<PathBuf>)>> {
+    /// The tables that have cases to be played, with the cases' folders; not one is an error, unless there is `enough` without.
+    fn chosen<'a>(&self, pipeline: &'a Pipeline, enough: bool) -> Result<Vec<(&'a plan::Table, Vec<PathBuf>)>> {
         if let Some(name) = &self.table
+            && !enough
             && !pipeline.tables.iter().any(|table| &table.name == name)
         {
             let names: Vec<&str> = pipeline.tables.iter().map(|table| table.name.as_str()).collect();
@@ -108,12 +122,38 @@ impl Test {
                 chosen.push((table, mine));
             }
         }
-        if chosen.is_empty() {
+        if chosen.is_empty() && !enough {
             others.sort();
             others.dedup();
             return Err(self.no_case(pipeline, &others));
         }
         Ok(chosen)
+    }
+
+    /// The folders of cases of the schedules that are to be played. A table of that name has its own there.
+    fn of_schedules(&self, pipeline: &Pipeline) -> Result<Vec<PathBuf>> {
+        let folder = schedule::cases::folder(pipeline);
+        let is_a_tables = pipeline.tables.iter().any(|table| table.cases == folder);
+        let asked = self.table.as_ref().is_none_or(|name| name == SCHEDULES);
+        if is_a_tables || !asked {
+            return Ok(Vec::new());
+        }
+        let mut folders = cases::list(&folder)?;
+        folders.retain(|folder| self.case.as_ref().is_none_or(|name| folder.ends_with(name)));
+        Ok(folders)
+    }
+
+    fn test_schedules(&self, pipeline: &Pipeline, folder: &Path) -> Tested {
+        let mut tested = Tested::of(SCHEDULES, folder);
+        tested.take(schedule::cases::play(&pipeline.schedules, folder).and_then(|played| {
+            let verdict = match self.update {
+                true => Verdict::written(played.update()?),
+                false => Verdict::differs(played.differences()?),
+            };
+            // It has no records.
+            Ok((0, verdict))
+        }));
+        tested
     }
 
     fn no_case(&self, pipeline: &Pipeline, others: &[String]) -> Error {
@@ -135,22 +175,10 @@ impl Test {
     }
 
     fn test(&self, table: &plan::Table, chain: &Chain, folder: &Path) -> Tested {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut tested = Tested {
-            table: table.name.clone(),
-            case: name,
-            folder: folder.to_owned(),
-            records: 0,
-            result: Verdict::Passed,
-        };
-        let result = Case::read(folder).and_then(|case| {
-            tested.records = case.records();
-            self.judge(table, chain, &case)
-        });
-        tested.result = result.unwrap_or_else(|error| Verdict::Failed {
-            error: error.message().to_owned(),
-            hint: error.next_step().map(str::to_owned),
-        });
+        let mut tested = Tested::of(&table.name, folder);
+        let case = Case::read(folder);
+        tested.records = case.as_ref().map_or(0, Case::records);
+        tested.take(case.and_then(|case| Ok((case.records(), self.judge(table, chain, &case)?))));
         tested
     }
 
@@ -158,14 +186,40 @@ impl Test {
         let played = cases::play(table, chain, case)?;
         // Of a transform that remembers, no rows are the expected ones.
         if self.update && played.unsteady.is_empty() {
-            let files = played.update(case)?;
-            return Ok(if files.is_empty() { Verdict::Passed } else { Verdict::Written { files } });
+            return Ok(Verdict::written(played.update(case)?));
         }
         let mut differences = played.unsteady.clone();
         if !self.update {
             differences.extend(played.differences(case)?);
         }
+        Ok(Verdict::differs(differences))
+    }
+}
+
+impl Tested {
+    fn of(table: &str, folder: &Path) -> Self {
+        let case = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { table: table.to_owned(), case, folder: folder.to_owned(), records: 0, result: Verdict::Passed }
+    }
+
+    fn take(&mut self, result: Result<(usize, Verdict)>) {
+        match result {
+            Ok((records, verdict)) => (self.records, self.result) = (records, verdict),
+            Err(error) => {
+                let (error, hint) = (error.message().to_owned(), error.next_step().map(str::to_owned));
+                self.result = Verdict::Failed { error, hint };
+            }
+        }
+    }
+}
+
+impl Verdict {
+    fn written(files: Vec<PathBuf>) -> Self {
+        if files.is_empty() { Self::Passed } else { Self::Written { files } }
+    }
+
+    fn differs(differences: Vec<Difference>) -> Self {
         let count = differences.len();
-        Ok(if count == 0 { Verdict::Passed } else { Verdict::Differs { count, differences } })
+        if count == 0 { Self::Passed } else { Self::Differs { count, differences } }
     }
 }

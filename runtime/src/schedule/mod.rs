@@ -1,5 +1,6 @@
 //! Schedules: jobs by the calendar and the clock. Each run is recorded before it begins, and again when it has ended.
 
+pub mod cases;
 mod jobs;
 mod timetable;
 
@@ -135,7 +136,7 @@ impl Setup {
             let reader = Reader::open(&cache)?;
             match asked_for {
                 Some(time) => Ok((time, reader.run_at(&name, time)?)),
-                None => free(&reader, &name, now).map(|time| (time, None)),
+                None => free(now, |time| Ok(reader.run_at(&name, time)?.is_some())).map(|time| (time, None)),
             }
         });
         let found = found.await.or_fail(Kind::Internal, || "schedule").flatten();
@@ -176,9 +177,9 @@ impl Setup {
 }
 
 /// The first whole second from now on for which the schedule has no run yet.
-fn free(reader: &Reader, schedule: &str, now: Timestamp) -> Result<Timestamp> {
+fn free(now: Timestamp, has_run: impl Fn(Timestamp) -> Result<bool>) -> Result<Timestamp> {
     let mut time = now.floor(Duration::from_secs(1));
-    while reader.run_at(schedule, time)?.is_some() {
+    while has_run(time)? {
         time = time.plus(Duration::from_secs(1));
     }
     Ok(time)

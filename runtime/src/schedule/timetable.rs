@@ -191,6 +191,12 @@ impl Timetable {
         run
     }
 
+    /// When something happens next without anybody's doing: a time comes, or a run that waits may begin.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let waits = |entry: &Entry| entry.open.front().filter(|run| run.state == RunState::Waits).map(|run| run.due);
+        self.entries.iter().flat_map(|entry| [entry.next, waits(entry)]).flatten().min()
+    }
+
     /// The plan of a schedule.
     pub(super) fn plan(&self, name: &str) -> Option<&Schedule> {
         self.entries.iter().map(|entry| &entry.plan).find(|plan| plan.name == name)

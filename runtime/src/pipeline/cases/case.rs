@@ -149,7 +149,7 @@ fn origins(lines: &[Line]) -> Vec<&String> {
     lines.iter().flat_map(|line| line.fields.keys()).filter(|name| is_origin(name)).collect()
 }
 
-fn parse(text: &str) -> Result<Vec<Line>> {
+pub(super) fn parse(text: &str) -> Result<Vec<Line>> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(number, line)| Line::parse(number, line)).collect()
 }

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::align::align;
-use super::case::{Files, Line};
+use super::case::{Files, Line, parse as lines};
+use crate::error::{Error, Result};
 use crate::pipeline::table::ORIGIN;
 
 /// A line that is not as expected.
@@ -83,6 +84,14 @@ pub(super) fn differences(expected: &Files, actual: &Files, batch: Option<usize>
         found.extend(align(wanted, lines).into_iter().filter_map(|pair| difference(file, pair, batch)));
     }
     found
+}
+
+/// Where a text of JSON objects, a line each, differs from the file of a case that expects one.
+pub fn compared(file: &str, expected: &str, actual: &str) -> Result<Vec<Difference>> {
+    let [expected, actual] =
+        [expected, actual].map(|text| lines(text).map(|lines| Files::from([(file.to_owned(), lines)])));
+    let within = |error: Error| error.within(file.to_owned());
+    Ok(differences(&expected.map_err(within)?, &actual.map_err(within)?, None))
 }
 
 fn difference(file: &str, pair: (Option<&Line>, Option<&Line>), batch: Option<usize>) -> Option<Difference> {

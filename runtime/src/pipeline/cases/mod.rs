@@ -13,6 +13,6 @@ mod play;
 mod tap;
 
 pub use case::{Case, list};
-pub use difference::{Change, Difference, What};
+pub use difference::{Change, Difference, What, compared};
 pub use play::{Played, play};
 pub use tap::{Tapped, save, tap};
