@@ -85,6 +85,37 @@ fn the_latest_rows_stay_and_the_audit_knows_of_the_others() {
 }
 
 #[test]
+fn what_is_pruned_leaves_the_rollups_too() {
+    let retention = "[rollups.marks_now]\nfrom = \"thing\"\nby = [\"mark\"]\nmeasures = { rows = \"count()\", total = \"sum(ind)\", \
+                     middle = \"median(ind)\", most = \"max(ind)\", numbers = \"count_distinct(ind)\" }\n\
+                     [tables.thing.retention]\nrows = 25\n[tables.thing.limits]";
+    let replace = [("[topics.thing]", PRUNE), ("[tables.thing.limits]", retention)];
+    let house = House::with("retention-rollups", &changeling("good"), &replace);
+    let rolled = || query(&house.pipeline, "SELECT rows, total, middle, most, numbers FROM marks_now");
+    let plain = "SELECT count(*) AS rows, sum(ind) AS total, (SELECT ind FROM thing ORDER BY ind LIMIT 1 OFFSET (SELECT (count(*) - 1) / 2 \
+                 FROM thing)) AS middle, max(ind) AS most, count(DISTINCT ind) AS numbers FROM thing";
+    let agree = || assert_eq!(rolled(), query(&house.pipeline, plain));
+    let daemon = house.start();
+    post(&daemon, 0, 100);
+    landed(&house, &daemon);
+    agree();
+    prune(&daemon);
+    assert!(kept(&house).len() < 60);
+    agree();
+    // The greatest go with the others when they are the oldest.
+    post(&daemon, 0, 50);
+    landed(&house, &daemon);
+    prune(&daemon);
+    agree();
+    daemon.stop();
+    let before = rolled();
+    let rebuilt = tidemill(["cache", "rebuild", house.pipeline.to_str().expect("a path")]);
+    assert!(rebuilt.status.success(), "{rebuilt:?}");
+    assert_eq!(rolled(), before);
+    assert_eq!(audited(&house)["proven"], true);
+}
+
+#[test]
 fn closed_windows_go_by_their_own_time() {
     let aggregate = "[tables.thing.retention]\naggregates = { per_second = \"1s\" }\n[[tables.thing.aggregates]]\nname = \"per_second\"\n\
                      by = [\"mark\"]\nwindow = { kind = \"tumbling\", size = \"100ms\" }\nmeasures = { things = \"count()\" }\n[tables.thing.limits]";
