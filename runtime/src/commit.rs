@@ -272,6 +272,10 @@ pub struct Group {
     pub standing: Standing,
     /// Whether rows have changed it since its time was over: what was shown of it before is to be kept.
     pub revised: bool,
+    /// Its number among the aggregate's groups, from 1; 0 where the cache is to give it one.
+    pub number: i64,
+    /// Whether the cache has it already.
+    pub stored: bool,
     /// What the measures are computed from, encoded with a version in front, so that more rows can be merged later.
     pub state: Vec<u8>,
 }

@@ -40,7 +40,7 @@ fn fill(data: &Path) {
 
 /// All that a pipeline's end can be told by: rows, aggregates, answers, dead letters, the ledger's sums, the lake's rows.
 fn facts(pipeline: &Path) -> Vec<(String, Vec<String>)> {
-    let mut asked: Vec<String> = query(pipeline, "SELECT name FROM sqlite_schema WHERE type = 'view'")[1..].to_vec();
+    let mut asked: Vec<String> = query(pipeline, "SELECT name FROM tidemill_layout WHERE kind = 'query'")[1..].to_vec();
     assert_eq!(asked.len(), 10, "the ten answers");
     for table in ["pin", "geo", "user"] {
         asked.push(format!("SELECT * FROM \"{table}\" ORDER BY ind"));

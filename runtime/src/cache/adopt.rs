@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
+use super::aggregate;
 use super::fault::{During, kind, message};
 use super::file;
 use super::group;
-use super::layout::{ADDED, Layout, create_view, quote};
+use super::layout::{Layout, create_view, quote};
 use super::rolled;
 use super::row::{run, select};
 use super::store;
@@ -22,46 +23,20 @@ pub(super) fn compile(connection: &Connection, layout: &Layout) -> Result<(), Ve
 
 /// Brings the cache proper to the layout; answers with what that took away, as sentences.
 pub(super) fn adopt(connection: &Connection, layout: &Layout) -> Result<Vec<String>, Vec<Error>> {
-    add_columns(connection, layout).map_err(|error| vec![error])?;
     let wanted = wanted(layout);
     let notes = reshape(connection, &wanted).map_err(|error| vec![error])?;
     make_views(connection, &wanted)?;
     Ok(notes)
 }
 
-/// Gives the tables of aggregates the columns that they did not have once; their groups stay.
-fn add_columns(connection: &Connection, layout: &Layout) -> Result<()> {
-    let (present, schema) = (present(connection)?, schema(connection)?);
-    for aggregate in &layout.aggregates {
-        let before = aggregate.create_before();
-        let definition = format!("{before} {}", aggregate.definition);
-        let noted = present.iter().any(|present| present.name == aggregate.name && present.definition == definition);
-        if !noted || schema.get(&aggregate.name) != Some(&before) {
-            continue;
-        }
-        let name = quote(&aggregate.name);
-        for (column, of_before) in ADDED {
-            let sql = format!("ALTER TABLE {name} ADD COLUMN {column}; UPDATE {name} SET {of_before}");
-            connection.execute_batch(&sql).during("add a column")?;
-        }
-        let definition = format!("{} {}", aggregate.create(), aggregate.definition);
-        let sql = "UPDATE tidemill_layout SET definition = ? WHERE name = ?";
-        run(connection, "note its layout", sql, params![definition, aggregate.name])?;
-    }
-    Ok(())
-}
-
 /// Drops all that the file has on behalf of a layout, whatever has become of it, and makes the tables anew, empty. Aggregates
 /// that are defined as they were keep their open groups.
 pub(super) fn anew(connection: &Connection, layout: &Layout) -> Result<()> {
     let wanted = wanted(layout);
-    let kinds = "SELECT name, upper(type) FROM sqlite_schema WHERE type IN ('table', 'view')";
-    let kinds: HashMap<String, String> =
-        select(connection, kinds, [], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect();
-    for Present { name, kind, definition } in present(connection)? {
-        if let Some(kind) = kinds.get(&name) {
-            connection.execute(&format!("DROP {kind} {}", quote(&name)), []).during("drop what is made anew")?;
-        }
+    let schema = schema(connection)?;
+    for present in present(connection)? {
+        present.take_away(connection, &schema)?;
+        let Present { name, kind, definition } = present;
         let same = wanted.iter().any(|object| object.name == name && object.definition == definition);
         if kind == "aggregate" && !same {
             group::forget(connection, &name)?;
@@ -103,8 +78,8 @@ struct Wanted<'a> {
     kind: &'static str,
     /// The table that its rows come of; none for a query.
     of: Option<&'a str>,
-    /// The statement that makes it.
-    create: String,
+    /// What it is in the file: names, each with the statement that creates it.
+    objects: Vec<(String, String)>,
     /// All that it depends on; when it differs from what the file says, the object begins anew.
     definition: String,
 }
@@ -119,23 +94,29 @@ struct Present {
 fn wanted(layout: &Layout) -> Vec<Wanted<'_>> {
     let mut wanted = Vec::new();
     for table in &layout.tables {
-        let create = table.create();
-        let (name, definition) = (&table.name, create.clone());
-        wanted.push(Wanted { name, kind: "table", of: Some(name), definition, create });
+        let (name, definition) = (&table.name, table.create());
+        let objects = vec![(name.clone(), definition.clone())];
+        wanted.push(Wanted { name, kind: "table", of: Some(name), definition, objects });
     }
     for aggregate in &layout.aggregates {
-        let create = aggregate.create();
-        let definition = format!("{create} {}", aggregate.definition);
+        let definition = format!("{} {}", aggregate.create(), aggregate.definition);
         let (name, of) = (&aggregate.name, Some(aggregate.table.as_str()));
-        wanted.push(Wanted { name, kind: "aggregate", of, definition, create });
+        wanted.push(Wanted { name, kind: "aggregate", of, definition, objects: aggregate.objects() });
     }
     for rollup in &layout.rollups {
-        let (name, create, definition) = (&rollup.name, rollup.create(), rolled::definition(rollup, &layout.tables));
-        wanted.push(Wanted { name, kind: "rollup", of: None, definition, create });
+        let (name, definition) = (&rollup.name, rolled::definition(rollup, &layout.tables));
+        wanted.push(Wanted {
+            name,
+            kind: "rollup",
+            of: None,
+            definition,
+            objects: vec![(name.clone(), rollup.create())],
+        });
     }
     for (name, sql) in &layout.queries {
-        let create = create_view(name, sql);
-        wanted.push(Wanted { name, kind: "query", of: None, definition: create.clone(), create });
+        let definition = create_view(name, sql);
+        let objects = vec![(name.clone(), definition.clone())];
+        wanted.push(Wanted { name, kind: "query", of: None, definition, objects });
     }
     wanted
 }
@@ -146,17 +127,21 @@ fn reshape(connection: &Connection, wanted: &[Wanted<'_>]) -> Result<Vec<String>
     let mut notes = Vec::new();
     for present in present(connection)? {
         let same = wanted.iter().find(|object| object.name == present.name && object.kind == present.kind);
-        let actual = schema.get(&present.name);
         let same_definition = same.is_some_and(|object| object.definition == present.definition);
         // A table's own SQL tells too: another program may have altered it.
-        let as_made =
-            same.is_some_and(|object| actual.is_some_and(|sql| object.kind == "query" || *sql == object.create));
+        let as_made = same.is_some_and(|object| {
+            let is_made = |(name, create): &(String, String)| {
+                schema.get(name).is_some_and(|(_, sql)| object.kind == "query" || sql == create)
+            };
+            let has_states = object.kind != "aggregate" || schema.contains_key(&aggregate::states(object.name));
+            has_states && object.objects.iter().all(is_made)
+        });
         if same_definition && !as_made && present.kind != "query" {
-            return Err(present.altered(actual.is_some()));
+            return Err(present.altered(schema.contains_key(&present.name)));
         }
         let kept = same_definition && as_made;
         if !kept {
-            present.drop(connection, actual.is_some())?;
+            present.drop(connection, &schema)?;
             notes.extend(present.note(same.is_some()));
         }
     }
@@ -172,10 +157,12 @@ fn present(connection: &Connection) -> Result<Vec<Present>> {
     select(connection, sql, [], read)
 }
 
-/// The SQL of every table and view in the file, by name.
-fn schema(connection: &Connection) -> Result<HashMap<String, String>> {
-    let sql = "SELECT name, sql FROM sqlite_schema WHERE type IN ('table', 'view') AND sql IS NOT NULL";
-    Ok(select(connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect())
+/// What each table, view, trigger and index in the file is, and its SQL, by name.
+type Schema = HashMap<String, (String, String)>;
+
+fn schema(connection: &Connection) -> Result<Schema> {
+    let sql = "SELECT name, upper(type), sql FROM sqlite_schema WHERE type IN ('table', 'view', 'trigger', 'index') AND sql IS NOT NULL";
+    Ok(select(connection, sql, [], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?.into_iter().collect())
 }
 
 impl Wanted<'_> {
@@ -193,7 +180,12 @@ impl Wanted<'_> {
 
     /// Makes the object for rows from the beginning on.
     fn make_whole(&self, connection: &Connection) -> Result<()> {
-        connection.execute(&self.create, []).map_err(|cause| self.fault(&cause))?;
+        for (_, create) in &self.objects {
+            connection.execute(create, []).map_err(|cause| self.fault(&cause))?;
+        }
+        if self.kind == "aggregate" {
+            group::make_states(connection, self.name)?;
+        }
         // A rollup is not what its definition says before it has been computed.
         let definition = if self.kind == "rollup" { rolled::PENDING } else { &self.definition };
         let sql = "INSERT INTO tidemill_layout VALUES (?, ?, ?)";
@@ -208,11 +200,19 @@ impl Wanted<'_> {
 }
 
 impl Present {
-    fn drop(&self, connection: &Connection, exists: bool) -> Result<()> {
-        let word = if self.kind == "query" { "VIEW" } else { "TABLE" };
-        if exists {
-            connection.execute(&format!("DROP {word} {}", quote(&self.name)), []).during("drop what changed")?;
+    /// Drops what it is in the file, whatever has become of it; what drops a view drops its triggers too.
+    fn take_away(&self, connection: &Connection, schema: &Schema) -> Result<()> {
+        let parts = if self.kind == "aggregate" { aggregate::parts(&self.name).to_vec() } else { Vec::new() };
+        for name in [self.name.clone()].into_iter().chain(parts) {
+            if let Some((kind, _)) = schema.get(&name) {
+                connection.execute(&format!("DROP {kind} {}", quote(&name)), []).during("drop what changed")?;
+            }
         }
+        Ok(())
+    }
+
+    fn drop(&self, connection: &Connection, schema: &Schema) -> Result<()> {
+        self.take_away(connection, schema)?;
         if self.kind == "aggregate" {
             group::forget(connection, &self.name)?;
         }

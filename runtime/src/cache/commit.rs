@@ -64,15 +64,21 @@ impl<'a> Commit<'a> {
         for group in gone {
             statements.remove(&self.store.connection, aggregate, group, at).map_err(within)?;
         }
+        // A session that has become a longer one keeps its name where it begins as before.
+        let same = |one: &Group, other: &Group| (one.window, &one.key).cmp(&(other.window, &other.key));
         for group in changed.iter().chain(closed) {
-            statements.write(&self.store.connection, aggregate, group, at).map_err(within)?;
+            let again = gone
+                .binary_search_by(|gone| same(gone, group))
+                .is_ok_and(|at| gone.get(at).is_some_and(|gone| gone.revised));
+            statements.write(&self.store.connection, aggregate, (group, again), at).map_err(within)?;
         }
         Ok(())
     }
 
-    /// Lists rows that came too late for an aggregate, as long as there is room for them.
-    pub fn late(&mut self, aggregate: &str, rows: &[LateRow], at: Timestamp) -> Result<()> {
-        late::write(&self.store.connection, aggregate, rows, at)
+    /// Lists rows that came too late for an aggregate, as long as there is room for them, and notes the windows that they missed.
+    pub fn late(&mut self, aggregate: &str, rows: &[LateRow], missed: &[Timestamp], at: Timestamp) -> Result<()> {
+        late::write(&self.store.connection, aggregate, rows, at)?;
+        missed.iter().try_for_each(|window| late::miss(&self.store.connection, aggregate, *window))
     }
 
     /// Records how far an aggregate has come.

@@ -19,7 +19,7 @@ use crate::sync;
 /// Stands in the file's header, so that no other program's file is taken for a cache: "Tide".
 const APPLICATION: i32 = 0x5469_6465;
 /// The format that this program writes; it reads no newer one.
-const FORMAT: i32 = 4;
+const FORMAT: i32 = 5;
 /// Keys come in any order, so that an epoch touches most pages of a table: larger pages are fewer to read, sum and write.
 const PAGE_BYTES: u32 = 16 << 10;
 /// Pages that the writer keeps in memory. Rows come in key order, and more would bring little.
@@ -75,15 +75,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<(Connection, Found)> {
         connection.pragma_update(None, name, value).during("set it up")?;
     }
     settle_log(&connection, path)?;
-    if found == Found::Cache {
-        add_tables(&connection)?;
-    }
     Ok((connection, found))
-}
-
-/// Makes the tables that the format has gained, where the file does not have them.
-pub(super) fn add_tables(connection: &Connection) -> Result<()> {
-    connection.execute_batch(include_str!("added.sql")).during("add its tables")
 }
 
 /// Has the file written through a log; the mode that it is in now.

@@ -154,15 +154,15 @@ CREATE TABLE tidemill_generations (
   PRIMARY KEY (table_name, number)
 ) WITHOUT ROWID;
 
--- The groups of windows that are still open; `id` is the group's row in the aggregate's own table.
+-- The groups of windows that are still open; `number` is the group's in the aggregate's own tables, and in `tidemill_states_...`,
+-- which has its state.
 CREATE TABLE tidemill_groups (
   aggregate TEXT NOT NULL,
+  number INTEGER NOT NULL,
   window_start INTEGER NOT NULL,
-  key BLOB NOT NULL,
   size INTEGER NOT NULL,
-  id INTEGER NOT NULL,
-  state BLOB NOT NULL,
-  PRIMARY KEY (aggregate, window_start, key)
+  key BLOB NOT NULL,
+  PRIMARY KEY (aggregate, number)
 ) WITHOUT ROWID;
 
 -- How far each aggregate has come, and each partition in it.
@@ -177,6 +177,41 @@ CREATE TABLE tidemill_marks (
   watermark INTEGER NOT NULL,
   idle INTEGER NOT NULL,
   PRIMARY KEY (aggregate, partition)
+) WITHOUT ROWID;
+
+-- What groups of aggregates showed before rows changed them that came when their window's time was over. `grouped` and `measures`
+-- are JSON objects of the aggregate's columns, `until` is when the next revision was committed.
+CREATE TABLE tidemill_changes (
+  aggregate TEXT NOT NULL,
+  window_start TEXT NOT NULL,
+  grouped TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  window_end TEXT NOT NULL,
+  measures TEXT NOT NULL,
+  until INTEGER NOT NULL,
+  PRIMARY KEY (aggregate, window_start, grouped, revision)
+) WITHOUT ROWID;
+
+-- Rows that came too late for a window of an aggregate, as far as they are listed. `time` is theirs, where they have one,
+-- `window_start` that of the first window that they missed, where their time is in one.
+CREATE TABLE tidemill_late (
+  aggregate TEXT NOT NULL,
+  partition INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  row INTEGER NOT NULL,
+  time INTEGER,
+  window_start INTEGER,
+  committed INTEGER NOT NULL,
+  PRIMARY KEY (aggregate, partition, offset, row)
+) WITHOUT ROWID;
+
+-- Windows that rows missed: whether some of these rows wait, and whether the window was made anew of all that had come until then.
+CREATE TABLE tidemill_missed (
+  aggregate TEXT NOT NULL,
+  window_start INTEGER NOT NULL,
+  waits INTEGER NOT NULL,
+  whole INTEGER NOT NULL,
+  PRIMARY KEY (aggregate, window_start)
 ) WITHOUT ROWID;
 
 -- The groups of rollups; `number` is the group's row in the rollup's own table, `state` what its measures are computed from.

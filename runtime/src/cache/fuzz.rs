@@ -1,6 +1,6 @@
 //! The keys of stored groups under bytes that nobody meant.
 
-use super::group::{decode, encode};
+use super::group_key::{decode, encode};
 use crate::time::Timestamp;
 use crate::value::Value;
 

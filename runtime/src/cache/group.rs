@@ -1,10 +1,12 @@
 //! Windows in the file: the groups that are open with what they need to go on, and how far each aggregate has come.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
+use super::aggregate::{Names, stored};
 use super::cell::bind_value;
 use super::fault::{During, internal};
-use super::layout::{AggregateLayout, list, quote};
+use super::group_key::{decode, encode};
+use super::layout::{AggregateLayout, quote};
 use super::row::{int, run, select, time, whole};
 use crate::commit::{Group, Standing};
 use crate::error::{Error, Kind, Result};
@@ -36,126 +38,155 @@ pub struct Mark {
 
 /// The statements of one aggregate.
 pub(super) struct Statements {
-    insert: String,
+    name_it: String,
+    show: String,
     update: String,
     stand: String,
-    remove: String,
+    remove: [String; 2],
     keep: String,
     next: String,
+    state: [String; 3],
     measures: usize,
 }
 
 impl Statements {
     pub(super) fn of(layout: &AggregateLayout) -> Self {
-        let name = quote(&layout.name);
-        let fields: Vec<&str> = layout.fields.iter().map(|field| field.name.as_str()).collect();
-        let measures = layout.measures();
-        let sets: String = measures.iter().map(|measure| format!("{} = ?, ", quote(&measure.name))).collect();
-        let (of_group, grouped, shown) = ("WHERE \"_group\" = ?", as_json(layout.grouped()), as_json(measures));
+        let Names { view, keys, measures, states } = Names::of(&layout.name);
+        let shown = layout.measures();
+        let sets: String = shown.iter().map(|measure| format!("{} = ?, ", quote(&measure.name))).collect();
+        let marks = |count: usize| "?, ".repeat(count);
+        let of_group = "WHERE _group = ?";
         Self {
-            insert: format!(
-                "INSERT INTO {name} ({}, \"_closed\", \"_state\", \"_revision\") VALUES ({}?, ?, ?)",
-                list(&fields),
-                "?, ".repeat(fields.len())
-            ),
-            update: format!(
-                "UPDATE {name} SET {sets}\"_closed\" = ?, \"_state\" = ?, \"_revision\" = \"_revision\" + ? {of_group}"
-            ),
-            stand: format!("UPDATE {name} SET \"_closed\" = ?, \"_state\" = ? {of_group}"),
-            remove: format!("DELETE FROM {name} {of_group}"),
+            name_it: format!("INSERT INTO {keys} VALUES ({}?)", marks(2 + layout.by)),
+            show: format!("INSERT INTO {measures} VALUES ({}?, ?, ?)", marks(shown.len())),
+            update: format!("UPDATE {measures} SET {sets}_standing = ?, _revision = _revision + ? {of_group}"),
+            stand: format!("UPDATE {measures} SET _standing = ? {of_group}"),
+            remove: [&measures, &keys].map(|table| format!("DELETE FROM {table} {of_group}")),
             keep: format!(
                 "INSERT OR REPLACE INTO tidemill_changes \
-                 SELECT ?, window_start, {grouped}, \"_revision\", window_end, {shown}, ? FROM {name} {of_group}"
+                 SELECT ?, v.window_start, {}, v._revision, v.window_end, {}, ? FROM {view} v {of_group}",
+                as_json("v", layout.grouped()),
+                as_json("v", shown),
             ),
             next: format!(
-                "UPDATE {name} SET \"_revision\" = 1 + coalesce((SELECT max(revision) FROM tidemill_changes c \
-                 WHERE c.aggregate = ? AND c.window_start = {name}.window_start AND c.grouped = {grouped}), 0) {of_group}"
+                "UPDATE {measures} SET _revision = 1 + coalesce((SELECT max(revision) FROM {keys} k JOIN tidemill_changes c \
+                 ON c.window_start = k.window_start AND c.grouped = {} WHERE c.aggregate = ? AND k._group = {measures}._group), 0) \
+                 {of_group}",
+                as_json("k", layout.grouped())
             ),
-            measures: measures.len(),
+            state: [
+                format!("INSERT INTO {states} VALUES (?2, ?1)"),
+                format!("UPDATE {states} SET state = ?1 WHERE number = ?2"),
+                format!("DELETE FROM {states} WHERE number = ?"),
+            ],
+            measures: shown.len(),
         }
     }
 
     /// Shows a group as it stands; an open one keeps its state, a closed one loses it. Of one that is revised, what was shown is kept.
-    pub(super) fn write(&self, connection: &Connection, aggregate: &str, group: &Group, at: Timestamp) -> Result<()> {
-        let key = encode(&group.key);
-        let sql = "SELECT id FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ?";
-        let found = || {
-            let mut find = connection.prepare_cached(sql)?;
-            find.query_row(params![aggregate, group.window.0, key], |row| row.get::<_, i64>(0)).optional()
-        };
-        let known = found().during("find a group")?;
-        if let (Some(id), true) = (known, group.revised) {
-            run(connection, "keep what a group showed", &self.keep, params![aggregate, at.0, id])?;
+    /// One that comes `again` takes the place of another of the same name, of which something was kept.
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        aggregate: &str,
+        (group, again): (&Group, bool),
+        at: Timestamp,
+    ) -> Result<()> {
+        let (closed, number) = (group.standing == Standing::Closed, group.number);
+        if !group.stored {
+            let number = self.show(connection, group)?;
+            if group.revised || again {
+                run(connection, "number a group's revision", &self.next, params![aggregate, number])?;
+            }
+            if !closed {
+                let sql = "INSERT INTO tidemill_groups VALUES (?, ?, ?, ?, ?)";
+                let values = params![aggregate, number, group.window.0, micros(group)?, encode(&group.key)];
+                run(connection, "keep a group", sql, values)?;
+                run(connection, "keep a group's state", &self.state[0], params![group.state, number])?;
+            }
+            return Ok(());
         }
-        let id = self.show(connection, group, known)?;
-        if known.is_none() && group.revised {
-            run(connection, "number a group's revision", &self.next, params![aggregate, id])?;
+        if group.revised {
+            run(connection, "keep what a group showed", &self.keep, params![aggregate, at.0, number])?;
         }
-        if group.standing != Standing::Closed {
-            let sql = "INSERT INTO tidemill_groups VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state";
-            let values = params![aggregate, group.window.0, key, micros(group)?, id, group.state];
-            run(connection, "keep a group's state", sql, values)?;
-        } else if known.is_some() {
-            let sql = "DELETE FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ?";
-            run(connection, "close a group", sql, params![aggregate, group.window.0, key])?;
+        self.show_again(connection, group)?;
+        if closed {
+            return self.forget(connection, aggregate, number);
         }
-        Ok(())
+        one(run(connection, "keep a group's state", &self.state[1], params![group.state, number])?)
     }
 
     /// Forgets a group that has become a part of another.
     pub(super) fn remove(&self, connection: &Connection, aggregate: &str, group: &Group, at: Timestamp) -> Result<()> {
-        let key = encode(&group.key);
-        let sql = "DELETE FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ? RETURNING id";
-        let ids = select(connection, sql, params![aggregate, group.window.0, key], |row| row.get::<_, i64>(0))?;
-        let [id] = ids.as_slice() else { return Err(lost()) };
+        let number = group.number;
         if group.revised {
-            run(connection, "keep what a group showed", &self.keep, params![aggregate, at.0, id])?;
+            run(connection, "keep what a group showed", &self.keep, params![aggregate, at.0, number])?;
         }
-        match run(connection, "forget a group", &self.remove, [id])? {
-            1 => Ok(()),
-            _ => Err(lost()),
+        for sql in &self.remove {
+            one(run(connection, "forget a group", sql, [number])?)?;
         }
+        self.forget(connection, aggregate, number)
     }
 
-    /// Writes the group's row in the aggregate's own table, and says its number.
-    fn show(&self, connection: &Connection, group: &Group, known: Option<i64>) -> Result<i64> {
-        let closed = group.standing == Standing::Closed;
-        if let (Some(id), true) = (known, group.measures.is_empty()) {
-            // Only restored: the row shows its measures already.
-            let changed = run(connection, "close a group", &self.stand, params![closed, group.standing.word(), id])?;
-            return if changed == 1 { Ok(id) } else { Err(lost()) };
-        }
-        if group.measures.len() != self.measures {
-            return Err(internal(format!("a group has {} measures of {}", group.measures.len(), self.measures)));
-        }
-        let mut values: Vec<&Value> = Vec::with_capacity(group.key.len() + group.measures.len() + 6);
+    /// Forgets what an open group was to go on with.
+    fn forget(&self, connection: &Connection, aggregate: &str, number: i64) -> Result<()> {
+        let sql = "DELETE FROM tidemill_groups WHERE aggregate = ? AND number = ?";
+        one(run(connection, "close a group", sql, params![aggregate, number])?)?;
+        one(run(connection, "close a group", &self.state[2], [number])?)
+    }
+
+    /// Shows a group for the first time, and says its number.
+    fn show(&self, connection: &Connection, group: &Group) -> Result<i64> {
+        let number = if group.number == 0 { Value::Null } else { Value::Int64(group.number) };
         let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.end)];
-        let more = Value::Int64(i64::from(known.is_some() && group.revised));
-        let stands = [Value::Boolean(closed), Value::Text(group.standing.word().to_owned()), more];
-        let number = known.map(Value::Int64);
-        if number.is_none() {
-            values.extend(bounds.iter().chain(&group.key));
+        bind(connection, &self.name_it, bounds.iter().chain(&group.key).chain([&number]))?;
+        let number = connection.last_insert_rowid();
+        let stands = [stored(group.standing), 0, number].map(Value::Int64);
+        bind(connection, &self.show, self.measures_of(group)?.iter().chain(&stands))?;
+        Ok(number)
+    }
+
+    /// Shows a group as it stands now.
+    fn show_again(&self, connection: &Connection, group: &Group) -> Result<()> {
+        let number = group.number;
+        if group.measures.is_empty() {
+            // Only restored: it shows its measures already.
+            return one(run(connection, "close a group", &self.stand, params![stored(group.standing), number])?);
         }
-        values.extend(group.measures.iter().chain(&stands).chain(&number));
-        let sql = if known.is_some() { &self.update } else { &self.insert };
-        let write = || {
-            let mut statement = connection.prepare_cached(sql)?;
-            for (index, value) in values.iter().enumerate() {
-                bind_value(value, &mut statement, index + 1)?;
-            }
-            statement.raw_execute()
-        };
-        match write().during("show a group")? {
-            1 => Ok(known.unwrap_or_else(|| connection.last_insert_rowid())),
-            _ => Err(lost()),
+        let stands = [stored(group.standing), i64::from(group.revised), number].map(Value::Int64);
+        one(bind(connection, &self.update, self.measures_of(group)?.iter().chain(&stands))?)
+    }
+
+    fn measures_of<'a>(&self, group: &'a Group) -> Result<&'a [Value]> {
+        if group.measures.len() == self.measures {
+            return Ok(&group.measures);
         }
+        Err(internal(format!("a group has {} measures of {}", group.measures.len(), self.measures)))
     }
 }
 
-/// Columns as a JSON object, in SQL; bytes in hexadecimal.
-fn as_json(fields: &[Field]) -> String {
+/// Runs a statement with these values; how many rows it changed.
+fn bind<'a>(connection: &Connection, sql: &str, values: impl Iterator<Item = &'a Value>) -> Result<usize> {
+    let write = || {
+        let mut statement = connection.prepare_cached(sql)?;
+        for (index, value) in (1..).zip(values) {
+            bind_value(value, &mut statement, index)?;
+        }
+        statement.raw_execute()
+    };
+    write().during("show a group")
+}
+
+/// Whether it was the one row that there had to be.
+fn one(changed: usize) -> Result<()> {
+    if changed == 1 { Ok(()) } else { Err(lost()) }
+}
+
+/// Columns of a table or view as a JSON object, in SQL; bytes in hexadecimal.
+fn as_json(of: &str, fields: &[Field]) -> String {
     let member = |field: &Field| {
-        let (name, column) = (serde_json::Value::from(field.name.as_str()).to_string(), quote(&field.name));
+        let (name, column) =
+            (serde_json::Value::from(field.name.as_str()).to_string(), format!("{of}.{}", quote(&field.name)));
         let value = if field.kind == Type::Bytes { format!("hex({column})") } else { column };
         format!("'{}:' || json_quote({value})", name.replace('\'', "''"))
     };
@@ -163,58 +194,104 @@ fn as_json(fields: &[Field]) -> String {
     if members.is_empty() { "'{}'".to_owned() } else { format!("'{{' || {} || '}}'", members.join(" || ',' || ")) }
 }
 
-/// Numbers the revisions of the groups that an aggregate shows as they were numbered before it was made anew.
-pub(super) fn number_anew(connection: &Connection, layout: &AggregateLayout) -> Result<()> {
-    let name = quote(&layout.name);
+/// Numbers the revisions of the groups that an aggregate shows, of all windows or of one, as they were numbered before these were made
+/// anew.
+pub(super) fn number_anew(connection: &Connection, layout: &AggregateLayout, window: Option<&str>) -> Result<()> {
+    let Names { measures, .. } = Names::of(&layout.name);
+    // What was kept is looked up by its key, for each group.
     let sql = format!(
-        "UPDATE {name} SET \"_revision\" = 1 + c.last FROM (SELECT window_start, grouped, max(revision) AS last \
-         FROM tidemill_changes WHERE aggregate = ? GROUP BY 1, 2) c \
-         WHERE {name}.window_start = c.window_start AND c.grouped = {}",
-        as_json(layout.grouped())
+        "{} UPDATE {measures} SET _revision = 1 + l.last FROM (SELECT s.number, max(c.revision) AS last FROM shown s \
+         CROSS JOIN tidemill_changes c ON c.aggregate = ?1 AND c.window_start = s.start AND c.grouped = s.grouped GROUP BY 1) l \
+         WHERE {measures}._group = l.number",
+        shown(layout)
     );
-    run(connection, "number revisions", &sql, [&layout.name]).map(drop)
+    run(connection, "number revisions", &sql, params![layout.name, window]).map(drop)
 }
 
-/// Shows an open group anew, in the row whose number its state has.
-pub(super) fn show_anew(connection: &Connection, layout: &AggregateLayout, group: &Group) -> Result<()> {
-    let sql = "SELECT id FROM tidemill_groups WHERE aggregate = ? AND window_start = ? AND key = ?";
-    let key = encode(&group.key);
-    let ids = select(connection, sql, params![layout.name, group.window.0, key], |row| row.get::<_, i64>(0))?;
-    let [id] = ids.as_slice() else {
-        return Err(internal(format!("aggregate {:?}: a group is not stored", layout.name)));
-    };
-    let bounds = [Value::Timestamp(group.window), Value::Timestamp(group.end)];
-    let stands = Value::Text(group.standing.word().to_owned());
-    let tail = [Value::Boolean(false), Value::Int64(*id), stands, Value::Int64(0)];
-    let values: Vec<&Value> = bounds.iter().chain(&group.key).chain(&group.measures).chain(&tail).collect();
-    if values.len() != layout.fields.len() + 4 {
-        return Err(internal(format!("aggregate {:?}: a group has other columns", layout.name)));
+/// Keeps what all groups of a window show, at a time, before the window is made anew.
+pub(super) fn keep_window(
+    connection: &Connection,
+    layout: &AggregateLayout,
+    window: &str,
+    at: Timestamp,
+) -> Result<()> {
+    let sql = format!(
+        "{} INSERT OR REPLACE INTO tidemill_changes SELECT ?1, start, grouped, revision, end, measures, ?3 FROM shown",
+        shown(layout)
+    );
+    run(connection, "keep what a window showed", &sql, params![layout.name, window, at.0]).map(drop)
+}
+
+/// Once the window was made anew: forgets what was kept at that time of groups which show the same, and numbers the others' revisions.
+pub(super) fn number_window(
+    connection: &Connection,
+    layout: &AggregateLayout,
+    window: &str,
+    at: Timestamp,
+) -> Result<()> {
+    let (shown, Names { measures, .. }) = (shown(layout), Names::of(&layout.name));
+    let as_before = format!(
+        "{shown} UPDATE {measures} SET _revision = c.revision FROM shown s CROSS JOIN tidemill_changes c \
+         ON c.aggregate = ?1 AND c.window_start = s.start AND c.grouped = s.grouped AND c.until = ?3 \
+         WHERE {measures}._group = s.number"
+    );
+    let unchanged = format!(
+        "{shown} DELETE FROM tidemill_changes WHERE aggregate = ?1 AND window_start = ?2 AND until = ?3 \
+         AND (grouped, measures) IN (SELECT grouped, measures FROM shown)"
+    );
+    for sql in [as_before, unchanged] {
+        run(connection, "number revisions", &sql, params![layout.name, window, at.0])?;
     }
-    let sql = format!("INSERT INTO {} VALUES ({})", quote(&layout.name), vec!["?"; values.len()].join(", "));
-    let write = || {
-        let mut statement = connection.prepare_cached(&sql)?;
-        for (index, value) in values.iter().enumerate() {
-            bind_value(value, &mut statement, index + 1)?;
-        }
-        statement.raw_execute()
-    };
-    write().during("show a group").map(drop)
+    number_anew(connection, layout, Some(window))
+}
+
+/// What the groups of an aggregate show, of all windows or of the one that the second parameter says, as the start of a statement.
+fn shown(layout: &AggregateLayout) -> String {
+    format!(
+        "WITH shown AS MATERIALIZED (SELECT v._group AS number, v.window_start AS start, v.window_end AS end, v._revision AS revision, \
+         {} AS grouped, {} AS measures FROM {} v WHERE ?2 IS NULL OR v.window_start = ?2)",
+        as_json("v", layout.grouped()),
+        as_json("v", layout.measures()),
+        Names::of(&layout.name).view
+    )
+}
+
+/// Shows open groups anew, by the numbers that they have.
+pub(super) fn show_anew(
+    connection: &Connection,
+    layout: &AggregateLayout,
+    mut groups: impl Iterator<Item = Group>,
+) -> Result<()> {
+    let statements = Statements::of(layout);
+    groups.try_for_each(|group| statements.show(connection, &group).map(drop))
 }
 
 /// The open groups of an aggregate, by rising window; without measures, which their state gives again.
 pub(super) fn read(connection: &Connection, aggregate: &str) -> Result<Vec<Group>> {
-    let sql =
-        "SELECT window_start, size, key, state FROM tidemill_groups WHERE aggregate = ? ORDER BY window_start, key";
-    let read = |row: &Row<'_>| Ok((time(row, 0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?));
-    let rows: Vec<(Timestamp, i64, Vec<u8>, Vec<u8>)> = select(connection, sql, [aggregate], read)?;
-    let group = |(window, size, key, state): (Timestamp, i64, Vec<u8>, _)| {
-        let broken = || Error::new(Kind::Corrupt, format!("cache: a group's key in {aggregate:?} does not decode"));
-        let key = decode(&key).ok_or_else(broken)?;
+    let states = Names::of(aggregate).states;
+    let sql = format!(
+        "SELECT g.window_start, g.size, g.key, g.number, s.state FROM tidemill_groups g LEFT JOIN {states} s \
+         ON s.number = g.number WHERE g.aggregate = ? ORDER BY g.window_start, g.key"
+    );
+    type Stored = (Timestamp, i64, Vec<u8>, i64, Option<Vec<u8>>);
+    let read = |row: &Row<'_>| Ok((time(row, 0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    let rows: Vec<Stored> = select(connection, &sql, [aggregate], read)?;
+    let group = |(window, size, key, number, state): Stored| {
+        let broken =
+            |what: &str| Error::new(Kind::Corrupt, format!("cache: a group of aggregate {aggregate:?} {what}"));
+        let key = decode(&key).ok_or_else(|| broken("has a key that does not decode"))?;
+        let state = state.ok_or_else(|| broken("has lost its state"))?;
         let end = Timestamp(window.0.saturating_add(size));
-        let (standing, revised) = (Standing::Early, false);
-        Ok(Group { window, end, key, measures: Vec::new(), standing, revised, state })
+        let (standing, revised, stored) = (Standing::Early, false, true);
+        Ok(Group { window, end, key, measures: Vec::new(), standing, revised, number, stored, state })
     };
     rows.into_iter().map(group).collect()
+}
+
+/// The greatest number that a group of an aggregate has.
+pub(super) fn last_number(connection: &Connection, aggregate: &str) -> Result<i64> {
+    let sql = format!("SELECT coalesce(max(_group), 0) FROM {}", Names::of(aggregate).keys);
+    Ok(select(connection, &sql, [], |row| row.get(0))?.pop().unwrap_or(0))
 }
 
 /// Writes how far an aggregate has come.
@@ -241,18 +318,27 @@ pub(super) fn read_marks(connection: &Connection, aggregate: &str) -> Result<Opt
     Ok(found.first().map(|&(closed_upto, late)| Marks { closed_upto, late, partitions }))
 }
 
+/// Makes the table of the states of an aggregate's open groups, unless it is there.
+pub(super) fn make_states(connection: &Connection, aggregate: &str) -> Result<()> {
+    let states = Names::of(aggregate).states;
+    let sql = format!("CREATE TABLE IF NOT EXISTS {states} (number INTEGER PRIMARY KEY, state BLOB NOT NULL)");
+    connection.execute(&sql, []).during("create its tables").map(drop)
+}
+
 /// Forgets all that an aggregate keeps beside its own table.
 pub(super) fn forget(connection: &Connection, aggregate: &str) -> Result<()> {
     for sql in [
         "DELETE FROM tidemill_changes WHERE aggregate = ?",
         "DELETE FROM tidemill_late WHERE aggregate = ?",
+        "DELETE FROM tidemill_missed WHERE aggregate = ?",
         "DELETE FROM tidemill_groups WHERE aggregate = ?",
         "DELETE FROM tidemill_marks WHERE aggregate = ?",
         "DELETE FROM tidemill_aggregates WHERE aggregate = ?",
     ] {
         run(connection, "forget an aggregate", sql, [aggregate])?;
     }
-    Ok(())
+    let sql = format!("DROP TABLE IF EXISTS {}", Names::of(aggregate).states);
+    connection.execute(&sql, []).during("forget an aggregate").map(drop)
 }
 
 fn lost() -> Error {
@@ -262,82 +348,4 @@ fn lost() -> Error {
 
 fn micros(group: &Group) -> Result<i64> {
     group.end.0.checked_sub(group.window.0).ok_or_else(|| internal("a window is longer than time"))
-}
-
-/// A key as bytes that differ where keys differ, down to the bits of floats, which SQLite's columns do not keep apart.
-pub(super) fn encode(key: &[Value]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for value in key {
-        match value {
-            Value::Null => bytes.push(0),
-            Value::Boolean(value) => bytes.extend([1, u8::from(*value)]),
-            Value::Int64(value) => push(&mut bytes, 2, &value.to_be_bytes()),
-            Value::Float64(value) => push(&mut bytes, 3, &value.to_bits().to_be_bytes()),
-            Value::Timestamp(at) => push(&mut bytes, 4, &at.0.to_be_bytes()),
-            Value::Text(text) => {
-                push(&mut bytes, 5, &(text.len() as u64).to_be_bytes());
-                bytes.extend_from_slice(text.as_bytes());
-            }
-            Value::Bytes(value) => {
-                push(&mut bytes, 6, &(value.len() as u64).to_be_bytes());
-                bytes.extend_from_slice(value);
-            }
-        }
-    }
-    bytes
-}
-
-fn push(bytes: &mut Vec<u8>, tag: u8, value: &[u8]) {
-    bytes.push(tag);
-    bytes.extend_from_slice(value);
-}
-
-/// Reads what [`encode`] made; none for all else.
-pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<Value>> {
-    let mut key = Vec::new();
-    while let Some((tag, rest)) = bytes.split_first() {
-        let eight = rest.split_first_chunk::<8>();
-        let (value, rest) = match (tag, eight) {
-            (0, _) => (Value::Null, rest),
-            (1, _) => rest.split_first().map(|(value, rest)| (Value::Boolean(*value == 1), rest))?,
-            (2, Some((value, rest))) => (Value::Int64(i64::from_be_bytes(*value)), rest),
-            (3, Some((value, rest))) => (Value::Float64(f64::from_bits(u64::from_be_bytes(*value))), rest),
-            (4, Some((value, rest))) => (Value::Timestamp(Timestamp(i64::from_be_bytes(*value))), rest),
-            (5 | 6, Some((len, rest))) => {
-                let (value, rest) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*len)).ok()?)?;
-                let text = if *tag == 5 { Some(std::str::from_utf8(value).ok()?.to_owned()) } else { None };
-                (text.map_or_else(|| Value::Bytes(value.to_vec()), Value::Text), rest)
-            }
-            _ => return None,
-        };
-        key.push(value);
-        bytes = rest;
-    }
-    Some(key)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_come_back_as_they_were() {
-        let key = vec![
-            Value::Null,
-            Value::Boolean(true),
-            Value::Int64(-7),
-            Value::Float64(-0.0),
-            Value::Float64(f64::NAN),
-            Value::Text("é\0".into()),
-            Value::Bytes(vec![0, 255]),
-            Value::Timestamp(Timestamp::MIN),
-            Value::Text(String::new()),
-        ];
-        let bytes = encode(&key);
-        assert_eq!(decode(&bytes), Some(key));
-        for cut in [1, 3, 12, 20, bytes.len() - 1] {
-            assert_ne!(decode(&bytes[..cut]).map(|key| key.len()), Some(9), "cut at {cut}");
-        }
-        assert_eq!(decode(&[9]), None);
-    }
 }

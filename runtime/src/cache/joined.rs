@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row as Found, Statement};
 
 use super::cell::{Cells, bind_value, read};
 use super::fault::{During, internal};
-use super::group::encode;
+use super::group_key::encode;
 use super::latest::{Latest, Place};
 use super::layout::{TableLayout, quote};
 use crate::error::Result;

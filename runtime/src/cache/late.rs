@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::query::Reader;
-use super::row::{run, select, whole};
+use super::row::{run, select, time, whole};
 use crate::commit::LateRow;
 use crate::error::Result;
 use crate::time::Timestamp;
@@ -35,12 +35,38 @@ pub(super) fn write(connection: &Connection, aggregate: &str, rows: &[LateRow], 
     Ok(())
 }
 
+/// Notes that rows missed a window.
+pub(super) fn miss(connection: &Connection, aggregate: &str, window: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO tidemill_missed VALUES (?, ?, 1, 0) ON CONFLICT DO UPDATE SET waits = 1";
+    run(connection, "note a missed window", sql, params![aggregate, window.0]).map(drop)
+}
+
+/// Notes that a window was made anew of all its rows: none of them waits any more.
+pub(super) fn make_whole(connection: &Connection, aggregate: &str, window: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO tidemill_missed VALUES (?, ?, 0, 1) ON CONFLICT DO UPDATE SET waits = 0, whole = 1";
+    run(connection, "note a window made whole", sql, params![aggregate, window.0])?;
+    let sql = "DELETE FROM tidemill_late WHERE aggregate = ? AND window_start = ?";
+    run(connection, "take late rows off their list", sql, params![aggregate, window.0]).map(drop)
+}
+
 fn listed(connection: &Connection, aggregate: &str) -> Result<u64> {
     let sql = "SELECT count(*) FROM tidemill_late WHERE aggregate = ?";
     Ok(select(connection, sql, [aggregate], |row| whole(row, 0))?.first().copied().unwrap_or(0))
 }
 
 impl Reader {
+    /// The windows of an aggregate that rows missed and wait for.
+    pub fn missed(&self, aggregate: &str) -> Result<Vec<Timestamp>> {
+        let sql = "SELECT window_start FROM tidemill_missed WHERE aggregate = ? AND waits = 1 ORDER BY 1";
+        select(&self.connection, sql, [aggregate], |row| time(row, 0))
+    }
+
+    /// The windows of an aggregate that were made anew of all their rows: for these, none is late.
+    pub fn made_whole(&self, aggregate: &str) -> Result<Vec<Timestamp>> {
+        let sql = "SELECT window_start FROM tidemill_missed WHERE aggregate = ? AND whole = 1 ORDER BY 1";
+        select(&self.connection, sql, [aggregate], |row| time(row, 0))
+    }
+
     /// The rows that came too late for an aggregate, by place; at most so many.
     pub fn late_rows(&self, aggregate: &str, limit: usize) -> Result<Late> {
         let count = self.marks(aggregate)?.map_or(0, |marks| marks.late);

@@ -12,13 +12,8 @@ use crate::schema::{Field, Type};
 pub const NAME_BYTES_MAX: usize = 128;
 
 /// Columns that the cache itself adds.
-const RESERVED: [&str; 8] = ["_time", "_partition", "_offset", "_row", "_closed", "_group", "_state", "_revision"];
-
-/// Columns that the tables of aggregates did not have once, and what groups get that are from then.
-pub(super) const ADDED: [(&str, &str); 2] = [
-    ("\"_state\" TEXT NOT NULL DEFAULT 'early'", "\"_state\" = iif(\"_closed\", 'closed', 'early')"),
-    ("\"_revision\" INTEGER NOT NULL DEFAULT 0", "\"_revision\" = 0"),
-];
+const RESERVED: [&str; 9] =
+    ["_time", "_partition", "_offset", "_row", "_closed", "_group", "_state", "_revision", "_standing"];
 
 /// What one pipeline's cache holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -193,37 +188,6 @@ impl TableLayout {
     }
 }
 
-impl AggregateLayout {
-    /// The columns that it is grouped by.
-    pub(super) fn grouped(&self) -> &[Field] {
-        self.fields.get(2..2 + self.by).unwrap_or_default()
-    }
-
-    /// Its measures.
-    pub(super) fn measures(&self) -> &[Field] {
-        self.fields.get(2 + self.by..).unwrap_or_default()
-    }
-
-    /// The statement that creates its table: its fields, whether the window has closed, the group's number, how far time has come
-    /// for it, how often it was revised.
-    pub(super) fn create(&self) -> String {
-        let before = self.create_before();
-        let added = ADDED.map(|(column, _)| format!(", {column}")).concat();
-        format!("{}{added})", before.strip_suffix(')').unwrap_or(&before))
-    }
-
-    /// The same as it was once, without [`ADDED`].
-    pub(super) fn create_before(&self) -> String {
-        let fields: Vec<String> =
-            self.fields.iter().map(|field| format!("{} {}", quote(&field.name), declared(field.kind))).collect();
-        format!(
-            "CREATE TABLE {} ({}, \"_closed\" INTEGER NOT NULL, \"_group\" INTEGER PRIMARY KEY)",
-            quote(&self.name),
-            fields.join(", ")
-        )
-    }
-}
-
 impl RollupLayout {
     /// The statement that creates its table: its fields and the group's number.
     pub(super) fn create(&self) -> String {
@@ -256,7 +220,7 @@ pub(super) fn list<S: AsRef<str>>(names: &[S]) -> String {
     names.iter().map(|name| quote(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-fn declared(kind: Type) -> &'static str {
+pub(super) fn declared(kind: Type) -> &'static str {
     match kind {
         Type::Boolean | Type::Int64 => "INTEGER",
         Type::Float64 => "REAL",

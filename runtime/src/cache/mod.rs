@@ -1,7 +1,8 @@
 //! The cache: one SQLite file that holds what a pipeline alone knows, its latest rows, its aggregates and its named queries.
 //!
 //! Three rules hold for every SQLite tool that opens the file:
-//! - tables named `tidemill_*` are the pipeline's own; all others are the cache proper, which can be rebuilt from the lake;
+//! - tables named `tidemill_*` are the pipeline's own; all others are the cache proper, which can be rebuilt from the lake, and with them
+//!   `tidemill_keys_*` and `tidemill_measures_*`, which the views of aggregates are over;
 //! - a timestamp column is text, `YYYY-MM-DD HH:MM:SS` in UTC with six more digits only where there is a fraction, so
 //!   that SQLite's date functions read it and its order is time's order; in `tidemill_*` and in columns that begin with
 //!   `_`, times are integers: microseconds since 1970;
@@ -12,6 +13,7 @@ pub mod query;
 pub mod question;
 
 mod adopt;
+mod aggregate;
 mod answer;
 mod audit;
 mod cell;
@@ -22,6 +24,7 @@ mod file;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 mod group;
+mod group_key;
 mod history;
 mod joined;
 mod late;

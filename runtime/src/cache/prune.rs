@@ -3,12 +3,14 @@
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, params, params_from_iter};
 
+use super::aggregate::{Names, stored};
 use super::cell::{TimeText, bind_value};
 use super::commit::Commit;
 use super::fault::During;
 use super::layout::{list, quote};
 use super::query::{Reader, value};
 use super::row::{int, run, select, time};
+use crate::commit::Standing;
 use crate::error::Result;
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -144,10 +146,20 @@ impl Commit<'_> {
     /// Removes groups of closed windows of an aggregate by their numbers; how many there were.
     pub fn prune_groups(&mut self, aggregate: &str, before: Timestamp, groups: &[i64]) -> Result<u64> {
         let connection = self.connection();
-        let marks = vec!["?"; groups.len()].join(", ");
-        let sql = format!("DELETE FROM {} WHERE \"_group\" IN ({marks}) AND _closed = 1", quote(aggregate));
-        let prune = || connection.execute(&sql, params_from_iter(groups.iter().map(|group| Stored::Integer(*group))));
-        let count = prune().during("prune windows")? as u64;
+        let (marks, Names { keys, measures, .. }) = (vec!["?"; groups.len()].join(", "), Names::of(aggregate));
+        let some = |sql: String| {
+            let numbers = params_from_iter(groups.iter().map(|group| Stored::Integer(*group)));
+            connection.execute(&sql, numbers).during("prune windows")
+        };
+        let closed = stored(Standing::Closed);
+        // Numbers may have come again since they were listed.
+        let old = format!(
+            "_group IN (SELECT _group FROM {keys} WHERE _group IN ({marks}) AND window_end <= '{}')",
+            shown(before)
+        );
+        let count = some(format!("DELETE FROM {measures} WHERE {old} AND _standing = {closed}"))? as u64;
+        let left = format!("NOT EXISTS (SELECT 1 FROM {measures} m WHERE m._group = {keys}._group)");
+        some(format!("DELETE FROM {keys} WHERE _group IN ({marks}) AND {left}"))?;
         move_mark(connection, aggregate, before, count)?;
         Ok(count)
     }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::cell::bind_value;
 use super::fault::During;
-use super::group::{decode, encode};
+use super::group_key::{decode, encode};
 use super::layout::quote;
 use super::query::{Reader, Table, collect, refused};
 use crate::error::{Error, Kind, Result};

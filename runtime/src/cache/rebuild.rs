@@ -153,10 +153,7 @@ impl Rebuild {
         let found = self.aggregates.get(aggregate);
         let (layout, _) =
             found.ok_or_else(|| internal(format!("aggregate {aggregate:?}: the cache does not have it")))?;
-        for group in groups {
-            group::show_anew(&self.connection, layout, &group)?;
-        }
-        Ok(())
+        group::show_anew(&self.connection, layout, groups)
     }
 
     /// The rollups, to be computed now that all rows are there. Those that were pruned before go again first.
@@ -168,7 +165,7 @@ impl Rebuild {
     /// Makes the named queries, and then all of it lasting. What was pruned before stays away.
     pub fn finish(self) -> Result<()> {
         for (aggregate, _) in self.aggregates.values() {
-            group::number_anew(&self.connection, aggregate)?;
+            group::number_anew(&self.connection, aggregate, None)?;
         }
         self.aggregates.keys().try_for_each(|name| prune::again(&self.connection, name, true))?;
         adopt::views(&self.connection, &self.layout).map_err(|faults| Error::all(&faults))?;

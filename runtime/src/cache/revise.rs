@@ -5,10 +5,12 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use rusqlite::{Connection, params};
 
+use super::aggregate::Names;
 use super::commit::put;
 use super::fault::During;
 use super::file::{self, Found};
-use super::group::Statements;
+use super::group::{self, Statements};
+use super::late;
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, quote};
 use super::letters;
@@ -77,6 +79,16 @@ impl Revise {
         run(&self.connection, "note what is revised", sql, params![partition, int(from), int(next)]).map(drop)
     }
 
+    /// Writes a line beside the ledger's for a revision of windows alone.
+    pub fn note(&self, line: &Revision) -> Result<()> {
+        row::write_revision(&self.connection, line)
+    }
+
+    /// Notes that a window of an aggregate was made anew of all its rows: none waits for it any more.
+    pub fn make_whole(&self, aggregate: &str, window: Timestamp) -> Result<()> {
+        late::make_whole(&self.connection, aggregate, window)
+    }
+
     /// Takes the rows of all these epochs out of the cache; those that came of their records and are the latest of their keys no more
     /// are told by [`Revise::lost`].
     pub fn take_out(&self) -> Result<()> {
@@ -109,7 +121,8 @@ impl Revise {
         Ok(select(&self.connection, &sql, [], |row| whole(row, 0))?.first().copied().unwrap_or(0))
     }
 
-    /// Puts the groups of a window of an aggregate in the place of those that it shows, at this time; a closed window's keep no state.
+    /// Puts the groups of a window of an aggregate in the place of those that it shows, at this time, and keeps what those showed; a closed
+    /// window's keep no state.
     pub fn window(
         &self,
         layout: &AggregateLayout,
@@ -120,14 +133,18 @@ impl Revise {
     ) -> Result<()> {
         let text = super::cell::TimeText::of(window);
         let text = String::from_utf8_lossy(text.bytes());
-        let what = "revise a window";
-        run(&self.connection, what, &format!("DELETE FROM {} WHERE window_start = ?", quote(&layout.name)), [text])?;
-        let sql = "DELETE FROM tidemill_groups WHERE aggregate = ? AND window_start = ?";
-        run(&self.connection, what, sql, params![layout.name, window.0])?;
+        let (what, Names { view, states, .. }) = ("revise a window", Names::of(&layout.name));
+        group::keep_window(&self.connection, layout, &text, at)?;
+        run(&self.connection, what, &format!("DELETE FROM {view} WHERE window_start = ?"), [&*text])?;
+        let open = "FROM tidemill_groups WHERE aggregate = ? AND window_start = ?";
+        for sql in [format!("DELETE FROM {states} WHERE number IN (SELECT number {open})"), format!("DELETE {open}")] {
+            run(&self.connection, what, &sql, params![layout.name, window.0])?;
+        }
         let statements = Statements::of(layout);
         for group in groups {
-            statements.write(&self.connection, &layout.name, group, at)?;
+            statements.write(&self.connection, &layout.name, (group, false), at)?;
         }
+        group::number_window(&self.connection, layout, &text, at)?;
         closed.map_or(Ok(()), |segment| row::write_segment(&self.connection, segment))
     }
 

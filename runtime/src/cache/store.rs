@@ -126,6 +126,11 @@ impl Store {
         group::read(&self.connection, aggregate)
     }
 
+    /// The greatest number that a group of an aggregate has; 0 where there is none.
+    pub fn last_group(&self, aggregate: &str) -> Result<i64> {
+        group::last_number(&self.connection, aggregate)
+    }
+
     /// How far an aggregate has come; `None` before its first commit.
     pub fn marks(&self, aggregate: &str) -> Result<Option<Marks>> {
         group::read_marks(&self.connection, aggregate)
@@ -176,7 +181,6 @@ impl Drop for Rollback<'_> {
 /// Makes the tables of an empty file, and names its pipeline.
 pub(super) fn create(connection: &Connection, pipeline: &str) -> Result<()> {
     connection.execute_batch(include_str!("format.sql")).during("create its tables")?;
-    file::add_tables(connection)?;
     // A random UUID, version 4.
     let sql = "WITH made AS (SELECT lower(hex(randomblob(16))) AS r) INSERT INTO tidemill_pipeline SELECT ?, \
          substr(r, 1, 8) || '-' || substr(r, 9, 4) || '-4' || substr(r, 14, 3) || '-' \

@@ -9,6 +9,7 @@ use super::{Ended, table};
 use crate::cache::Late;
 use crate::cache::query::{Reader, Table as Answer};
 use crate::commit::LateRow;
+use crate::config::plan;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::places::Places;
 use crate::time::Timestamp;
@@ -36,26 +37,36 @@ pub(super) struct List {
 impl List {
     pub(super) fn run(self) -> Result<Ended> {
         let pipeline = super::pipeline(&self.pipeline, self.data)?;
-        let all = pipeline.tables.iter().flat_map(|table| &table.aggregates).map(|aggregate| aggregate.name.as_str());
-        let wanted = |name: &&str| self.aggregate.as_deref().is_none_or(|wanted| wanted == *name);
-        let names: Vec<&str> = all.clone().filter(wanted).collect();
+        let aggregates =
+            |table: &plan::Table| table.aggregates.iter().map(|aggregate| aggregate.name.clone()).collect::<Vec<_>>();
+        let all = pipeline
+            .tables
+            .iter()
+            .flat_map(|table| aggregates(table).into_iter().map(|name| (table.name.as_str(), name)));
+        let wanted = |(_, name): &(&str, String)| self.aggregate.as_deref().is_none_or(|wanted| wanted == name);
+        let names: Vec<(&str, String)> = all.clone().filter(wanted).collect();
         if let (Some(unknown), true) = (&self.aggregate, names.is_empty()) {
             let error = Error::new(Kind::Missing, format!("aggregate {unknown:?}: there is none"));
-            return Err(error.hint(format!("the aggregates are {}", all.collect::<Vec<_>>().join(", "))));
+            return Err(
+                error.hint(format!("the aggregates are {}", all.map(|(_, name)| name).collect::<Vec<_>>().join(", ")))
+            );
         }
         let reader = Reader::open(&Places::of(&pipeline.data).cache)?;
         let mut found = Vec::with_capacity(names.len());
-        for name in names {
-            found.push((name, reader.late_rows(name, self.limit)?));
+        for (table, name) in names {
+            let late = reader.late_rows(&name, self.limit)?;
+            found.push((table, name, late));
         }
         if self.json {
-            println!("{}", Json::Array(found.iter().map(|(name, late)| as_json(name, late)).collect()));
+            println!("{}", Json::Array(found.iter().map(|(_, name, late)| as_json(name, late)).collect()));
             return Ok(Ended::Well);
         }
-        for (name, late) in &found {
+        for (of, name, late) in &found {
             println!("{name}: {}", counted(late));
             if !late.rows.is_empty() {
                 println!("{}", table::table(&rows(late)));
+                let pipeline = self.pipeline.display();
+                println!("tidemill replay {of} --late {name} -p {pipeline} shows what its windows would be with them");
             }
         }
         Ok(Ended::Well)

@@ -46,6 +46,9 @@ pub(super) struct Replay {
     /// Of a table with several transforms, the one that the component is for: its name, or its number from 1.
     #[arg(long, requires = "with")]
     transform: Option<String>,
+    /// Run no record again, but put rows that came too late for windows of this aggregate into them.
+    #[arg(long, value_name = "AGGREGATE", conflicts_with_all = ["from", "to", "partition", "with"])]
+    late: Option<String>,
     /// Show what would be different; this is what it does where nothing else is said.
     #[arg(long, conflicts_with = "apply")]
     diff: bool,
@@ -109,6 +112,7 @@ impl Replay {
             ("to", self.to.map(said)),
             ("partition", self.partition.map(|partition| partition.to_string())),
             ("transform", self.transform.clone()),
+            ("late", self.late.clone()),
             ("rows", Some(self.rows.to_string())),
         ];
         let asked: Vec<_> = asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
@@ -127,7 +131,8 @@ impl Replay {
             with = Some((place, host.load(&generations::component(file)?, &limits)?));
         }
         let (table, partition) = (self.table.clone(), self.partition);
-        Ok(Asked { table, partition, from: self.from, to: self.to, with, rows_max: self.rows })
+        let late = self.late.clone();
+        Ok(Asked { table, partition, from: self.from, to: self.to, with, late, rows_max: self.rows })
     }
 }
 
@@ -149,10 +154,16 @@ fn told(report: &Report) -> String {
     if let Some(digest) = &report.with {
         text += &format!("with component {digest}\n");
     }
-    text += &format!(
-        "table {table:?}: {records} records run again, {records_changed} of them differ; rows: {rows_equal} the same, \
-         {rows_changed} changed, {rows_added} added, {rows_removed} removed\n"
-    );
+    if report.late_windows > 0 {
+        text += &format!("{} windows that rows came too late for, made anew with these\n", report.late_windows);
+    }
+    // Of late rows nothing is run again.
+    if report.late_windows == 0 {
+        text += &format!(
+            "table {table:?}: {records} records run again, {records_changed} of them differ; rows: {rows_equal} the same, \
+             {rows_changed} changed, {rows_added} added, {rows_removed} removed\n"
+        );
+    }
     if report.newly_rejected + report.no_longer_rejected > 0 {
         let (more, fewer) = (report.newly_rejected, report.no_longer_rejected);
         text += &format!("rejected: {more} records more, {fewer} no longer\n");

@@ -1,11 +1,12 @@
 //! One `[tables.NAME]` of a pipeline file, with its aggregates.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::expression::Grouping;
-use crate::window::spec::{self, Aggregate, Measure};
+use crate::window::spec::{self, Aggregate, MEMORY_MAX, Measure};
 
 use super::fault::wrong;
 use super::plan::{Retention, Table, Topic};
@@ -16,6 +17,8 @@ use super::{grouping, names, paths, transform, units, window};
 const WINDOW: Duration = Duration::from_mins(1);
 /// The shortest time for which the cache keeps rows.
 const RETENTION_MIN: Duration = Duration::from_secs(1);
+/// What an aggregate's open windows may be allowed of memory.
+const MEMORY: RangeInclusive<u64> = 1 << 16..=1 << 44;
 /// The columns that every aggregate has besides its own.
 const AGGREGATE_COLUMNS: [&str; 2] = ["window_start", "window_end"];
 
@@ -123,8 +126,9 @@ fn aggregate(section: &Section<'_>) -> Aggregate {
     let window = window::read(&section.section("window"));
     section.need("measures", "measures = { rows = \"count()\" }");
     let measures = measures(section, &by);
+    let memory_max = section.memory("memory", MEMORY);
     section.finish();
-    Aggregate { name, by, window, measures }
+    Aggregate { name, by, window, measures, memory_max: memory_max.unwrap_or(MEMORY_MAX) }
 }
 
 fn measures(section: &Section<'_>, by: &[Grouping]) -> Vec<(String, Measure)> {

@@ -25,12 +25,14 @@ pub(super) struct Asked {
     partition: Option<u32>,
     /// Of several transforms, the one that the body is for.
     transform: Option<String>,
+    /// Windows of this aggregate that rows came too late for.
+    late: Option<String>,
     /// How many rows and groups that differ are shown.
     #[serde(default)]
     rows: usize,
 }
 
-/// `POST /tables/{table}/replay?from=OFFSET|TIME&to=OFFSET|TIME&partition=N&transform=NAME&rows=N`: the body is a component, or
+/// `POST /tables/{table}/replay?from=OFFSET|TIME&to=OFFSET|TIME&partition=N&transform=NAME&late=AGGREGATE&rows=N`: the body is a component, or
 /// empty for those that the ledger names.
 pub(super) async fn replay(
     State(door): State<Arc<Door>>,
@@ -43,7 +45,8 @@ pub(super) async fn replay(
         let bytes = Some(&taken.bytes[..]).filter(|bytes| !bytes.is_empty());
         let with = bytes.map(|bytes| runtime.for_history(&table, asked.transform.as_deref(), bytes)).transpose()?;
         let (from, to) = (bound(asked.from.as_deref())?, bound(asked.to.as_deref())?);
-        let asked = replay::Asked { table, partition: asked.partition, from, to, with, rows_max: asked.rows };
+        let asked =
+            replay::Asked { table, partition: asked.partition, from, to, with, late: asked.late, rows_max: asked.rows };
         runtime.replay(asked, bytes, &tokio)
     };
     match in_background(&door, replay).await {

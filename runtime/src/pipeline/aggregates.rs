@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::shelf::Shelf;
 use super::table::Table;
 use crate::cache::{Mark, Marks};
 use crate::commit::{Group, LateRow, Segment, Share};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::lake::options::Format;
 use crate::lake::{Profile, SegmentWriter};
 use crate::schema::{Field, arrow_schema};
@@ -26,6 +27,7 @@ struct Aggregate {
     table: String,
     output: Vec<Field>,
     state: State,
+    memory_max: usize,
     /// Rows that came too late, since the aggregate began.
     late: u64,
     /// Those among them that are stored.
@@ -48,39 +50,44 @@ pub struct Change {
     pub late: u64,
     /// Some of them.
     pub late_rows: Vec<LateRow>,
+    /// The windows that they missed.
+    pub missed: Vec<Timestamp>,
     /// The closed windows as segments for the lake, a file each.
     pub segments: Vec<Segment>,
     output: Vec<Field>,
 }
 
 impl Aggregates {
-    /// Adds the aggregates of a table, restored by `stored`: the open groups and the progress of an aggregate by its name.
+    /// Adds the aggregates of a table, restored by `stored`: of an aggregate by its name the open groups, the greatest number of a group,
+    /// and the progress.
     pub fn add(
         &mut self,
         table: &Arc<Table>,
         partitions: u32,
-        stored: impl Fn(&str) -> Result<(Vec<Group>, Option<Marks>)>,
+        stored: impl Fn(&str) -> Result<(Vec<Group>, i64, Option<Marks>)>,
     ) -> Result<()> {
         for aggregate in &table.plan.aggregates {
             let output = window::output_fields(aggregate, &table.fields)?;
-            let (groups, marks) = stored(&aggregate.name)?;
+            let (groups, last, marks) = stored(&aggregate.name)?;
             let late = marks.as_ref().map_or(0, |marks| marks.late);
             let progress = marks.map_or_else(|| Progress::new(partitions), progress);
-            let state = State::restore(aggregate, &table.fields, partitions, &groups, progress)?;
+            let state = State::restore(aggregate, &table.fields, partitions, (&groups, last), progress)?;
             let (name, table) = (aggregate.name.clone(), table.plan.name.clone());
-            self.all.push(Aggregate { name, table, output, state, late, late_stored: late });
+            let memory_max = aggregate.memory_max;
+            self.all.push(Aggregate { name, table, output, state, memory_max, late, late_stored: late });
         }
         Ok(())
     }
 
     /// Takes the open groups of a table's aggregates as they are stored now; how far time has come stays.
-    pub fn reload(&mut self, table: &Table, stored: impl Fn(&str) -> Result<Vec<Group>>) -> Result<()> {
+    pub fn reload(&mut self, table: &Table, stored: impl Fn(&str) -> Result<(Vec<Group>, i64)>) -> Result<()> {
         for declared in &table.plan.aggregates {
             let Some(aggregate) = self.all.iter_mut().find(|aggregate| aggregate.name == declared.name) else {
                 continue;
             };
             let progress = aggregate.state.progress().clone();
-            aggregate.state = State::restore(declared, &table.fields, 0, &stored(&declared.name)?, progress)?;
+            let (groups, last) = stored(&declared.name)?;
+            aggregate.state = State::restore(declared, &table.fields, 0, (&groups, last), progress)?;
         }
         Ok(())
     }
@@ -118,6 +125,11 @@ impl Aggregates {
         Ok(all_late)
     }
 
+    /// Holds up the workers of tables with an aggregate whose open windows take more memory than they may, and no others.
+    pub fn weigh(&self, shelf: &Shelf) {
+        self.all.iter().for_each(|aggregate| shelf.crowded(&aggregate.name, aggregate.crowded().as_ref()));
+    }
+
     /// Lets time pass in a partition that has shown no record for `quiet`.
     pub fn advance(&mut self, table: &str, partition: u32, settled: Timestamp, quiet: Duration) {
         let of_table = self.all.iter_mut().filter(|aggregate| aggregate.table == table);
@@ -131,6 +143,20 @@ impl Aggregates {
 }
 
 impl Aggregate {
+    fn crowded(&self) -> Option<Error> {
+        let (taken, most) = (self.state.memory(), self.memory_max);
+        (taken > most).then(|| {
+            let [taken, most] = [taken, most].map(|bytes| bytes.div_ceil(1 << 10));
+            let what = format!(
+                "its open windows, {} groups, take about {taken} KiB, and memory allows {most} KiB",
+                self.state.open()
+            );
+            let hint =
+                "raise memory of the aggregate, or let its windows end sooner or have fewer groups, and start again";
+            Error::new(Kind::Conflict, what).hint(hint)
+        })
+    }
+
     fn take_change(&mut self) -> Option<Change> {
         let closed = self.state.close();
         let (changed, gone) = (self.state.changed(), self.state.gone());
@@ -150,6 +176,7 @@ impl Aggregate {
             marks,
             late,
             late_rows: self.state.late_rows(),
+            missed: self.state.missed(),
             segments,
             output: self.output.clone(),
         })

@@ -218,7 +218,7 @@ impl Setup {
         let table = hold.table.clone();
         let Some(segments) = hold.stand() else { return Ok(()) };
         if let Some(table) = self.tables.iter().find(|of| of.plan.name == table) {
-            self.aggregates.reload(table, |name| self.store.groups(name))?;
+            self.aggregates.reload(table, |name| Ok((self.store.groups(name)?, self.store.last_group(name)?)))?;
         }
         self.rollups.restore(&mut self.store)?;
         // Windows of aggregates get there when they have closed.
@@ -282,7 +282,7 @@ impl Setup {
         }
         for change in &batch.changes {
             commit.groups(&change.aggregate, [&change.gone, &change.changed, &change.closed], now)?;
-            commit.late(&change.aggregate, &change.late_rows, now)?;
+            commit.late(&change.aggregate, &change.late_rows, &change.missed, now)?;
             commit.marks(&change.aggregate, &change.marks)?;
             commit.segments(&change.segments)?;
         }

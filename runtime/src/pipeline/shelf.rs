@@ -200,6 +200,15 @@ impl Shelf {
         self.lane(&mut self.held(), &object.table, |lane| lane.forget(&self.what(object)));
     }
 
+    /// An aggregate's open windows take more memory than they may, or do not any more: its table's workers wait meanwhile.
+    pub fn crowded(&self, aggregate: &str, error: Option<&Error>) {
+        let (what, now) = (format!("table {:?}, aggregate {aggregate:?}", self.owner(aggregate)), self.clock.now());
+        self.lane(&mut self.held(), aggregate, |lane| match error {
+            Some(error) => lane.note(what, error, now),
+            None => lane.forget(&what),
+        });
+    }
+
     /// Whether no other object that is not delivered lies in the file of this one.
     pub fn is_last_of_file(&self, object: &Object) -> bool {
         self.held().files.get(&object.file).is_none_or(|count| *count <= 1)
@@ -225,12 +234,13 @@ impl Shelf {
         planned.map(str::to_owned).chain(held.lanes.keys().cloned()).collect()
     }
 
-    /// Whether a table's workers have to wait: its share of the spool is used up, or a person has to look at one of its objects.
+    /// Whether a table's workers have to wait: its share of the spool is used up, or a person has to look at one of its objects or
+    /// aggregates.
     pub fn holds(&self, table: &str) -> bool {
         self.held().lanes.get(table).is_some_and(Lane::holds)
     }
 
-    /// What keeps the rows of a table from the bucket.
+    /// What keeps the rows of a table from the bucket, or its workers from going on.
     pub fn troubles(&self, table: &str) -> Vec<Noted> {
         self.held().lanes.get(table).map(Lane::troubles).unwrap_or_default()
     }

@@ -119,7 +119,7 @@ impl Run<'_> {
             let mut progress = Progress::new(0);
             progress.closed_upto =
                 self.rebuild.marks(&aggregate.name)?.map_or(Timestamp::MIN, |marks| marks.closed_upto);
-            let state = State::restore(aggregate, &table.fields, 0, &groups, progress)?;
+            let state = State::restore(aggregate, &table.fields, 0, (&groups, 0), progress)?;
             self.rebuild.open(&aggregate.name, state.open_groups().into_iter())?;
             self.rebuilt.open.insert(aggregate.name.clone(), groups.len() as u64);
         }

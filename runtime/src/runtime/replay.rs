@@ -17,7 +17,7 @@ use crate::pipeline::committer::Message;
 use crate::pipeline::hold::hold;
 use crate::pipeline::kept::{self, kept_chain};
 use crate::pipeline::places::Places;
-use crate::pipeline::replay::{Asked, Changed, Replay, Report};
+use crate::pipeline::replay::{Asked, Changed, Late, Replay, Report};
 use crate::pipeline::rollups::Rollups;
 use crate::time::{Clock, Timestamp};
 
@@ -120,6 +120,11 @@ fn revise(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<(Repor
         Ok(())
     })?;
     let anew = replay.windows(&reader, &mut found, revision)?;
+    let late = replay.late_revision(&reader, revision, now)?;
+    if let Some(Late { line, .. }) = &late {
+        let revise = revise.insert(begin()?);
+        revise.note(line)?;
+    }
     let Some(revise) = revise else { return Ok((found.report, written)) };
     revise.take_out()?;
     replay.cached(&reader, &found, revision, false, &mut |rows| revise.rows(rows))?;
@@ -134,7 +139,12 @@ fn revise(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<(Repor
             written.extend(segment);
         }
     }
-    roll(of.pipeline, &revise, &layout, &table)?;
+    if let Some(Late { aggregate, windows, .. }) = late {
+        windows.iter().try_for_each(|window| revise.make_whole(&aggregate, *window))?;
+    }
+    if found.changes_rows() {
+        roll(of.pipeline, &revise, &layout, &table)?;
+    }
     drop(reader);
     revise.finish()?;
     found.report.revision = Some(revision);

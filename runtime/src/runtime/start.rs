@@ -85,6 +85,7 @@ impl Runtime {
         let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
         let positions = store.positions()?;
         let shelf = restore_shelf(&pipeline, &store, &positions, &tables, &places.spool, &clock)?;
+        aggregates.weigh(&shelf);
         let runs = store.runs()?;
         let health = Arc::new(Health::default());
         health.advance(&positions);
@@ -257,7 +258,7 @@ pub(super) fn restore_aggregates(
         let partitions = partitions(pipeline, topics, &table.plan.topic);
         aggregates.add(table, partitions, |name| {
             let groups = if sabotage::is(Fault::WindowsForgotten) { Vec::new() } else { store.groups(name)? };
-            Ok((groups, store.marks(name)?))
+            Ok((groups, store.last_group(name)?, store.marks(name)?))
         })?;
     }
     Ok(aggregates)

@@ -1,5 +1,6 @@
 //! A worker's half of an aggregate: the groups of one partition's rows since the last epoch.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub struct Accumulator {
     cells: Vec<Vec<Cell>>,
     late: u64,
     late_rows: Vec<LateRow>,
+    missed: BTreeSet<Timestamp>,
     rows: u64,
     picked: Picked,
     ids: Vec<u32>,
@@ -58,6 +60,8 @@ pub struct Partial {
     pub late: u64,
     /// The first of them, at most [`LATE_MAX`].
     pub late_rows: Vec<LateRow>,
+    /// The starts of all windows that rows missed.
+    pub missed: BTreeSet<Timestamp>,
     /// The partition's watermark after these rows.
     pub watermark: Timestamp,
 }
@@ -91,6 +95,7 @@ impl Accumulator {
             cells: plan.measures.iter().map(|_| Vec::new()).collect(),
             late: 0,
             late_rows: Vec::new(),
+            missed: BTreeSet::new(),
             rows: 0,
             picked: Picked::default(),
             ids: Vec::new(),
@@ -143,6 +148,7 @@ impl Accumulator {
             rows: std::mem::take(&mut self.rows),
             late: std::mem::take(&mut self.late),
             late_rows: std::mem::take(&mut self.late_rows),
+            missed: std::mem::take(&mut self.missed),
             watermark: self.cut.watermark,
         }
     }
@@ -158,6 +164,7 @@ impl Accumulator {
             None => self.cut.by_append(origin.times, &mut self.picked),
             Some(column) => self.cut.by_column(column, origin.times, &mut self.picked),
         };
+        self.missed.extend(&self.picked.missed);
         self.groups.number(&self.picked, &by, &mut self.ids);
         self.note_late(time.as_ref(), origin);
         let places = Places { times: time.as_ref().map_or(origin.times, Column::words), origin };

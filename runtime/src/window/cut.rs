@@ -15,6 +15,8 @@ pub(super) struct Picked {
     pub(super) windows: Vec<Span>,
     /// Rows that are late for at least one window, each with the start of the first; none where it is in no window.
     pub(super) late: Vec<(u32, Option<Timestamp>)>,
+    /// The starts of all windows for which a row is late.
+    pub(super) missed: Vec<Timestamp>,
 }
 
 impl Picked {
@@ -76,6 +78,7 @@ impl Cut {
         picked.rows.clear();
         picked.windows.clear();
         picked.late.clear();
+        picked.missed.clear();
         if all && self.pick_whole(times, picked) {
             return 0;
         }
@@ -95,6 +98,7 @@ impl Cut {
                 if *late_from <= self.watermark && !sabotage::is(Fault::LateCounted) {
                     late += 1;
                     missed.get_or_insert(window.start);
+                    picked.missed.push(window.start);
                 } else {
                     picked.push(row, *window);
                 }

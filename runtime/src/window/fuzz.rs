@@ -66,6 +66,7 @@ fn plan() -> Plan {
             future: Duration::from_hours(24),
         },
         measures: measures.iter().map(|text| ((*text).to_owned(), spec::parse(text).unwrap())).collect(),
+        memory_max: spec::MEMORY_MAX,
     };
     let fields = [("name", Type::Text), ("code", Type::Int64), ("price", Type::Float64)];
     let fields = fields.map(|(name, kind)| Field { name: name.into(), aliases: vec![], kind, nullable: true });

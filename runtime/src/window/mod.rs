@@ -13,7 +13,9 @@ mod encode;
 mod groups;
 mod landed;
 mod measure;
+mod open;
 mod plan;
+mod progress;
 mod registers;
 mod scalar;
 mod shown;
@@ -23,7 +25,8 @@ mod state;
 
 pub use accumulator::{Accumulator, LATE_MAX, Origin, Partial};
 pub use landed::{output_fields, rows};
-pub use state::{PartitionProgress, Progress, State};
+pub use progress::{PartitionProgress, Progress};
+pub use state::State;
 
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;

@@ -21,7 +21,12 @@ pub struct Aggregate {
     pub window: Window,
     /// What is measured in each group, by the column that shows it.
     pub measures: Vec<(String, Measure)>,
+    /// What its open windows may take of memory, in bytes: with more, the table's workers wait for a person. It changes no result.
+    pub memory_max: usize,
 }
+
+/// What the open windows of an aggregate may take of memory where the file is silent: some two million groups of counts and sums.
+pub const MEMORY_MAX: usize = 1 << 30;
 
 /// How an aggregate's time is cut; a kind, the time that it reads, and its patience.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +115,7 @@ impl Aggregate {
 
     /// All that its groups and their states depend on, as text: what was stored under another text is of no use.
     pub fn definition(&self) -> String {
-        let Self { name, by, window: Window { kind, time, lateness, idle, .. }, measures } = self;
+        let Self { name, by, window: Window { kind, time, lateness, idle, .. }, measures, .. } = self;
         let by: Vec<String> = by.iter().map(Grouping::definition).collect();
         // What a release has written as text stays as it was, or its aggregates begin anew.
         format!(

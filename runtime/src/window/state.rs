@@ -1,7 +1,6 @@
 //! The committer's half of an aggregate: the open groups of all partitions, and how far time has come.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -10,8 +9,9 @@ use super::accumulator::Partial;
 use super::cell::Cell;
 use super::encode;
 use super::groups::Key;
+use super::open::{Id, Open, by_start, memory, number, restored, shown};
 use super::plan::Plan;
-use super::scalar::Scalar;
+use super::progress::Progress;
 use super::spec::{Aggregate, Kind as WindowKind, Span, Time, Window};
 use crate::commit::{Group, LateRow, Standing};
 use crate::error::{Error, Kind, Result};
@@ -28,67 +28,16 @@ pub struct State {
     sessions: HashMap<Key, BTreeMap<Timestamp, Timestamp>>,
     changed: Vec<Id>,
     /// Groups that have become a part of others since they were stored.
-    gone: Vec<(Id, bool)>,
+    gone: Vec<(Id, Open)>,
+    /// The greatest number that was given to a group.
+    last: i64,
+    /// What the groups take of memory, in bytes, about.
+    memory: usize,
     /// Rows that came too late since it was last asked, as far as they are told.
     late: Vec<LateRow>,
+    /// The starts of the windows that rows missed since it was last asked.
+    missed: BTreeSet<Timestamp>,
     progress: Progress,
-}
-
-/// How far an aggregate has come; it is stored beside the groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// The partitions, by their number.
-    pub partitions: Vec<PartitionProgress>,
-    /// Every window whose end and lateness are at or before it is closed for good.
-    pub closed_upto: Timestamp,
-}
-
-/// How far one partition has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionProgress {
-    /// The greatest time that its rows have shown, or the time up to which it is known to be settled.
-    pub watermark: Timestamp,
-    /// Whether it was quiet for so long that it does not hold the others back.
-    pub idle: bool,
-}
-
-/// A window by its end, which is the order in which they close, and the group.
-type Id = (Timestamp, Timestamp, Key);
-
-#[derive(Debug)]
-struct Open {
-    cells: Vec<Cell>,
-    changed: bool,
-    /// Whether it was given to be stored.
-    stored: bool,
-    /// Whether it has changed since its time was over.
-    revised: bool,
-}
-
-impl Progress {
-    /// That of `partitions` partitions which have shown nothing.
-    pub fn new(partitions: u32) -> Self {
-        let mut progress = Self { partitions: Vec::new(), closed_upto: Timestamp::MIN };
-        progress.grow(partitions as usize);
-        progress
-    }
-
-    /// The least watermark of the partitions that are not idle; the greatest of all where every one is.
-    fn least(&self) -> Timestamp {
-        let awake = self.partitions.iter().filter(|partition| !partition.idle).map(|partition| partition.watermark);
-        let greatest = || self.partitions.iter().map(|partition| partition.watermark).max();
-        awake.min().or_else(greatest).unwrap_or(Timestamp::MIN)
-    }
-
-    fn grow(&mut self, partitions: usize) {
-        let fresh = PartitionProgress { watermark: Timestamp::MIN, idle: false };
-        self.partitions.resize(self.partitions.len().max(partitions), fresh);
-    }
-
-    fn of(&mut self, partition: u32) -> Option<&mut PartitionProgress> {
-        self.grow(partition as usize + 1);
-        self.partitions.get_mut(partition as usize)
-    }
 }
 
 impl State {
@@ -103,13 +52,16 @@ impl State {
             sessions: HashMap::new(),
             changed: Vec::new(),
             gone: Vec::new(),
+            last: 0,
+            memory: 0,
             late: Vec::new(),
+            missed: BTreeSet::new(),
             progress: Progress::new(partitions),
         })
     }
 
-    /// The state as it was when `groups` were stored, with the `progress` stored beside them. The topic may have gained
-    /// partitions since.
+    /// The state as it was when `groups` were stored, with the `progress` stored beside them, and `last`, the greatest number of a
+    /// group that is stored, open or closed. The topic may have gained partitions since.
     ///
     /// Errors with kind `Corrupt` where a group is not what was written, `Conflict` where it was written for windows of
     /// another size, and as [`State::new`].
@@ -117,16 +69,19 @@ impl State {
         aggregate: &Aggregate,
         fields: &[Field],
         partitions: u32,
-        groups: &[Group],
+        (groups, last): (&[Group], i64),
         progress: Progress,
     ) -> Result<Self> {
         let mut state = Self::new(aggregate, fields, partitions)?;
+        state.last = last;
         state.progress = progress;
         state.progress.grow(partitions as usize);
         for group in groups {
             let subject = || format!("aggregate {:?}: window {}", aggregate.name, group.window);
             let (id, cells) = restored(&state.plan, group).map_err(|error| error.within(subject()))?;
-            state.enter(id, Open { cells, changed: false, stored: true, revised: false });
+            let memory = memory(&id.2, &cells, &group.state);
+            state.memory += memory;
+            state.enter(id, Open { cells, memory, number: group.number, changed: false, revised: false });
         }
         Ok(state)
     }
@@ -144,6 +99,11 @@ impl State {
     /// How many groups are open.
     pub fn open(&self) -> usize {
         self.groups.len()
+    }
+
+    /// What the open groups take of memory, in bytes: an estimate, of what they were when they were last given to be stored.
+    pub fn memory(&self) -> usize {
+        self.memory
     }
 
     /// Adds what `partition` has gathered; returns how many of its rows are late: `partial.late`, and those whose window had
@@ -170,9 +130,11 @@ impl State {
         }
         let mut late = partial.late;
         self.late.extend(partial.late_rows);
+        self.missed.extend(partial.missed);
         for group in partial.groups {
             if self.has_closed(group.window) {
                 late += group.rows;
+                self.missed.insert(group.window.start);
                 continue;
             }
             match self.plan.window.kind {
@@ -206,19 +168,19 @@ impl State {
             && self.plan.window.closes(first.key().0) <= self.progress.closed_upto
         {
             let (id, open) = first.remove_entry();
-            self.leave(&id);
+            self.leave(&id, &open);
             closed.push((self.plan.window.lands(Span { start: id.1, end: id.0 }), id, open));
         }
         self.show_as_on_time(before);
         closed.sort_unstable_by(|(lands, one, _), (than, other, _)| {
             (lands, one.1, &one.2).cmp(&(than, other.1, &other.2))
         });
-        let closed = closed.iter().map(|(_, id, open)| Group {
-            standing: Standing::Closed,
-            revised: open.revised,
-            ..self.shown(id, &open.cells)
-        });
-        closed.collect()
+        let mut groups = Vec::with_capacity(closed.len());
+        for (_, id, open) in &mut closed {
+            let stored = number(&mut self.last, open);
+            groups.push(Group { standing: Standing::Closed, stored, ..self.shown(id, open) });
+        }
+        groups
     }
 
     /// The groups whose time is over, and was not at `before`, are shown anew.
@@ -238,12 +200,17 @@ impl State {
         std::mem::take(&mut self.late)
     }
 
+    /// The starts of the windows that rows missed since it was last asked, whether these rows are told or not.
+    pub fn missed(&mut self) -> Vec<Timestamp> {
+        std::mem::take(&mut self.missed).into_iter().collect()
+    }
+
     /// The stored groups that have become a part of others since it was last asked, with nothing but what names them: what is
     /// stored of them is to be forgotten before anything else is stored.
     pub fn gone(&mut self) -> Vec<Group> {
         let mut gone = std::mem::take(&mut self.gone);
         gone.sort_unstable_by(|(one, _), (other, _)| by_start(one, other));
-        gone.iter().map(|(id, revised)| Group { revised: *revised, ..self.shown(id, &[]) }).collect()
+        gone.iter().map(|(id, open)| Group { measures: Vec::new(), stored: true, ..self.shown(id, open) }).collect()
     }
 
     /// The open groups that have changed since it was last asked, by window, then key, each with its `state` to store. Ask
@@ -254,10 +221,13 @@ impl State {
         let mut groups = Vec::with_capacity(changed.len());
         for id in changed {
             let Some(open) = self.groups.get_mut(&id) else { continue };
-            (open.changed, open.stored) = (false, true);
+            open.changed = false;
+            let stored = number(&mut self.last, open);
             let (state, revised) = (encode::encode(&open.cells), std::mem::take(&mut open.revised));
+            self.memory -= std::mem::replace(&mut open.memory, memory(&id.2, &open.cells, &state));
+            self.memory += open.memory;
             let Some(open) = self.groups.get(&id) else { continue };
-            groups.push(Group { state, revised, ..self.shown(&id, &open.cells) });
+            groups.push(Group { state, revised, stored, ..self.shown(&id, open) });
         }
         groups
     }
@@ -266,12 +236,12 @@ impl State {
     pub fn open_groups(&self) -> Vec<Group> {
         let mut open: Vec<_> = self.groups.iter().collect();
         open.sort_unstable_by(|(one, _), (other, _)| by_start(one, other));
-        open.into_iter().map(|(id, open)| self.shown(id, &open.cells)).collect()
+        open.into_iter().map(|(id, open)| Group { revised: false, ..self.shown(id, open) }).collect()
     }
 
-    fn shown(&self, id: &Id, cells: &[Cell]) -> Group {
+    fn shown(&self, id: &Id, open: &Open) -> Group {
         let standing = if self.is_over(id) { Standing::OnTime } else { Standing::Early };
-        Group { standing, ..shown(&self.plan, id, cells) }
+        Group { standing, revised: open.revised, number: open.number, ..shown(&self.plan, id, &open.cells) }
     }
 
     /// Whether the time of an open window is over.
@@ -295,7 +265,7 @@ impl State {
         let revised = self.is_over(&id);
         let Some(open) = self.groups.get_mut(&id) else {
             self.changed.push(id.clone());
-            self.enter(id, Open { cells, changed: true, stored: false, revised });
+            self.enter(id, Open { cells, memory: 0, number: 0, changed: true, revised });
             return;
         };
         open.revised |= revised;
@@ -317,12 +287,13 @@ impl State {
             }
             window.grow(whole);
             let id = (end, start, key.clone());
-            self.leave(&id);
-            let Some(open) = self.groups.remove(&id) else { continue };
-            cells.iter_mut().zip(open.cells).for_each(|(cell, more)| cell.merge(more));
-            if open.stored {
-                let revised = self.is_over(&id);
-                self.gone.push((id, revised));
+            let Some(mut open) = self.groups.remove(&id) else { break };
+            self.leave(&id, &open);
+            let its = std::mem::take(&mut open.cells);
+            cells.iter_mut().zip(its).for_each(|(cell, more)| cell.merge(more));
+            if open.number > 0 {
+                open.revised = self.is_over(&id);
+                self.gone.push((id, open));
             }
         }
         let Span { start, end } = same.unwrap_or(window);
@@ -342,7 +313,8 @@ impl State {
         self.groups.insert(id, open);
     }
 
-    fn leave(&mut self, id: &Id) {
+    fn leave(&mut self, id: &Id, open: &Open) {
+        self.memory -= open.memory;
         if let Some(sessions) = self.sessions.get_mut(&id.2) {
             sessions.remove(&id.1);
             if sessions.is_empty() {
@@ -350,43 +322,4 @@ impl State {
             }
         }
     }
-}
-
-fn by_start(one: &Id, other: &Id) -> Ordering {
-    (one.1, &one.2).cmp(&(other.1, &other.2))
-}
-
-fn shown(plan: &Plan, (end, start, key): &Id, cells: &[Cell]) -> Group {
-    let values = key.iter().zip(&plan.by).map(|(value, by)| match value {
-        None => crate::value::Value::Null,
-        Some(value) => value.value(by.kind),
-    });
-    let measures = cells.iter().zip(&plan.measures).map(|(cell, measured)| measured.value(cell));
-    Group {
-        window: *start,
-        end: *end,
-        key: values.collect(),
-        measures: measures.collect(),
-        standing: Standing::Early,
-        revised: false,
-        state: Vec::new(),
-    }
-}
-
-fn restored(plan: &Plan, group: &Group) -> Result<(Id, Vec<Cell>)> {
-    if let WindowKind::Tumbling { size } | WindowKind::Hopping { size, .. } = plan.window.kind
-        && group.end != group.window.plus(size)
-    {
-        let what = format!("it was opened with a size of {:?}, not {size:?}", group.end.since(group.window));
-        return Err(Error::new(Kind::Conflict, what).hint("give the aggregate with the new size a new name"));
-    }
-    let wrong = || Error::new(Kind::Corrupt, "the key of a stored group is not of its columns' types");
-    if group.key.len() != plan.by.len() {
-        return Err(wrong());
-    }
-    let mut key: Vec<Option<Scalar>> = Vec::with_capacity(plan.by.len());
-    for (value, by) in group.key.iter().zip(&plan.by) {
-        key.push(Scalar::of(value, by.kind).ok_or_else(wrong)?);
-    }
-    Ok(((group.end, group.window, key.into()), encode::decode(plan, &group.state)?))
 }

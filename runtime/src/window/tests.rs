@@ -69,6 +69,7 @@ pub(super) fn aggregate(by: &[&str], time: Option<&str>, size: u64, lateness: u6
         by: by.iter().map(|column| Grouping::column(*column)).collect(),
         window: window(spec::Kind::Tumbling { size: Duration::from_secs(size) }, time, lateness),
         measures: measures.iter().map(|text| ((*text).to_owned(), spec::parse(text).unwrap())).collect(),
+        memory_max: spec::MEMORY_MAX,
     }
 }
 

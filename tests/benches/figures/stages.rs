@@ -20,7 +20,7 @@ use tidemill::log::options::Options;
 use tidemill::record::{Batch, Record, Source};
 use tidemill::schema::{Field, Type, arrow_schema};
 use tidemill::time::{Clock, Timestamp};
-use tidemill::window::spec::{Aggregate, Kind, Measure, Time, Window};
+use tidemill::window::spec::{Aggregate, Kind, MEMORY_MAX, Measure, Time, Window};
 use tidemill::window::{Accumulator, Origin};
 use tidemill_sdk::testing;
 use tidemill_tests::place::{Folder, component};
@@ -193,6 +193,7 @@ fn window() {
             ("pins".into(), Measure::Count(None)),
             ("followers".into(), Measure::Sum("follower_count".into())),
         ],
+        memory_max: MEMORY_MAX,
     };
     let fields = pin_component().description().outputs.clone();
     let mut accumulator = Accumulator::new(&aggregate, &fields, Timestamp::MIN).expect("it fits");

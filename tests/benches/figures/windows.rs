@@ -10,7 +10,7 @@ use tidemill::cache::{AggregateLayout, Layout, Store};
 use tidemill::expression::Grouping;
 use tidemill::schema::{Field, Type, arrow_schema};
 use tidemill::time::Timestamp;
-use tidemill::window::spec::{Aggregate, Kind, Time, Window, parse};
+use tidemill::window::spec::{Aggregate, Kind, MEMORY_MAX, Time, Window, parse};
 use tidemill::window::{Accumulator, Origin, State, output_fields};
 use tidemill_tests::place::Folder;
 
@@ -52,6 +52,7 @@ fn aggregate(name: &str, measures: &[&str]) -> Aggregate {
             future: Duration::from_hours(24),
         },
         measures: (1..).zip(measures).map(|(nth, text)| (format!("m{nth}"), parse(text).expect("a measure"))).collect(),
+        memory_max: MEMORY_MAX,
     }
 }
 

@@ -153,14 +153,14 @@ pub(crate) const FULL: [(&str, Sabotage); 18] = [
     ("a closed group altered", |copy| {
         copy.alter(
             1,
-            "UPDATE marks SET rows = rows + 1 WHERE _group = (SELECT min(_group) FROM marks WHERE _closed = 1)",
+            "UPDATE tidemill_measures_marks SET rows = rows + 1 WHERE _group = (SELECT min(_group) FROM marks WHERE _closed = 1)",
         );
         json!({ "what": "altered", "table": "marks", "message": "otherwise than it was made" })
     }),
     ("an open group altered", |copy| {
         copy.alter(
             1,
-            "UPDATE joined SET posts = posts + 1 WHERE _group = (SELECT min(_group) FROM joined WHERE _closed = 0)",
+            "UPDATE tidemill_measures_joined SET posts = posts + 1 WHERE _group = (SELECT min(_group) FROM joined WHERE _closed = 0)",
         );
         json!({ "what": "altered", "table": "joined", "message": "otherwise than it was made" })
     }),

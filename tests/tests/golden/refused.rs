@@ -63,12 +63,12 @@ const NEWER: [Newer; 6] = [
             let cache = Connection::open(house.data("cache.sqlite")).expect("the cache");
             let state = |row: &rusqlite::Row<'_>| row.get(0);
             let mut state: Vec<u8> =
-                cache.query_row("SELECT state FROM tidemill_groups LIMIT 1", [], state).expect("a group");
+                cache.query_row("SELECT state FROM tidemill_states_ever LIMIT 1", [], state).expect("a group");
             state[0] += 1;
             let end = state.len() - 4;
             let sum = fnv(&state[..end]);
             state[end..].copy_from_slice(&sum);
-            cache.execute("UPDATE tidemill_groups SET state = ?", [&state]).expect("the groups");
+            cache.execute("UPDATE tidemill_states_ever SET state = ?", [&state]).expect("the groups");
         },
         says: "its format is 2, and only 1 is known here",
     },
@@ -144,7 +144,7 @@ fn files_of(house: &House) -> Vec<(PathBuf, Vec<u8>)> {
 fn stored(house: &House) -> Vec<String> {
     let cache = Connection::open(house.data("cache.sqlite")).expect("the cache");
     let format = cache.query_row("SELECT user_version FROM pragma_user_version", [], |row| row.get::<_, i64>(0));
-    let mut groups = cache.prepare("SELECT hex(state) FROM tidemill_groups").expect("the groups");
+    let mut groups = cache.prepare("SELECT hex(state) FROM tidemill_states_ever").expect("the groups");
     let groups = groups.query_map([], |row| row.get(0)).expect("the groups").map(|state| state.expect("a state"));
     groups.chain([format.expect("its format").to_string()]).collect()
 }

@@ -46,7 +46,7 @@ fn what_is_altered_of_a_revision_is_named_by_the_audit() {
         ("epochs 1 to", Box::new(sql(named))),
         ("dead letters wait", Box::new(sql("DELETE FROM tidemill_dead_letters WHERE rowid = (SELECT min(rowid) FROM tidemill_dead_letters WHERE rejected_by = 1)".to_owned()))),
         ("is not the latest that the lake has", Box::new(sql("UPDATE thing SET mark = 'good' WHERE ind = 10".to_owned()))),
-        ("than it was made", Box::new(sql("UPDATE soon SET things = things + 1 WHERE mark = 'twin' AND _closed = 1".to_owned()))),
+        ("than it was made", Box::new(sql("UPDATE tidemill_measures_soon SET things = things + 1 WHERE _group IN (SELECT _group FROM soon WHERE mark = 'twin' AND _closed = 1)".to_owned()))),
     ];
     for (nth, (expected, sabotage)) in sabotages.iter().enumerate() {
         let copy = house.pipeline.with_file_name(format!("copy-{nth}"));

@@ -65,8 +65,15 @@ fn group(category: Value, pins: i64, state: &[u8]) -> Group {
         measures: vec![Value::Int64(pins)],
         standing: Standing::Early,
         revised: false,
+        number: 0,
+        stored: false,
         state: state.to_vec(),
     }
+}
+
+/// A group that the cache has under this number.
+fn known(number: i64, group: Group) -> Group {
+    Group { number, stored: true, ..group }
 }
 
 #[test]
@@ -184,7 +191,7 @@ fn open_groups_keep_their_state_and_closed_ones_their_measures() {
         to.groups(name, [&[], &[group(art.clone(), 1, b"1"), group(none.clone(), 5, b"5")], &[]], at)
     })
     .unwrap();
-    commit(&mut store, |to| to.groups(name, [&[], &[group(art.clone(), 2, b"2")], &[]], at)).unwrap();
+    commit(&mut store, |to| to.groups(name, [&[], &[known(1, group(art.clone(), 2, b"2"))], &[]], at)).unwrap();
     let shown = "SELECT category, pins, _closed, window_start, window_end FROM pins_per_category ORDER BY 1";
     let window = "1970-01-01 00:00:00|1970-01-01 00:01:00";
     assert_eq!(ask(&folder.file(), shown), [format!("-|5|0|{window}"), format!("art|2|0|{window}")]);
@@ -192,16 +199,30 @@ fn open_groups_keep_their_state_and_closed_ones_their_measures() {
     drop(store);
     let mut store = Store::open(&folder.file(), &layout()).unwrap();
     let restored = store.groups(name).unwrap();
-    let bare = |category: &Value, state| Group { measures: Vec::new(), ..group(category.clone(), 0, state) };
-    assert_eq!(restored, [bare(&none, b"5"), bare(&art, b"2")]);
+    let bare = |number, category: &Value, state| Group {
+        measures: Vec::new(),
+        ..known(number, group(category.clone(), 0, state))
+    };
+    assert_eq!(restored, [bare(2, &none, b"5"), bare(1, &art, b"2")]);
+    assert_eq!(store.last_group(name).unwrap(), 2);
 
     // One that was only restored closes with what it shows; one that no commit saw closes at once.
-    let closed = [bare(&none, b""), group(art, 3, b""), group(Value::Text("new".into()), 9, b"")];
+    let new = Group { number: 8, ..group(Value::Text("new".into()), 9, b"") };
+    let closed = [bare(2, &none, b""), known(1, group(art, 3, b"")), new];
     let closed = closed.map(|group| Group { standing: Standing::Closed, ..group });
     commit(&mut store, |to| to.groups(name, [&[], &[], &closed], at)).unwrap();
     let expected = [format!("-|5|1|{window}"), format!("art|3|1|{window}"), format!("new|9|1|{window}")];
     assert_eq!(ask(&folder.file(), shown), expected);
     assert!(store.groups(name).unwrap().is_empty());
+    assert_eq!(store.last_group(name).unwrap(), 8);
+    let open =
+        "SELECT (SELECT count(*) FROM tidemill_groups) + (SELECT count(*) FROM tidemill_states_pins_per_category)";
+    assert_eq!(ask(&folder.file(), open), ["0"]);
+    // What has no row any more is not taken for written.
+    let lost = known(5, group(none.clone(), 1, b"1"));
+    for groups in [[&[][..], std::slice::from_ref(&lost), &[]], [std::slice::from_ref(&lost), &[], &[]]] {
+        assert_eq!(commit(&mut store, |to| to.groups(name, groups, at)).unwrap_err().kind(), Kind::Corrupt);
+    }
 
     let short = Group { measures: vec![Value::Null; 2], ..group(none, 0, b"") };
     assert_eq!(commit(&mut store, |to| to.groups(name, [&[], &[short], &[]], at)).unwrap_err().kind(), Kind::Internal);
@@ -216,13 +237,13 @@ fn what_a_group_showed_before_late_rows_is_kept() {
     let mut groups =
         |groups: [&[Group]; 3], at| commit(&mut store, |to| to.groups(name, groups, Timestamp(at))).unwrap();
     groups([&[], &[art(1, Standing::Early, false)], &[]], 1);
-    groups([&[], &[art(1, Standing::OnTime, false)], &[]], 2);
-    groups([&[], &[art(2, Standing::OnTime, true)], &[]], 3);
-    groups([&[], &[], &[art(3, Standing::Closed, true)]], 4);
+    groups([&[], &[known(1, art(1, Standing::OnTime, false))], &[]], 2);
+    groups([&[], &[known(1, art(2, Standing::OnTime, true))], &[]], 3);
+    groups([&[], &[], &[known(1, art(3, Standing::Closed, true))]], 4);
     // One that there was not before, and is a part of another soon.
     let none = |pins, revised| Group { standing: Standing::OnTime, revised, ..group(Value::Null, pins, b"s") };
     groups([&[], &[none(5, true)], &[]], 5);
-    groups([&[none(0, true)], &[], &[]], 6);
+    groups([&[known(2, none(0, true))], &[], &[]], 6);
     groups([&[], &[none(6, true)], &[]], 7);
     let shown = "SELECT category, pins, _closed, _state, _revision FROM pins_per_category ORDER BY 1";
     assert_eq!(ask(&folder.file(), shown), ["-|6|0|on time|2", "art|3|1|closed|2"]);
@@ -249,8 +270,9 @@ fn late_rows_are_listed_once_while_there_is_room() {
         time: time.map(Timestamp),
         window: time.map(|_| Timestamp(0)),
     };
-    let mut list =
-        |rows: &[LateRow], at| commit(&mut store, |to| to.late("pins_per_category", rows, Timestamp(at))).unwrap();
+    let mut list = |rows: &[LateRow], at| {
+        commit(&mut store, |to| to.late("pins_per_category", rows, &[Timestamp(0)], Timestamp(at))).unwrap()
+    };
     list(&[late(9, Some(3)), late(2, None)], 5);
     list(&[late(9, Some(3))], 6);
     let many: Vec<LateRow> = (10..20_000).map(|offset| late(offset, Some(offset))).collect();

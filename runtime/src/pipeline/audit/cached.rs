@@ -170,7 +170,7 @@ fn open_groups(
     report: &mut Report,
 ) -> Result<()> {
     let groups = reader.groups(&aggregate.name)?;
-    match State::restore(aggregate, &table.fields, 0, &groups, Progress::new(0)) {
+    match State::restore(aggregate, &table.fields, 0, (&groups, 0), Progress::new(0)) {
         Ok(state) => derived.add(&window::rows(fields, &state.open_groups())?, false),
         Err(error) if error.kind() == Kind::Corrupt => {
             report.fault(Fault::new(What::Altered, error.message()).of_table(&aggregate.name));

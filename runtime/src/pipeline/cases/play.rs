@@ -133,7 +133,7 @@ impl Run {
             groups.push(Groups { name: aggregate.name.clone(), output, open, closed, late: 0 });
         }
         let mut aggregates = Aggregates::default();
-        aggregates.add(table, count, |_| Ok((Vec::new(), None)))?;
+        aggregates.add(table, count, |_| Ok((Vec::new(), 0, None)))?;
         Ok(Self {
             table: Arc::clone(table),
             transform: chain.start()?,

@@ -7,7 +7,7 @@ use super::*;
 use crate::decode::Unwrap;
 use crate::expression::Grouping;
 use crate::schema::Type;
-use crate::window::spec::{Aggregate, Kind as WindowKind, Measure, Time, Window};
+use crate::window::spec::{Aggregate, Kind as WindowKind, MEMORY_MAX, Measure, Time, Window};
 
 fn field(name: &str, kind: Type, nullable: bool) -> Field {
     Field { name: name.to_owned(), aliases: Vec::new(), kind, nullable }
@@ -46,6 +46,7 @@ fn table() -> plan::Table {
             by: vec![Grouping::column("country")],
             window,
             measures,
+            memory_max: MEMORY_MAX,
         }],
         retention: plan::Retention::default(),
     }

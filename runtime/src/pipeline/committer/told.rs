@@ -22,6 +22,7 @@ impl Setup {
             segments.extend(change.segments);
         }
         self.shelf.add(segments);
+        self.aggregates.weigh(&self.shelf);
         for (table, partition, watermark) in batch.settled {
             let Some(size) = self.tables.iter().find(|t| t.plan.name == table).map(|t| t.plan.window) else { continue };
             self.shelf.close(&table, partition, watermark.floor(size));

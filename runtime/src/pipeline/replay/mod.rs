@@ -2,6 +2,7 @@
 
 mod again;
 mod compare;
+mod late;
 mod records;
 mod report;
 mod walk;
@@ -15,6 +16,7 @@ use arrow_array::RecordBatch;
 use tokio::runtime::Handle;
 
 use self::again::places;
+pub use self::late::Late;
 pub use self::report::{Difference, GroupDifference, NotProvable, Partition, Report, What};
 use self::walk::Walk;
 pub use self::windows::Anew;
@@ -66,6 +68,8 @@ pub struct Asked {
     pub to: Option<Bound>,
     /// A component in a place of the chain, counted from 0, instead of the one that the ledger names.
     pub with: Option<(usize, Component)>,
+    /// No record at all, but the windows of this aggregate that rows came too late for: they are made anew with those rows.
+    pub late: Option<String>,
     /// How many rows and groups that differ are shown.
     pub rows_max: usize,
 }
@@ -99,8 +103,15 @@ pub struct Found {
     pub table: Table,
     /// The epochs that differ: partition, first offset, the one after the last, the segments.
     epochs: Vec<(u32, u64, u64, Vec<Segment>)>,
-    /// The windows of each aggregate in which something differs.
+    /// The windows of each aggregate in which something differs, or may.
     windows: Vec<BTreeSet<i64>>,
+}
+
+impl Found {
+    /// Whether rows are other than they were, and not windows alone.
+    pub fn changes_rows(&self) -> bool {
+        !self.epochs.is_empty()
+    }
 }
 
 impl std::str::FromStr for Bound {
@@ -151,6 +162,9 @@ impl Replay<'_> {
             if place + 1 == plan.transforms.len() {
                 changes(plan, &self.pipeline.queries, &table.fields, outputs, accept_breaking)?;
             }
+        }
+        if let Some(aggregate) = &self.asked.late {
+            return self.late(reader, plan, table, aggregate);
         }
         let files = self.files()?;
         let (mut report, epochs, windows) = Walk::run(self, plan, reader, &files, revision, keep)?;
@@ -232,7 +246,8 @@ impl Replay<'_> {
         };
         let plan = self.pipeline.tables.iter().find(|plan| plan.name == *name).ok_or_else(unknown)?;
         let topic = self.pipeline.topics.iter().find(|topic| topic.name == plan.topic);
-        if topic.is_none_or(|topic| !matches!(topic.backend, Backend::Embedded(_))) {
+        // Late rows are in the lake.
+        if self.asked.late.is_none() && topic.is_none_or(|topic| !matches!(topic.backend, Backend::Embedded(_))) {
             let what = format!("topic {:?}: it lives elsewhere, and its records are not fetched again", plan.topic);
             return Err(Error::new(Kind::Input, what));
         }

@@ -19,6 +19,9 @@ pub struct Report {
     pub proven: bool,
     /// What was run again, by partition.
     pub partitions: Vec<Partition>,
+    /// Windows that are made anew with rows that came too late for them.
+    #[serde(default)]
+    pub late_windows: u64,
     /// Records that were run again.
     pub records: u64,
     /// Those of which something differs.

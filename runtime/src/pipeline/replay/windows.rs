@@ -35,6 +35,8 @@ pub struct Anew {
     pub groups: Vec<Group>,
     aggregate: Aggregate,
     windows: BTreeSet<i64>,
+    /// Windows for which no row is late.
+    whole: BTreeSet<i64>,
     state: State,
 }
 
@@ -73,9 +75,9 @@ pub(super) fn note(plan: &plan::Table, rows: &RecordBatch, windows: &mut [BTreeS
 
 impl Replay<'_> {
     /// Makes the windows anew in which a replay found differences, of the rows as they then are: all that the lake has in them, but
-    /// for those that are late by their own partition's watermark. What differs from what the cache shows is put into the report.
+    /// for those that are late by their own partition's watermark, where none of these were put in before. What differs from what the cache shows is put into the report.
     pub fn windows(&self, reader: &Reader, found: &mut Found, revision: u64) -> Result<Vec<Anew>> {
-        let mut all = self.begin(found)?;
+        let mut all = self.begin(reader, found)?;
         if all.is_empty() {
             found.report.proven &= found.report.left_out.is_empty();
             return Ok(all);
@@ -115,7 +117,7 @@ impl Replay<'_> {
         Ok(all)
     }
 
-    fn begin(&self, found: &mut Found) -> Result<Vec<Anew>> {
+    fn begin(&self, reader: &Reader, found: &mut Found) -> Result<Vec<Anew>> {
         let layout = layout(self.pipeline, [&found.table])?;
         let mut all = Vec::new();
         for (aggregate, windows) in found.table.plan.aggregates.iter().zip(&found.windows) {
@@ -130,7 +132,8 @@ impl Replay<'_> {
             let state = State::new(aggregate, &found.table.fields, 0)?;
             let (layout, windows, aggregate) = (layout.clone(), windows.clone(), aggregate.clone());
             let (differ, groups) = (BTreeSet::new(), Vec::new());
-            all.push(Anew { layout, differ, groups, aggregate, windows, state });
+            let whole = self.whole(reader, &aggregate, &windows)?;
+            all.push(Anew { layout, differ, groups, aggregate, windows, whole, state });
         }
         Ok(all)
     }
@@ -162,10 +165,12 @@ impl Replay<'_> {
 }
 
 impl Anew {
-    /// Has the groups stand as far as time has come.
+    /// Has the groups stand as far as time has come, without numbers of their own.
     fn stand(&mut self, reader: &Reader) -> Result<()> {
         let upto = reader.marks(&self.layout.name)?.map_or(Timestamp::MIN, |marks| marks.closed_upto);
         for group in &mut self.groups {
+            // Those that the cache has keep theirs.
+            group.number = 0;
             group.standing = match group.end {
                 end if self.aggregate.window.closes(end) <= upto => Standing::Closed,
                 end if end <= upto => Standing::OnTime,
@@ -301,6 +306,9 @@ impl Gather<'_> {
 
     /// Adds rows of one epoch.
     fn part(&mut self, rows: &RecordBatch, origin: Origin<'_>, epoch: usize, by: By) -> Result<()> {
+        if by != By::Redrive && !self.anew.whole.is_empty() {
+            self.add_whole(rows, origin)?;
+        }
         let [of_epochs, of_replays] = &mut self.ordered;
         // By append time no row is late; and of what a redrive has added, none is by those that came after its record.
         let accumulator = match by {
@@ -318,8 +326,18 @@ impl Gather<'_> {
         };
         accumulator.add(rows, origin)?;
         let mut partial = accumulator.take();
-        partial.retain(|window| self.anew.windows.contains(&window.0));
-        self.anew.state.amend(partial).map(drop)
+        let Anew { windows, whole, state, .. } = &mut *self.anew;
+        partial.retain(|window| windows.contains(&window.0) && (by == By::Redrive || !whole.contains(&window.0)));
+        state.amend(partial).map(drop)
+    }
+
+    /// Adds rows to the windows for which none is late.
+    fn add_whole(&mut self, rows: &RecordBatch, origin: Origin<'_>) -> Result<()> {
+        self.amending.add(rows, origin)?;
+        let mut partial = self.amending.take();
+        let Anew { windows, whole, state, .. } = &mut *self.anew;
+        partial.retain(|window| windows.contains(&window.0) && whole.contains(&window.0));
+        state.amend(partial).map(drop)
     }
 }
 

@@ -14,7 +14,7 @@ const TOGETHER_MAX: usize = 512;
 /// So many troubles of a lane are remembered: they are told to a person.
 const TROUBLES_MAX: usize = 16;
 
-/// Something that keeps rows from the bucket.
+/// Something that keeps rows from the bucket, or the table's workers from going on.
 #[derive(Clone, Debug)]
 pub struct Noted {
     /// What is wrong, as said last.

@@ -112,7 +112,7 @@ fn settled_time_closes_append_windows() {
     let watermark = |seconds: i64| PartitionProgress { watermark: Timestamp(seconds * SECOND), idle: false };
     let progress = Progress { partitions: vec![watermark(10), watermark(11)], closed_upto: Timestamp(10 * SECOND) };
     assert_eq!(*state.progress(), progress);
-    let grown = State::restore(&ten, &fields(), 3, &[], progress).unwrap();
+    let grown = State::restore(&ten, &fields(), 3, (&[], 0), progress).unwrap();
     assert_eq!(grown.progress().partitions[2].watermark, Timestamp::MIN);
 }
 
@@ -205,7 +205,7 @@ fn stored_groups_that_are_not_what_was_written_are_refused() {
     let group = state.changed().remove(0);
     let restore = |state: Vec<u8>| {
         let group = Group { state, ..group.clone() };
-        State::restore(&many, &fields(), 1, &[group], Progress::new(1)).map(|state| state.open())
+        State::restore(&many, &fields(), 1, (&[group], 0), Progress::new(1)).map(|state| state.open())
     };
     assert_eq!(restore(group.state.clone()).unwrap(), 1);
     let sum = group.state.last_chunk::<4>().unwrap();
@@ -231,10 +231,10 @@ fn stored_groups_that_are_not_what_was_written_are_refused() {
         assert_eq!(restore(rotten).unwrap_err().kind(), Kind::Corrupt, "bit at {length}");
     }
     let other = aggregate(&["name"], None, 20, 0, &["count()"]);
-    let error = State::restore(&other, &fields(), 1, std::slice::from_ref(&group), Progress::new(1)).unwrap_err();
+    let error = State::restore(&other, &fields(), 1, (std::slice::from_ref(&group), 0), Progress::new(1)).unwrap_err();
     assert_eq!(error.kind(), Kind::Conflict);
     let misfit = Group { key: vec![Value::Int64(1)], ..group.clone() };
-    let error = State::restore(&many, &fields(), 1, &[misfit], Progress::new(1)).unwrap_err();
+    let error = State::restore(&many, &fields(), 1, (&[misfit], 0), Progress::new(1)).unwrap_err();
     assert_eq!(
         error.message(),
         "aggregate \"a\": window 1970-01-01T00:00:00Z: the key of a stored group is not of its columns' types"

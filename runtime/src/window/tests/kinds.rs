@@ -93,7 +93,7 @@ fn sessions_of_groups_are_apart_and_come_back() {
     let stored = state.changed();
     assert_eq!(counts(&stored), [(0, 15, 2), (1, 11, 1), (8, 18, 1)]);
     let progress = state.progress().clone();
-    let mut restored = State::restore(&of, &fields(), 1, &stored, progress).unwrap();
+    let mut restored = State::restore(&of, &fields(), 1, (&stored, 3), progress).unwrap();
     let mut accumulator = Accumulator::new(&of, &fields(), Timestamp(8 * SECOND)).unwrap();
     add(&mut accumulator, 0, 4, &[row(10, Some("b")), row(16, Some("a"))]);
     restored.merge(0, accumulator.take()).unwrap();

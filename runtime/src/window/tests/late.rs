@@ -38,7 +38,7 @@ fn what_is_shown_says_whether_it_may_change() {
     let stored = [Group { state: crate::window::encode::encode(&[]), ..state.open_groups()[0].clone() }];
     assert_eq!(stored[0].standing, Standing::OnTime);
     let none = aggregate(&[], Some("at"), 10, 5, &[]);
-    let restored = State::restore(&none, &fields(), 1, &stored, progress).unwrap();
+    let restored = State::restore(&none, &fields(), 1, (&stored, 0), progress).unwrap();
     assert_eq!(restored.open_groups()[0].standing, Standing::OnTime);
 }
 

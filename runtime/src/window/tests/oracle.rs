@@ -59,14 +59,22 @@ struct Rig<'a> {
     state: State,
     accumulators: Vec<Accumulator>,
     stored: BTreeMap<(Timestamp, Vec<Value>), Group>,
+    /// The greatest number of a group so far.
+    last: i64,
     outcome: Outcome,
 }
 
 impl<'a> Rig<'a> {
     fn new(aggregate: &'a Aggregate, partitions: u32) -> Self {
         let state = State::new(aggregate, &fields(), partitions).unwrap();
-        let mut rig =
-            Self { aggregate, state, accumulators: vec![], stored: BTreeMap::new(), outcome: Outcome::default() };
+        let mut rig = Self {
+            aggregate,
+            state,
+            accumulators: vec![],
+            stored: BTreeMap::new(),
+            last: 0,
+            outcome: Outcome::default(),
+        };
         rig.start();
         rig
     }
@@ -89,17 +97,31 @@ impl<'a> Rig<'a> {
         }
         let closed = self.state.close();
         for gone in self.state.gone() {
-            assert!(self.stored.remove(&(gone.window, gone.key.clone())).is_some_and(|stored| stored.end == gone.end));
+            let stored = self.stored.remove(&(gone.window, gone.key.clone())).expect("it is stored");
+            assert_eq!((stored.end, stored.number, true), (gone.end, gone.number, gone.stored));
         }
         for closed in closed {
-            self.stored.remove(&(closed.window, closed.key.clone()));
+            let stored = self.stored.remove(&(closed.window, closed.key.clone()));
+            self.number(&closed, stored.as_ref());
             let window = Span { start: closed.window, end: closed.end };
             self.outcome.0.push((window, closed.key, closed.measures));
         }
         for group in self.state.changed() {
-            let before = self.stored.insert((group.window, group.key.clone()), Group { measures: vec![], ..group });
-            assert!(before.is_none_or(|before| before.end == self.stored[&(before.window, before.key)].end));
+            let before = self.stored.remove(&(group.window, group.key.clone()));
+            assert!(before.as_ref().is_none_or(|before| before.end == group.end));
+            self.number(&group, before.as_ref());
+            self.stored.insert((group.window, group.key.clone()), Group { measures: vec![], ..group });
         }
+    }
+
+    /// A group keeps the number that it was stored with; another gets one that no group has had.
+    fn number(&mut self, group: &Group, stored: Option<&Group>) {
+        assert_eq!(group.stored, stored.is_some());
+        match stored {
+            Some(stored) => assert_eq!(group.number, stored.number),
+            None => assert!(group.number > self.last, "{} after {}", group.number, self.last),
+        }
+        self.last = self.last.max(group.number);
     }
 
     /// What was not committed is lost; the caller's rows come again.
@@ -107,7 +129,7 @@ impl<'a> Rig<'a> {
         let groups: Vec<Group> = self.stored.values().cloned().collect();
         let progress: Progress = self.state.progress().clone();
         let partitions = self.accumulators.len() as u32;
-        self.state = State::restore(self.aggregate, &fields(), partitions, &groups, progress).unwrap();
+        self.state = State::restore(self.aggregate, &fields(), partitions, (&groups, self.last), progress).unwrap();
         assert_eq!(self.state.open(), groups.len());
         self.start();
     }

@@ -1,0 +1,89 @@
+//! An open group: what it holds, how it is shown and stored, how it comes back.
+
+use std::cmp::Ordering;
+
+use super::cell::Cell;
+use super::encode;
+use super::groups::Key;
+use super::plan::Plan;
+use super::scalar::Scalar;
+use super::spec::Kind as WindowKind;
+use crate::commit::{Group, Standing};
+use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
+
+/// A window by its end, which is the order in which they close, and the group.
+pub(super) type Id = (Timestamp, Timestamp, Key);
+
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) cells: Vec<Cell>,
+    /// What it takes of memory, as far as that is known.
+    pub(super) memory: usize,
+    /// Its number, which it gets when it is first given to be stored; 0 until then.
+    pub(super) number: i64,
+    pub(super) changed: bool,
+    /// Whether it has changed since its time was over.
+    pub(super) revised: bool,
+}
+
+/// About what a group takes of memory, by measurement: what each does, its cells, its key in two or three places, and what the bytes of its
+/// state are when they are no bytes. Values that are told apart lie in tables of hashes then.
+pub(super) fn memory(key: &Key, cells: &[Cell], state: &[u8]) -> usize {
+    let tells_apart = |cell: &Cell| matches!(cell, Cell::Tally(_) | Cell::Distinct(_) | Cell::Ranks { .. });
+    let times = if cells.iter().any(tells_apart) { 6 } else { 2 };
+    let bytes = |value: &Scalar| if let Scalar::Bytes(bytes) = value { bytes.len() } else { 0 };
+    let key: usize = key.iter().flatten().map(bytes).sum();
+    400 + 48 * cells.len() + 3 * key + times * state.len()
+}
+
+/// Gives a group a number where it has none; whether it had one.
+pub(super) fn number(last: &mut i64, open: &mut Open) -> bool {
+    let stored = open.number > 0;
+    if !stored {
+        *last += 1;
+        open.number = *last;
+    }
+    stored
+}
+
+pub(super) fn by_start(one: &Id, other: &Id) -> Ordering {
+    (one.1, &one.2).cmp(&(other.1, &other.2))
+}
+
+pub(super) fn shown(plan: &Plan, (end, start, key): &Id, cells: &[Cell]) -> Group {
+    let values = key.iter().zip(&plan.by).map(|(value, by)| match value {
+        None => crate::value::Value::Null,
+        Some(value) => value.value(by.kind),
+    });
+    let measures = cells.iter().zip(&plan.measures).map(|(cell, measured)| measured.value(cell));
+    Group {
+        window: *start,
+        end: *end,
+        key: values.collect(),
+        measures: measures.collect(),
+        standing: Standing::Early,
+        revised: false,
+        number: 0,
+        stored: false,
+        state: Vec::new(),
+    }
+}
+
+pub(super) fn restored(plan: &Plan, group: &Group) -> Result<(Id, Vec<Cell>)> {
+    if let WindowKind::Tumbling { size } | WindowKind::Hopping { size, .. } = plan.window.kind
+        && group.end != group.window.plus(size)
+    {
+        let what = format!("it was opened with a size of {:?}, not {size:?}", group.end.since(group.window));
+        return Err(Error::new(Kind::Conflict, what).hint("give the aggregate with the new size a new name"));
+    }
+    let wrong = || Error::new(Kind::Corrupt, "the key of a stored group is not of its columns' types");
+    if group.key.len() != plan.by.len() {
+        return Err(wrong());
+    }
+    let mut key: Vec<Option<Scalar>> = Vec::with_capacity(plan.by.len());
+    for (value, by) in group.key.iter().zip(&plan.by) {
+        key.push(Scalar::of(value, by.kind).ok_or_else(wrong)?);
+    }
+    Ok(((group.end, group.window, key.into()), encode::decode(plan, &group.state)?))
+}
