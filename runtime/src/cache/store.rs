@@ -44,6 +44,8 @@ impl Store {
             return Err(Error::all(&faults));
         }
         let (connection, found) = file::open_to_write(path)?;
+        // A statement that may stop in the middle, as one that keeps what a group showed, notes each page that it changes: not on a disk.
+        connection.pragma_update(None, "temp_store", "memory").during("set it up")?;
         let transaction = Rollback::begin(&connection)?;
         if found == Found::Empty {
             create(&connection, &layout.pipeline)?;
