@@ -390,6 +390,26 @@ fn schedules_fire_by_the_clock_of_a_case() {
         &told(&pipeline, &["--table", "schedules"], false),
         &["differs schedules/night\n", "due: \"2026-10-26T01:45:00Z\""],
     );
+    // Runs beyond those that may be under way at one time wait, and time passes.
+    let five: String = ["a", "b", "c", "d", "e"]
+        .map(|name| format!("[schedules.{name}]\ncron = \"@daily\"\naudit = {{ quick = true }}\n"))
+        .concat();
+    replace(&pipeline, "[schedules.hourly]", &format!("{five}[schedules.hourly]"));
+    let held: String = ["a", "b", "c", "d", "e"].map(|name| format!("{{\"@holds\": \"{name}\"}}\n")).concat();
+    let crowd = case(
+        "crowd",
+        &format!(
+            "{{\"@now\": \"2026-10-24T23:30:00Z\"}}\n{held}{{\"@now\": \"2026-10-25T00:30:00Z\"}}\n{{\"@ends\": \"a\"}}\n"
+        ),
+    );
+    check(&told(&pipeline, &["--case", "crowd", "--update"], true), &["written schedules/crowd\n"]);
+    let came = fs::read_to_string(crowd.join("expected.jsonl")).expect("what came");
+    let begun = |name: &str| {
+        came.lines()
+            .find(|line| line.contains(&format!("\"schedule\":\"{name}\"")))
+            .map(|line| line.contains("00:30:00Z\""))
+    };
+    assert_eq!(["a", "d", "e"].map(begun), [Some(false), Some(false), Some(true)], "{came}");
     for (name, lines, says) in [
         (
             "none",

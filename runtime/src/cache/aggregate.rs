@@ -1,7 +1,7 @@
 //! How an aggregate lies in the file: a table of what its groups are called, one of what they show, and a view of both.
 //!
 //! A commit changes what thousands of groups show, all over their windows. What they show is some twenty bytes, and what they
-//! are called is a hundred that never change; apart from these, a commit writes a fifth of the pages.
+//! are called is a hundred that never change; apart from these, a commit writes a third of the pages.
 
 use super::layout::{AggregateLayout, declared, quote};
 use crate::commit::Standing;

@@ -152,14 +152,18 @@ impl Player<'_> {
         if let Some(now) = self.now.filter(|now| *now > upto) {
             return Err(Error::new(Kind::Input, format!("time goes back, from {now} to {upto}")));
         }
-        self.now = Some(upto);
+        let mut done = self.now.replace(upto).unwrap_or(Timestamp::MIN);
         if self.timetable.is_none() {
             let (timetable, changes) = Timetable::restore(self.schedules, self.stored.clone(), upto);
             self.timetable = Some(timetable);
             self.take(changes.runs, changes.upto)?;
             return self.work(upto);
         }
-        while let Some(due) = self.timetable.as_ref().and_then(Timetable::due).filter(|due| *due <= upto) {
+        // A run for which there is no room waits on, though it is due.
+        while let Some(due) =
+            self.timetable.as_ref().and_then(|timetable| timetable.due(done)).filter(|due| *due <= upto)
+        {
+            done = due;
             let passed = self.timetable.as_mut().map(|timetable| timetable.pass(due)).unwrap_or_default();
             self.take(passed.runs, passed.upto)?;
             self.work(due)?;

@@ -191,10 +191,10 @@ impl Timetable {
         run
     }
 
-    /// When something happens next without anybody's doing: a time comes, or a run that waits may begin.
-    pub(super) fn due(&self) -> Option<Timestamp> {
+    /// When, after a time, something happens next without anybody's doing: a time comes, or a run that waits may begin.
+    pub(super) fn due(&self, after: Timestamp) -> Option<Timestamp> {
         let waits = |entry: &Entry| entry.open.front().filter(|run| run.state == RunState::Waits).map(|run| run.due);
-        self.entries.iter().flat_map(|entry| [entry.next, waits(entry)]).flatten().min()
+        self.entries.iter().flat_map(|entry| [entry.next, waits(entry)]).flatten().filter(|due| *due > after).min()
     }
 
     /// The plan of a schedule.
