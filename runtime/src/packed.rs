@@ -42,6 +42,15 @@ pub fn put_sum(to: &mut Vec<u8>, sum: &Sum) {
     }
 }
 
+/// FNV-1a in 64 bits, folded to 32.
+pub fn checksum(bytes: &[u8]) -> [u8; 4] {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in bytes {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    ((hash >> 32) as u32 ^ hash as u32).to_le_bytes()
+}
+
 /// Bytes still to be read, each by what has put it; none where that cannot be. Nothing is allocated ahead of the bytes that fill it.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a>(pub &'a [u8]);

@@ -11,6 +11,7 @@ use super::group;
 use super::layout::{Layout, create_view, quote};
 use super::rolled;
 use super::row::{run, select};
+use super::states::States;
 use super::store;
 use crate::error::{Error, Kind, Result};
 
@@ -184,7 +185,7 @@ impl Wanted<'_> {
             connection.execute(create, []).map_err(|cause| self.fault(&cause))?;
         }
         if self.kind == "aggregate" {
-            group::make_states(connection, self.name)?;
+            States::of(self.name).make(connection)?;
         }
         // A rollup is not what its definition says before it has been computed.
         let definition = if self.kind == "rollup" { rolled::PENDING } else { &self.definition };

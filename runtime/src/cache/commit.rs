@@ -61,18 +61,14 @@ impl<'a> Commit<'a> {
             return Err(internal(format!("aggregate {aggregate:?}: the cache does not have it")));
         };
         let within = |error: Error| error.within(format!("aggregate {aggregate:?}"));
-        for group in gone {
-            statements.remove(&self.store.connection, aggregate, group, at).map_err(within)?;
-        }
         // A session that has become a longer one keeps its name where it begins as before.
         let same = |one: &Group, other: &Group| (one.window, &one.key).cmp(&(other.window, &other.key));
-        for group in changed.iter().chain(closed) {
-            let again = gone
-                .binary_search_by(|gone| same(gone, group))
-                .is_ok_and(|at| gone.get(at).is_some_and(|gone| gone.revised));
-            statements.write(&self.store.connection, aggregate, (group, again), at).map_err(within)?;
-        }
-        Ok(())
+        let again = |group: &Group| {
+            let found = gone.binary_search_by(|gone| same(gone, group)).ok();
+            found.and_then(|at| gone.get(at)).is_some_and(|gone| gone.revised)
+        };
+        let groups = changed.iter().chain(closed).map(|group| (group, again(group)));
+        statements.write(&self.store.connection, aggregate, (gone, groups), at).map_err(within)
     }
 
     /// Lists rows that came too late for an aggregate, as long as there is room for them, and notes the windows that they missed.

@@ -154,8 +154,8 @@ CREATE TABLE tidemill_generations (
   PRIMARY KEY (table_name, number)
 ) WITHOUT ROWID;
 
--- The groups of windows that are still open; `number` is the group's in the aggregate's own tables, and in `tidemill_states_...`,
--- which has its state.
+-- The groups of windows that are still open; `number` is the group's in the aggregate's own tables; `tidemill_states_...` has
+-- its state, in the last bundle where its number is.
 CREATE TABLE tidemill_groups (
   aggregate TEXT NOT NULL,
   number INTEGER NOT NULL,

@@ -38,6 +38,8 @@ mod revise;
 mod rolled;
 mod row;
 mod runs;
+mod show;
+mod states;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use super::layout::{AggregateLayout, Layout, TableLayout, list, quote};
 use super::prune;
 use super::rolled::{self, Rolled};
 use super::row::{self, OBJECT, OBJECT_COLUMNS, select, whole};
+use super::show::Statements;
 use super::store::owner;
 use super::written::{self, Replaced};
 use crate::commit::{Group, Object, Segment};
@@ -153,7 +154,7 @@ impl Rebuild {
         let found = self.aggregates.get(aggregate);
         let (layout, _) =
             found.ok_or_else(|| internal(format!("aggregate {aggregate:?}: the cache does not have it")))?;
-        group::show_anew(&self.connection, layout, groups)
+        Statements::of(layout).show(&self.connection, groups)
     }
 
     /// The rollups, to be computed now that all rows are there. Those that were pruned before go again first.

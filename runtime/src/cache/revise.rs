@@ -9,13 +9,14 @@ use super::aggregate::Names;
 use super::commit::put;
 use super::fault::During;
 use super::file::{self, Found};
-use super::group::{self, Statements};
+use super::group;
 use super::late;
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, quote};
 use super::letters;
 use super::rolled::{self, Rolled};
 use super::row::{self, int, run, select, whole};
+use super::show::Statements;
 use super::store::owner;
 use crate::commit::{Became, DeadLetter, Group, Revision, Segment};
 use crate::error::{Error, Kind, Result};
@@ -133,17 +134,13 @@ impl Revise {
     ) -> Result<()> {
         let text = super::cell::TimeText::of(window);
         let text = String::from_utf8_lossy(text.bytes());
-        let (what, Names { view, states, .. }) = ("revise a window", Names::of(&layout.name));
+        let (what, Names { view, .. }) = ("revise a window", Names::of(&layout.name));
         group::keep_window(&self.connection, layout, &text, at)?;
         run(&self.connection, what, &format!("DELETE FROM {view} WHERE window_start = ?"), [&*text])?;
         let open = "FROM tidemill_groups WHERE aggregate = ? AND window_start = ?";
-        for sql in [format!("DELETE FROM {states} WHERE number IN (SELECT number {open})"), format!("DELETE {open}")] {
-            run(&self.connection, what, &sql, params![layout.name, window.0])?;
-        }
-        let statements = Statements::of(layout);
-        for group in groups {
-            statements.write(&self.connection, &layout.name, (group, false), at)?;
-        }
+        run(&self.connection, what, &format!("DELETE {open}"), params![layout.name, window.0])?;
+        let groups = groups.iter().map(|group| (group, false));
+        Statements::of(layout).write(&self.connection, &layout.name, (&[], groups), at)?;
         group::number_window(&self.connection, layout, &text, at)?;
         closed.map_or(Ok(()), |segment| row::write_segment(&self.connection, segment))
     }

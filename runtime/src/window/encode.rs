@@ -11,7 +11,7 @@ use super::scalar::Scalar;
 use super::sketch::Sketch;
 use super::spread::Spread;
 use crate::error::{Error, Kind, Result};
-use crate::packed::{self, put, put_bytes, put_signed};
+use crate::packed::{self, checksum, put, put_bytes, put_signed};
 use crate::sum::Sum;
 
 const VERSION: u8 = 1;
@@ -156,15 +156,6 @@ fn put_scalar(to: &mut Vec<u8>, value: &Scalar) {
             put_bytes(to, bytes);
         }
     }
-}
-
-/// FNV-1a in 64 bits, folded to 32.
-pub(super) fn checksum(bytes: &[u8]) -> [u8; 4] {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in bytes {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    ((hash >> 32) as u32 ^ hash as u32).to_le_bytes()
 }
 
 /// Cells still to be read.

@@ -8,6 +8,7 @@ use super::cell::Cell;
 use super::encode;
 use super::plan::Plan;
 use super::spec::{self, Aggregate, Kind, Time, Window};
+use crate::packed::checksum;
 use crate::schema::{Field, Type};
 
 /// Cells: what is read is what is written again. What follows an even byte gets its right sum first.
@@ -17,7 +18,7 @@ pub(crate) fn groups(bytes: &[u8]) {
     if switch % 2 == 0
         && let Some((body, sum)) = stored.split_last_chunk_mut::<4>()
     {
-        *sum = encode::checksum(body);
+        *sum = checksum(body);
     }
     let plan = plan();
     if let Ok(cells) = encode::decode(&plan, &stored) {

@@ -1,6 +1,10 @@
 //! An open group: what it holds, how it is shown and stored, how it comes back.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use super::cell::Cell;
 use super::encode;
@@ -27,6 +31,63 @@ pub(super) struct Open {
     pub(super) revised: bool,
 }
 
+/// Open groups: windows in the order in which they close, and the groups of each found by hash.
+#[derive(Debug, Default)]
+pub(super) struct OpenGroups {
+    windows: BTreeMap<(Timestamp, Timestamp), HashMap<Key, Open>>,
+    len: usize,
+}
+
+impl OpenGroups {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn get_mut(&mut self, (end, start, key): &Id) -> Option<&mut Open> {
+        self.windows.get_mut(&(*end, *start))?.get_mut(key)
+    }
+
+    pub(super) fn insert(&mut self, (end, start, key): Id, open: Open) {
+        let before = self.windows.entry((end, start)).or_default().insert(key, open);
+        self.len += usize::from(before.is_none());
+    }
+
+    pub(super) fn remove(&mut self, (end, start, key): &Id) -> Option<Open> {
+        let window = self.windows.get_mut(&(*end, *start))?;
+        let open = window.remove(key)?;
+        if window.is_empty() {
+            self.windows.remove(&(*end, *start));
+        }
+        self.len -= 1;
+        Some(open)
+    }
+
+    /// Takes out the first window with all its groups, where it ends at a time for which `closes` holds.
+    pub(super) fn take_first<F: Fn(Timestamp) -> bool>(
+        &mut self,
+        closes: F,
+    ) -> Option<impl Iterator<Item = (Id, Open)> + use<F>> {
+        let first = self.windows.first_entry().filter(|first| closes(first.key().0))?;
+        let ((end, start), groups) = first.remove_entry();
+        self.len -= groups.len();
+        Some(groups.into_iter().map(move |(key, open)| ((end, start, key), open)))
+    }
+
+    /// The groups of windows that end after the one time, and not after the other.
+    pub(super) fn ending(&mut self, after: Timestamp, upto: Timestamp) -> impl Iterator<Item = (Id, &mut Open)> {
+        let first = (after.plus(Duration::from_micros(1)), Timestamp::MIN);
+        self.windows.range_mut(first..).take_while(move |((end, _), _)| *end <= upto).flat_map(
+            |(&(end, start), groups)| groups.iter_mut().map(move |(key, open)| ((end, start, key.clone()), open)),
+        )
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Id, &Open)> {
+        self.windows
+            .iter()
+            .flat_map(|(&(end, start), groups)| groups.iter().map(move |(key, open)| ((end, start, key.clone()), open)))
+    }
+}
+
 /// About what a group takes of memory, by measurement: what each does, its cells, its key in two or three places, and what the bytes of its
 /// state are when they are no bytes. Values that are told apart lie in tables of hashes then.
 pub(super) fn memory(key: &Key, cells: &[Cell], state: &[u8]) -> usize {
@@ -51,20 +112,20 @@ pub(super) fn by_start(one: &Id, other: &Id) -> Ordering {
     (one.1, &one.2).cmp(&(other.1, &other.2))
 }
 
-pub(super) fn shown(plan: &Plan, (end, start, key): &Id, cells: &[Cell]) -> Group {
+pub(super) fn shown(plan: &Plan, (end, start, key): &Id, open: &Open) -> Group {
     let values = key.iter().zip(&plan.by).map(|(value, by)| match value {
         None => crate::value::Value::Null,
         Some(value) => value.value(by.kind),
     });
-    let measures = cells.iter().zip(&plan.measures).map(|(cell, measured)| measured.value(cell));
+    let measures = open.cells.iter().zip(&plan.measures).map(|(cell, measured)| measured.value(cell));
     Group {
         window: *start,
         end: *end,
         key: values.collect(),
         measures: measures.collect(),
         standing: Standing::Early,
-        revised: false,
-        number: 0,
+        revised: open.revised,
+        number: open.number,
         stored: false,
         state: Vec::new(),
     }

@@ -9,7 +9,7 @@ use super::accumulator::Partial;
 use super::cell::Cell;
 use super::encode;
 use super::groups::Key;
-use super::open::{Id, Open, by_start, memory, number, restored, shown};
+use super::open::{Id, Open, OpenGroups, by_start, memory, number, restored, shown};
 use super::plan::Plan;
 use super::progress::Progress;
 use super::spec::{Aggregate, Kind as WindowKind, Span, Time, Window};
@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct State {
     plan: Plan,
-    groups: BTreeMap<Id, Open>,
+    groups: OpenGroups,
     /// The ends of each group's open sessions by their starts, where windows are sessions.
     sessions: HashMap<Key, BTreeMap<Timestamp, Timestamp>>,
     changed: Vec<Id>,
@@ -48,7 +48,7 @@ impl State {
         let plan = Plan::new(aggregate, fields)?;
         Ok(Self {
             plan,
-            groups: BTreeMap::new(),
+            groups: OpenGroups::default(),
             sessions: HashMap::new(),
             changed: Vec::new(),
             gone: Vec::new(),
@@ -164,12 +164,12 @@ impl State {
         let before = self.progress.closed_upto;
         self.progress.closed_upto = before.max(self.progress.least());
         let mut closed = Vec::new();
-        while let Some(first) = self.groups.first_entry()
-            && self.plan.window.closes(first.key().0) <= self.progress.closed_upto
-        {
-            let (id, open) = first.remove_entry();
-            self.leave(&id, &open);
-            closed.push((self.plan.window.lands(Span { start: id.1, end: id.0 }), id, open));
+        let (window, upto) = (self.plan.window.clone(), self.progress.closed_upto);
+        while let Some(groups) = self.groups.take_first(|end| window.closes(end) <= upto) {
+            for (id, open) in groups {
+                self.leave(&id, &open);
+                closed.push((window.lands(Span { start: id.1, end: id.0 }), id, open));
+            }
         }
         self.show_as_on_time(before);
         closed.sort_unstable_by(|(lands, one, _), (than, other, _)| {
@@ -178,7 +178,7 @@ impl State {
         let mut groups = Vec::with_capacity(closed.len());
         for (_, id, open) in &mut closed {
             let stored = number(&mut self.last, open);
-            groups.push(Group { standing: Standing::Closed, stored, ..self.shown(id, open) });
+            groups.push(Group { standing: Standing::Closed, stored, ..shown(&self.plan, id, open) });
         }
         groups
     }
@@ -186,12 +186,9 @@ impl State {
     /// The groups whose time is over, and was not at `before`, are shown anew.
     fn show_as_on_time(&mut self, before: Timestamp) {
         let upto = self.progress.closed_upto;
-        let first = (before.plus(Duration::from_micros(1)), Timestamp::MIN, Key::default());
-        for (id, open) in self.groups.range_mut(first..).take_while(|((end, ..), _)| *end <= upto) {
-            if !open.changed {
-                open.changed = true;
-                self.changed.push(id.clone());
-            }
+        for (id, open) in self.groups.ending(before, upto).filter(|(_, open)| !open.changed) {
+            open.changed = true;
+            self.changed.push(id);
         }
     }
 
@@ -220,14 +217,15 @@ impl State {
         changed.sort_unstable_by(by_start);
         let mut groups = Vec::with_capacity(changed.len());
         for id in changed {
+            let standing = self.standing(&id);
             let Some(open) = self.groups.get_mut(&id) else { continue };
             open.changed = false;
             let stored = number(&mut self.last, open);
-            let (state, revised) = (encode::encode(&open.cells), std::mem::take(&mut open.revised));
+            let state = encode::encode(&open.cells);
             self.memory -= std::mem::replace(&mut open.memory, memory(&id.2, &open.cells, &state));
             self.memory += open.memory;
-            let Some(open) = self.groups.get(&id) else { continue };
-            groups.push(Group { state, revised, stored, ..self.shown(&id, open) });
+            groups.push(Group { state, stored, standing, ..shown(&self.plan, &id, open) });
+            open.revised = false;
         }
         groups
     }
@@ -236,12 +234,15 @@ impl State {
     pub fn open_groups(&self) -> Vec<Group> {
         let mut open: Vec<_> = self.groups.iter().collect();
         open.sort_unstable_by(|(one, _), (other, _)| by_start(one, other));
-        open.into_iter().map(|(id, open)| Group { revised: false, ..self.shown(id, open) }).collect()
+        open.into_iter().map(|(id, open)| Group { revised: false, ..self.shown(&id, open) }).collect()
     }
 
     fn shown(&self, id: &Id, open: &Open) -> Group {
-        let standing = if self.is_over(id) { Standing::OnTime } else { Standing::Early };
-        Group { standing, revised: open.revised, number: open.number, ..shown(&self.plan, id, &open.cells) }
+        Group { standing: self.standing(id), ..shown(&self.plan, id, open) }
+    }
+
+    fn standing(&self, id: &Id) -> Standing {
+        if self.is_over(id) { Standing::OnTime } else { Standing::Early }
     }
 
     /// Whether the time of an open window is over.

@@ -61,14 +61,17 @@ const NEWER: [Newer; 6] = [
         what: "groups of open windows",
         raise: |house| {
             let cache = Connection::open(house.data("cache.sqlite")).expect("the cache");
-            let state = |row: &rusqlite::Row<'_>| row.get(0);
-            let mut state: Vec<u8> =
-                cache.query_row("SELECT state FROM tidemill_states_ever LIMIT 1", [], state).expect("a group");
-            state[0] += 1;
-            let end = state.len() - 4;
-            let sum = fnv(&state[..end]);
-            state[end..].copy_from_slice(&sum);
-            cache.execute("UPDATE tidemill_states_ever SET state = ?", [&state]).expect("the groups");
+            let states = |row: &rusqlite::Row<'_>| row.get(0);
+            let sql = "SELECT states FROM tidemill_states_ever ORDER BY bundle DESC LIMIT 1";
+            let mut bundle: Vec<u8> = cache.query_row(sql, [], states).expect("a bundle");
+            // A group's number, how long its state is, the state with its checksum; what follows; the checksum of it all.
+            let (_, at) = short(&bundle, 0);
+            let (length, at) = short(&bundle, at);
+            bundle[at] += 1;
+            check(&mut bundle[at..at + length]);
+            check(&mut bundle);
+            let sql = "UPDATE tidemill_states_ever SET states = ? WHERE bundle = (SELECT max(bundle) FROM tidemill_states_ever)";
+            cache.execute(sql, [&bundle]).expect("the groups");
         },
         says: "its format is 2, and only 1 is known here",
     },
@@ -144,7 +147,7 @@ fn files_of(house: &House) -> Vec<(PathBuf, Vec<u8>)> {
 fn stored(house: &House) -> Vec<String> {
     let cache = Connection::open(house.data("cache.sqlite")).expect("the cache");
     let format = cache.query_row("SELECT user_version FROM pragma_user_version", [], |row| row.get::<_, i64>(0));
-    let mut groups = cache.prepare("SELECT hex(state) FROM tidemill_states_ever").expect("the groups");
+    let mut groups = cache.prepare("SELECT hex(states) FROM tidemill_states_ever").expect("the groups");
     let groups = groups.query_map([], |row| row.get(0)).expect("the groups").map(|state| state.expect("a state"));
     groups.chain([format.expect("its format").to_string()]).collect()
 }
@@ -154,9 +157,17 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
 
-/// The sum behind the state of a group.
-fn fnv(bytes: &[u8]) -> [u8; 4] {
+/// Sets the checksum behind bytes of a group's state, or of a bundle of them.
+fn check(bytes: &mut [u8]) {
+    let end = bytes.len() - 4;
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, step);
-    ((hash >> 32) as u32 ^ hash as u32).to_le_bytes()
+    let hash = bytes[..end].iter().fold(0xcbf2_9ce4_8422_2325, step);
+    bytes[end..].copy_from_slice(&((hash >> 32) as u32 ^ hash as u32).to_le_bytes());
+}
+
+/// A number in seven bits a byte, and where it ends.
+fn short(bytes: &[u8], at: usize) -> (usize, usize) {
+    let length = 1 + bytes[at..].iter().take_while(|byte| **byte >= 0x80).count();
+    let number = bytes[at..at + length].iter().rev().fold(0, |number, byte| number << 7 | usize::from(byte & 0x7f));
+    (number, at + length)
 }

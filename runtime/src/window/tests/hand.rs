@@ -217,7 +217,7 @@ fn stored_groups_that_are_not_what_was_written_are_refused() {
     let mut newer = group.state.clone();
     newer[0] += 1;
     let end = newer.len() - 4;
-    let sum = crate::window::encode::checksum(&newer[..end]);
+    let sum = crate::packed::checksum(&newer[..end]);
     newer[end..].copy_from_slice(&sum);
     let error = restore(newer).unwrap_err();
     assert_eq!(
