@@ -63,7 +63,10 @@ impl Runtime {
             ..Report::default()
         };
         let (shadow, feed, shown) = shadow::shadow(chain, share, first.clone())?;
-        spawn::thread(&format!("{table}-shadow"), move || shadow.run())?;
+        spawn::thread(&format!("{table}-shadow"), move || {
+            crate::process::step_back();
+            shadow.run();
+        })?;
         self.lend(running, Some(&feed));
         *lock(&running.shadow) = Some(Arc::new(Shadowed { offered, shown, _feed: feed }));
         tracing::info!(table, digest = first.digest, share, "shadow begun");

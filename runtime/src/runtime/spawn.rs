@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use crate::error::{Error, Kind, OrFail, Result, panic_text};
 use crate::pipeline::committer::Health;
 use crate::pipeline::{landing, worker};
+use crate::process;
 use crate::time::Clock;
 use crate::trouble::{self, Trouble};
 
@@ -19,11 +20,12 @@ pub(super) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<
     spawned.or_fail(Kind::Internal, || format!("thread {name:?}"))
 }
 
-/// A worker's thread. Should it panic, its partition stands still and the others go on.
+/// A worker's thread. Should it panic, its partition stands still and the others go on. What is posted meanwhile is acknowledged first.
 pub(super) fn worker(setup: worker::Setup) -> Result<JoinHandle<()>> {
     let (table, partition) = (Arc::clone(&setup.name), setup.position.partition);
     let (shown, clock) = (Arc::clone(&setup.shown), Arc::clone(&setup.clock));
     thread(&format!("{table}-{partition}"), move || {
+        process::step_back();
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker::run(setup))) else { return };
         let trouble = Trouble::of(trouble::partition(&table, partition), &fault(panic.as_ref()), None, clock.now());
         let mut state = super::lock(&shown);
@@ -36,6 +38,7 @@ pub(super) fn landing(setup: landing::Setup) -> Result<JoinHandle<()>> {
     let (name, partition) = (Arc::clone(&setup.name), setup.position.partition);
     let (shown, clock) = (Arc::clone(&setup.shown), Arc::clone(&setup.clock));
     thread(&format!("{name}-{partition}"), move || {
+        process::step_back();
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| landing::run(setup))) else { return };
         let trouble = Trouble::of(trouble::partition(&name, partition), &fault(panic.as_ref()), None, clock.now());
         let mut state = super::lock(&shown);
