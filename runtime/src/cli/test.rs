@@ -10,20 +10,22 @@ use serde::Serialize;
 use super::Ended;
 use crate::config::plan::{self, Pipeline};
 use crate::error::{Error, Kind, Result};
-use crate::pipeline::cases::{self, Case, Difference};
+use crate::pipeline::cases::{self, Case, Difference, Question};
 use crate::pipeline::generation::Chain;
 use crate::schedule;
 
 /// What stands in a table's place where a case is of the schedules.
 const SCHEDULES: &str = "schedules";
+/// What stands there where a case is of answers.
+const ANSWERS: &str = "answers";
 
-/// Play the test cases of a pipeline's tables through their transforms.
+/// Play the test cases of a pipeline: of its tables, its answers, its schedules.
 #[derive(Debug, Args)]
 pub(super) struct Test {
     /// The pipeline file.
     #[arg(default_value = "pipelines/pinterest.toml")]
     pipeline: PathBuf,
-    /// Only the cases of this table.
+    /// Only the cases of this table; or `answers`, or `schedules`.
     #[arg(long)]
     table: Option<String>,
     /// Only the cases of this name.
@@ -71,25 +73,26 @@ impl Test {
         super::log_to_stderr("warn");
         let pipeline = super::pipeline(&self.pipeline, None)?;
         let host = super::host()?.trusting(&pipeline.trust);
+        let of_schedules = self.beside(&pipeline, SCHEDULES, &schedule::cases::folder(&pipeline))?;
+        let of_answers = self.beside(&pipeline, ANSWERS, &cases::of_answers(&pipeline))?;
+        let chosen = self.chosen(&pipeline, !(of_schedules.is_empty() && of_answers.is_empty()))?;
         let mut all = Vec::new();
-        let of_schedules = self.of_schedules(&pipeline)?;
-        let chosen = self.chosen(&pipeline, !of_schedules.is_empty())?;
-        for folder in of_schedules {
-            let tested = self.test_schedules(&pipeline, &folder);
+        let mut tell = |tested: Tested| {
             if !self.json {
                 print!("{}", show::case(&tested));
             }
             all.push(tested);
+        };
+        for folder in of_schedules {
+            tell(self.test_schedules(&pipeline, &folder));
         }
         for (table, folders) in chosen {
             let chain = Chain::read(&host, table)?;
-            for folder in folders {
-                let tested = self.test(table, &chain, &folder);
-                if !self.json {
-                    print!("{}", show::case(&tested));
-                }
-                all.push(tested);
-            }
+            folders.iter().for_each(|folder| tell(self.test(table, &chain, folder)));
+        }
+        if !of_answers.is_empty() {
+            let chains = pipeline.tables.iter().map(|table| Chain::read(&host, table)).collect::<Result<Vec<_>>>()?;
+            of_answers.iter().for_each(|folder| tell(self.test_answers(&pipeline, &chains, folder)));
         }
         if self.json {
             all.iter_mut().for_each(|tested| tested.result.shorten());
@@ -130,15 +133,14 @@ impl Test {
         Ok(chosen)
     }
 
-    /// The folders of cases of the schedules that are to be played. A table of that name has its own there.
-    fn of_schedules(&self, pipeline: &Pipeline) -> Result<Vec<PathBuf>> {
-        let folder = schedule::cases::folder(pipeline);
+    /// The folders of cases that are of no one table and are to be played. A table of that name has its own there.
+    fn beside(&self, pipeline: &Pipeline, what: &str, folder: &Path) -> Result<Vec<PathBuf>> {
         let is_a_tables = pipeline.tables.iter().any(|table| table.cases == folder);
-        let asked = self.table.as_ref().is_none_or(|name| name == SCHEDULES);
+        let asked = self.table.as_ref().is_none_or(|name| name == what);
         if is_a_tables || !asked {
             return Ok(Vec::new());
         }
-        let mut folders = cases::list(&folder)?;
+        let mut folders = cases::list(folder)?;
         folders.retain(|folder| self.case.as_ref().is_none_or(|name| folder.ends_with(name)));
         Ok(folders)
     }
@@ -152,6 +154,19 @@ impl Test {
             };
             // It has no records.
             Ok((0, verdict))
+        }));
+        tested
+    }
+
+    fn test_answers(&self, pipeline: &Pipeline, chains: &[Chain], folder: &Path) -> Tested {
+        let mut tested = Tested::of(ANSWERS, folder);
+        tested.take(Question::read(pipeline, folder).and_then(|case| {
+            let answered = case.play(pipeline, chains)?;
+            let verdict = match self.update {
+                true => Verdict::written(answered.update(&case)?),
+                false => Verdict::differs(answered.differences(&case)?),
+            };
+            Ok((case.records(), verdict))
         }));
         tested
     }

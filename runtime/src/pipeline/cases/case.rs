@@ -73,6 +73,10 @@ impl Case {
             error.hint(format!("write {}, the value of a record a line", path.display()))
         })?;
         let input = input::parse(&input).map_err(|error| error.within(INPUT))?;
+        if let Some(given) = input.iter().filter_map(Step::record).find(|given| given.table.is_some()) {
+            let error = Error::new(Kind::Input, format!("{INPUT}: line {}: a case of a table names none", given.line));
+            return Err(error.hint("cases of several tables lie in cases/answers"));
+        }
         let mut names = vec![ROWS.to_owned(), REJECTED.to_owned()];
         for entry in folder.join(AGGREGATES).read_dir().into_iter().flatten().flatten() {
             names.push(format!("{AGGREGATES}/{}", name(&entry.path())));
@@ -154,11 +158,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Line>> {
     lines.map(|(number, line)| Line::parse(number, line)).collect()
 }
 
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn failed(path: &Path) -> impl Fn(std::io::Error) -> Error {
+pub(super) fn failed(path: &Path) -> impl Fn(std::io::Error) -> Error {
     let path = path.display().to_string();
     move |cause| Error::new(io_kind(&cause), format!("{path}: {cause}"))
 }

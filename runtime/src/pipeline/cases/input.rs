@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// 2100-01-01: the append time of a case that names none. No column of times lies so far ahead of it as to count as late.
 const BEGIN: Timestamp = Timestamp(4_102_444_800_000_000);
 /// What a line may say of its record in place of the bare value.
-const MARKS: [&str; 7] = ["@value", "@bytes", "@key", "@headers", "@time", "@partition", "@now"];
+const MARKS: [&str; 8] = ["@value", "@bytes", "@key", "@headers", "@time", "@partition", "@table", "@now"];
 /// The partitions that a case may have.
 const PARTITIONS_MAX: u32 = 64;
 
@@ -32,6 +32,8 @@ pub(super) enum Step {
 pub(super) struct Given {
     /// Its line in the input, from 1.
     pub(super) line: u64,
+    /// The table that takes it, where the line says so.
+    pub(super) table: Option<String>,
     pub(super) partition: u32,
     pub(super) time: Timestamp,
     pub(super) key: Option<Vec<u8>>,
@@ -97,10 +99,19 @@ fn step(line: u64, bytes: &[u8], now: &mut Option<Timestamp>) -> Result<Step> {
     }
     if marks.is_empty() {
         let value = Some(bytes.to_vec());
-        return Ok(Step::Record(Given { line, partition: 0, time, key: None, value, headers: Vec::new() }));
+        return Ok(Step::Record(Given {
+            line,
+            table: None,
+            partition: 0,
+            time,
+            key: None,
+            value,
+            headers: Vec::new(),
+        }));
     }
+    let table = marks.get("@table").map(|written| read("\"@table\"", written)).transpose()?;
     let (partition, key, value) = (partition(&marks)?, key(&marks)?, value(&marks)?);
-    Ok(Step::Record(Given { line, partition, time, key, value, headers: headers(&marks)? }))
+    Ok(Step::Record(Given { line, table, partition, time, key, value, headers: headers(&marks)? }))
 }
 
 /// What an object says whose keys all begin with `@`; nothing where the line is something else.
@@ -179,7 +190,7 @@ mod tests {
     use super::*;
 
     fn given(line: u64, time: Timestamp, value: &str) -> Given {
-        Given { line, partition: 0, time, key: None, value: Some(value.into()), headers: Vec::new() }
+        Given { line, table: None, partition: 0, time, key: None, value: Some(value.into()), headers: Vec::new() }
     }
 
     fn check(text: &str, expected: &[Step]) {
@@ -217,6 +228,8 @@ mod tests {
         check(r#"{"@bytes": "Cg==", "@key": {"base64": "/w=="}}"#, &[Step::Record(bytes)]);
         let second = Given { partition: 1, ..given(1, BEGIN, "2") };
         check(r#"{"@value": 2, "@partition": 1}"#, &[Step::Record(second)]);
+        let of_pin = Given { table: Some("pin".into()), ..given(1, BEGIN, "2") };
+        check(r#"{"@table": "pin", "@value": 2}"#, &[Step::Record(of_pin)]);
         check(r#"{"@value": null}"#, &[Step::Record(Given { value: None, ..given(1, BEGIN, "") })]);
         check(r#"{"@now": "2026-11-22 12:00:00"}"#, &[Step::Quiet(noon)]);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use serde_json::{Value as Json, json};
 
 use super::case::{AGGREGATES, Case, Files, Line, REJECTED, ROWS};
@@ -59,7 +60,7 @@ pub(super) fn once(plan: &plan::Table, chain: &Chain, input: &[Step]) -> Result<
 }
 
 /// The table, of which nothing is ever written.
-fn table(plan: &plan::Table, chain: &Chain) -> Result<Arc<Table>> {
+pub(super) fn table(plan: &plan::Table, chain: &Chain) -> Result<Arc<Table>> {
     Table::new(plan, chain.outputs(), Format::Json, Path::new("")).map(Arc::new)
 }
 
@@ -90,13 +91,15 @@ impl Played {
 }
 
 /// A table at work on one case, in batches of one size.
-struct Run {
-    table: Arc<Table>,
+pub(super) struct Run {
+    pub(super) table: Arc<Table>,
     transform: Transform,
     bounds: Bounds,
     partitions: Vec<Partition>,
-    aggregates: Aggregates,
+    pub(super) aggregates: Aggregates,
     groups: Vec<Groups>,
+    /// Rows with their origin that were not taken yet.
+    pub(super) pieces: Vec<RecordBatch>,
     rows: Vec<Line>,
     rejected: BTreeMap<u64, String>,
 }
@@ -121,7 +124,7 @@ struct Groups {
 }
 
 impl Run {
-    fn begin(table: &Arc<Table>, chain: &Chain, steps: &[Step]) -> Result<Self> {
+    pub(super) fn begin(table: &Arc<Table>, chain: &Chain, steps: &[Step]) -> Result<Self> {
         let count = steps.iter().filter_map(Step::record).map(|given| given.partition + 1).max().unwrap_or(1);
         let begins = steps.first().map_or(Timestamp::MIN, Step::time);
         let partition = |partition| Partition::begin(table, chain, partition, begins);
@@ -141,6 +144,7 @@ impl Run {
             partitions,
             aggregates,
             groups,
+            pieces: Vec::new(),
             rows: Vec::new(),
             rejected: BTreeMap::new(),
         })
@@ -151,20 +155,29 @@ impl Run {
         let partition = |step: &Step| step.record().map(|given| given.partition);
         for stretch in steps.chunk_by(|one, next| partition(one).is_some() && partition(one) == partition(next)) {
             if let [Step::Quiet(now)] = stretch {
-                for (partition, of) in (0..).zip(&self.partitions) {
-                    self.aggregates.advance(&self.table.plan.name, partition, *now, now.since(of.last));
-                }
+                self.quiet(*now);
                 self.store_groups();
                 continue;
             }
             let records: Vec<&Given> = stretch.iter().filter_map(Step::record).collect();
-            records.chunks(batch_rows).try_for_each(|records| self.epoch(records))?;
+            for records in records.chunks(batch_rows) {
+                self.epoch(records)?;
+                self.pieces.clear();
+                self.store_groups();
+            }
         }
         self.files()
     }
 
-    /// One batch of a partition, and the end of its epoch; as [`crate::pipeline::worker`] and [`crate::pipeline::committer`] do it.
-    fn epoch(&mut self, records: &[&Given]) -> Result<()> {
+    /// Nothing comes up to this time.
+    pub(super) fn quiet(&mut self, now: Timestamp) {
+        for (partition, of) in (0..).zip(&self.partitions) {
+            self.aggregates.advance(&self.table.plan.name, partition, now, now.since(of.last));
+        }
+    }
+
+    /// One batch of a partition, up to where its epoch is given to be committed; as [`crate::pipeline::worker`] does it.
+    pub(super) fn epoch(&mut self, records: &[&Given]) -> Result<()> {
         let number = records.first().map_or(0, |given| given.partition);
         let Some(partition) = self.partitions.get_mut(number as usize) else { return Ok(()) };
         let mut batch = Batch::default();
@@ -189,12 +202,13 @@ impl Run {
             let origin = Origin { partition: number, times: &times, offsets: &offsets };
             partition.accumulators.iter_mut().try_for_each(|accumulator| accumulator.add(&piece.rows, origin))?;
             let lines: Vec<_> = piece.sources.iter().filter_map(|&source| line(place(source)?)).collect();
-            keep_rows(&self.table, &mut self.rows, &piece, origin, &lines)?;
+            let Origin { partition, times, offsets } = origin;
+            let with_origin = self.table.with_origin(&piece.rows, &piece.sources, partition, times, offsets)?;
+            keep_rows(&mut self.rows, &piece, &with_origin, &lines)?;
+            self.pieces.push(with_origin);
         }
         let partials = partition.accumulators.iter_mut().map(Accumulator::take).collect();
-        self.aggregates.merge(&self.table.plan.name, number, partials)?;
-        self.store_groups();
-        Ok(())
+        self.aggregates.merge(&self.table.plan.name, number, partials).map(drop)
     }
 
     /// Takes over what the aggregates would have stored.
@@ -238,10 +252,8 @@ impl Partition {
 }
 
 /// Writes rows as the lake does, with their origin to compare and without it to show.
-fn keep_rows(table: &Table, kept: &mut Vec<Line>, piece: &Piece, origin: Origin<'_>, lines: &[u64]) -> Result<()> {
-    let Origin { partition, times, offsets } = origin;
-    let with_origin = table.with_origin(&piece.rows, &piece.sources, partition, times, offsets)?;
-    let (plain, whole) = (lake::json_lines(&piece.rows)?, lake::json_lines(&with_origin)?);
+fn keep_rows(kept: &mut Vec<Line>, piece: &Piece, with_origin: &RecordBatch, lines: &[u64]) -> Result<()> {
+    let (plain, whole) = (lake::json_lines(&piece.rows)?, lake::json_lines(with_origin)?);
     for ((plain, whole), line) in plain.lines().zip(whole.lines()).zip(lines) {
         let row = Line::parse(kept.len() as u64 + 1, whole)?;
         kept.push(Line { text: plain.to_owned(), input: Some(*line), ..row });
