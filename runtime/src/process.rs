@@ -1,10 +1,13 @@
 //! What a process gives up at its start, so that a fault in it can do less; and threads that let others go first.
 
+use std::time::Duration;
+
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setpriority_process, setrlimit, umask,
 };
 use rustix::thread::set_no_new_privs;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::{Kind, OrFail, Result};
 
@@ -32,4 +35,9 @@ pub fn step_back() {
     if cfg!(target_os = "linux") {
         let _ = setpriority_process(None, BACK);
     }
+}
+
+/// What the calling thread has had of processors' time since it began.
+pub fn worked() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use wasmtime::Store;
+use wasmtime::{Store, UpdateDeadline};
 
 use super::bindings::Transform;
 use super::budget::Budget;
@@ -141,6 +141,9 @@ fn remembered(component: &Component, failure: Failure) -> Failure {
 pub(super) fn store(host: &Host, name: &Arc<str>, limits: &Limits) -> Store<Budget> {
     let mut store = Store::new(&host.engine, Budget::new(Arc::clone(name), limits.clone()));
     store.limiter(|budget| budget);
+    store.epoch_deadline_callback(|context| {
+        Ok(context.data().time_left().map_or(UpdateDeadline::Interrupt, |left| UpdateDeadline::Continue(ticks(left))))
+    });
     store.set_hostcall_fuel(limits.output_bytes_max);
     store.set_max_component_handles(HANDLES_MAX);
     if host.metered {
@@ -156,12 +159,16 @@ pub(super) fn call<T>(
     enter: impl FnOnce(&mut Store<Budget>) -> wasmtime::Result<T>,
 ) -> Result<T, Failure> {
     let deadline = if sabotage::is(Fault::DeadlineOff) { Duration::MAX } else { store.data().limits().deadline };
-    let ticks = deadline.as_nanos().div_ceil(TICK.as_nanos());
-    // One more, because a part of the present tick has passed already.
-    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2).min(u64::MAX / 2) + 1);
+    store.set_epoch_deadline(ticks(deadline));
     store.data_mut().begin();
     let name = Arc::clone(store.data().name());
     guarded(&name, || enter(store))?.map_err(|cause| Failure::of(&cause, store.data()))
+}
+
+/// The ticks in which so much time has passed for sure: one more than it has, because a part of the present one is over.
+fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_nanos().div_ceil(TICK.as_nanos());
+    u64::try_from(ticks).unwrap_or(u64::MAX / 2).min(u64::MAX / 2) + 1
 }
 
 /// Runs what may meet a fault of wasmtime's own, so that it stops one component instead of the process.

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind};
 pub struct Limits {
     /// Linear memory, in bytes, all of an instance's memories together.
     pub memory_bytes_max: usize,
-    /// Time for one call.
+    /// Time for one call, of its thread on a processor; eight times as much by the clock.
     pub deadline: Duration,
     /// Time for all the calls that one chunk of rows takes, with those for the halves of a chunk that fails.
     pub budget: Duration,
