@@ -1,11 +1,9 @@
 //! What a process gives up at its start, so that a fault in it can do less; and threads that let others go first.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::Mode;
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setpriority_process, setrlimit, umask,
-};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, nice, set_dumpable_behavior, setrlimit, umask};
 use rustix::thread::set_no_new_privs;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -13,6 +11,8 @@ use crate::error::{Kind, OrFail, Result};
 
 /// How far a thread steps back, as `nice` counts it: where others want the processor too, it gets about a fifth of what one of them gets.
 const BACK: i32 = 7;
+/// Work may take so many times its time by the clock, where its thread had to wait for a processor.
+const WAITS: u32 = 8;
 
 /// Files are the owner's alone from now on, no core is ever written, and no program that it starts gains rights.
 ///
@@ -33,11 +33,54 @@ pub fn close_memory() -> Result<()> {
 pub fn step_back() {
     // Elsewhere it would be the whole process. Where it is not allowed, all threads are alike, as they were.
     if cfg!(target_os = "linux") {
-        let _ = setpriority_process(None, BACK);
+        let _ = nice(BACK);
+    }
+}
+
+/// Work that the calling thread has begun, whose time is the thread's own on a processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Stint {
+    at: Instant,
+    worked: Duration,
+}
+
+impl Stint {
+    /// Begins one now.
+    pub fn begin() -> Self {
+        Self { at: Instant::now(), worked: worked() }
+    }
+
+    /// What is left of so much time; asked by the same thread. Others that keep it from a processor do not make it late. None where
+    /// the time is used up, and where it is over several times by the clock.
+    pub fn left_of(&self, time: Duration) -> Option<Duration> {
+        let left = time.checked_sub(worked().saturating_sub(self.worked)).filter(|left| !left.is_zero());
+        left.filter(|_| self.at.elapsed() < time.saturating_mul(WAITS))
     }
 }
 
 /// What the calling thread has had of processors' time since it began.
-pub fn worked() -> Duration {
+fn worked() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps a processor busy for so long.
+    fn work(time: Duration) {
+        let begun = worked();
+        while worked().saturating_sub(begun) < time {}
+    }
+
+    #[test]
+    fn who_waits_for_a_processor_is_not_late_at_once() {
+        let stint = Stint::begin();
+        // Another thread works meanwhile, and this one waits for it.
+        std::thread::spawn(|| work(Duration::from_millis(45))).join().unwrap();
+        assert!(stint.left_of(Duration::from_millis(5)).is_none(), "more than eight times as much is over");
+        assert!(stint.left_of(Duration::from_secs(5)).unwrap() > Duration::from_millis(4_970));
+        work(Duration::from_millis(20));
+        assert!(stint.left_of(Duration::from_millis(20)).is_none());
+    }
 }

@@ -54,7 +54,7 @@ impl<'a> Commit<'a> {
     }
 
     /// Forgets the groups that are gone, shows those that changed and those that closed, which come in this order. Open groups keep
-    /// their state, closed ones lose it; a group without measures, being only restored, keeps those that it shows. Of those that are
+    /// their state, closed ones need it no more; a group without measures, being only restored, keeps those that it shows. Of those that are
     /// revised, what was shown is kept, with `at`, the time of the commit.
     pub fn groups(&mut self, aggregate: &str, [gone, changed, closed]: [&[Group]; 3], at: Timestamp) -> Result<()> {
         let Some(statements) = self.store.aggregates.get(aggregate) else {

@@ -7,7 +7,7 @@ use super::group_key::decode;
 use super::layout::AggregateLayout;
 use super::row::{int, run, select, time, whole};
 use super::show::as_json;
-use super::states::States;
+use super::states::{States, stateless};
 use crate::commit::{Group, Standing};
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
@@ -105,10 +105,12 @@ pub(super) fn read(connection: &Connection, aggregate: &str) -> Result<Vec<Group
     let read = |row: &Row<'_>| Ok((time(row, 0)?, row.get(1)?, row.get(2)?, row.get(3)?));
     let rows: Vec<Stored> = select(connection, sql, [aggregate], read)?;
     let mut group = |(window, size, key, number): Stored| {
-        let broken =
-            |what: &str| Error::new(Kind::Corrupt, format!("cache: a group of aggregate {aggregate:?} {what}"));
-        let key = decode(&key).ok_or_else(|| broken("has a key that does not decode"))?;
-        let state = states.remove(&number).ok_or_else(|| broken("has lost its state"))?;
+        let broken = || {
+            let what = format!("cache: a group of aggregate {aggregate:?} has a key that does not decode");
+            Error::new(Kind::Corrupt, what).hint("restore a copy, or give the aggregate a new name")
+        };
+        let key = decode(&key).ok_or_else(broken)?;
+        let state = states.remove(&number).ok_or_else(|| stateless(aggregate))?;
         let end = Timestamp(window.0.saturating_add(size));
         let (standing, revised, stored) = (Standing::Early, false, true);
         Ok(Group { window, end, key, measures: Vec::new(), standing, revised, number, stored, state })

@@ -61,7 +61,7 @@ impl Statements {
     }
 
     /// Forgets the groups that are gone and shows the others as they stand, at the time of a commit; open ones keep their state, closed ones
-    /// lose it. Of those that are revised, what was shown is kept. A group that comes with `true` takes the place of another of the same
+    /// need it no more. Of those that are revised, what was shown is kept. A group that comes with `true` takes the place of another of the same
     /// name, of which something was kept.
     pub(super) fn write<'g>(
         &self,

@@ -106,6 +106,9 @@ impl States {
         let bundles = self.bundles(connection, "DESC")?;
         let (mut anew, mut whole) = (Bundle::default(), 0);
         for bundle in &bundles {
+            if open.is_empty() {
+                break;
+            }
             self.each(connection, *bundle, |number, state| {
                 if open.remove(&number) {
                     anew.put(number, state);
@@ -116,7 +119,7 @@ impl States {
             }
         }
         if !open.is_empty() {
-            return Err(lost());
+            return Err(stateless(&self.aggregate));
         }
         if !anew.0.is_empty() {
             whole += self.write(connection, &mut anew, true)?;
@@ -159,7 +162,7 @@ impl States {
                 "cache: bundle {bundle} of the states of aggregate {:?} is not what was written",
                 self.aggregate
             );
-            Error::new(Kind::Corrupt, what).hint("replay the table, or restore a copy")
+            Error::new(Kind::Corrupt, what).hint("restore a copy, or give the aggregate a new name")
         };
         let (body, sum) = bytes.first().and_then(|bytes| bytes.split_last_chunk()).ok_or_else(broken)?;
         if checksum(body) != *sum {
@@ -174,7 +177,13 @@ impl States {
     }
 }
 
-/// An open group of which something is missing.
+/// An open group whose state is in no bundle.
+pub(super) fn stateless(aggregate: &str) -> Error {
+    Error::new(Kind::Corrupt, format!("cache: a group of aggregate {aggregate:?} has lost its state"))
+        .hint("restore a copy, or give the aggregate a new name")
+}
+
+/// An open group whose row is missing.
 pub(super) fn lost() -> Error {
     Error::new(Kind::Corrupt, "cache: an open group's row is gone from its aggregate's table")
         .hint("another program changed the file; replay the table, or restore a copy")

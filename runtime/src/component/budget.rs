@@ -1,7 +1,7 @@
 //! What one instance has used of its limits, kept in its store.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
@@ -9,14 +9,11 @@ use super::bindings::tidemill::transform::columns;
 use super::bindings::{LogLevel, TransformImports};
 use super::failure::plain;
 use super::limits::{Limit, Limits};
-use crate::process;
+use crate::process::Stint;
 use crate::sabotage::{self, Fault};
 
 /// What a line in the log costs besides its text, so that empty lines are not free.
 const LOG_LINE_BYTES: usize = 64;
-
-/// A call may take so many times its deadline by the clock, where its thread had to wait for a processor.
-const WAITS: u32 = 8;
 
 /// An instance's limits, with what is left of them.
 pub(super) struct Budget {
@@ -24,8 +21,8 @@ pub(super) struct Budget {
     limits: Limits,
     memory: usize,
     elements: usize,
-    /// When the call began, by the clock and by what its thread had worked until then.
-    begun: (Instant, Duration),
+    /// The call.
+    begun: Stint,
     /// The limit that last refused something.
     pub(super) refused: Option<(Limit, usize)>,
     /// What the guest last logged as an error in this call: a panic says there what it was.
@@ -37,22 +34,18 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(name: Arc<str>, limits: Limits) -> Self {
         let log_left = limits.log_bytes_max;
-        let begun = (Instant::now(), Duration::ZERO);
+        let begun = Stint::begin();
         Self { name, limits, memory: 0, elements: 0, begun, refused: None, complaint: None, log_left, log_cut: false }
     }
 
-    /// What is left of the call's time, which is its thread's on a processor: others that keep it from there do not make it late. None
-    /// where it is used up, and where the call takes too long by the clock too.
+    /// What is left of the call's time.
     pub(super) fn time_left(&self) -> Option<Duration> {
-        let (at, worked) = self.begun;
-        let deadline = self.limits.deadline;
-        let left = deadline.checked_sub(process::worked().saturating_sub(worked)).filter(|left| !left.is_zero());
-        left.filter(|_| at.elapsed() < deadline.saturating_mul(WAITS))
+        self.begun.left_of(self.limits.deadline)
     }
 
     /// Begins a call: what is counted by the call starts anew.
     pub(super) fn begin(&mut self) {
-        self.begun = (Instant::now(), process::worked());
+        self.begun = Stint::begin();
         self.log_left = self.limits.log_bytes_max;
         self.log_cut = false;
         self.refused = None;
@@ -132,33 +125,5 @@ impl TransformImports for Budget {
         if level == LogLevel::Error {
             self.complaint = Some(text);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Keeps a processor busy for so long.
-    fn work(time: Duration) {
-        let begun = process::worked();
-        while process::worked().saturating_sub(begun) < time {}
-    }
-
-    #[test]
-    fn a_call_that_waits_for_a_processor_is_not_late_at_once() {
-        let of = |millis| Limits { deadline: Duration::from_millis(millis), ..Limits::default() };
-        let [mut short, mut long] = [of(5), of(30)].map(|limits| Budget::new("t".into(), limits));
-        short.begin();
-        long.begin();
-        // Another thread works meanwhile, and this one waits for it.
-        std::thread::spawn(|| work(Duration::from_millis(45))).join().unwrap();
-        assert!(short.time_left().is_none(), "more than eight times its deadline is over");
-        long.begin();
-        std::thread::spawn(|| work(Duration::from_millis(45))).join().unwrap();
-        assert!(long.begun.0.elapsed() > Duration::from_millis(45));
-        let left = long.time_left().unwrap();
-        work(Duration::from_millis(30));
-        assert!(left <= Duration::from_millis(30) && long.time_left().is_none(), "{left:?}");
     }
 }

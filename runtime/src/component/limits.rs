@@ -11,7 +11,7 @@ pub struct Limits {
     pub memory_bytes_max: usize,
     /// Time for one call, of its thread on a processor; eight times as much by the clock.
     pub deadline: Duration,
-    /// Time for all the calls that one chunk of rows takes, with those for the halves of a chunk that fails.
+    /// Time, counted so too, for all the calls that one chunk of rows takes, with those for the halves of a chunk that fails.
     pub budget: Duration,
     /// Bytes that one call may return.
     pub output_bytes_max: usize,

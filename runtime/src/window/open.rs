@@ -90,12 +90,14 @@ impl OpenGroups {
 
 /// About what a group takes of memory, by measurement: what each does, its cells, its key in two or three places, and what the bytes of its
 /// state are when they are no bytes. Values that are told apart lie in tables of hashes then.
-pub(super) fn memory(key: &Key, cells: &[Cell], state: &[u8]) -> usize {
+pub(super) fn memory(plan: &Plan, key: &Key, cells: &[Cell], state: &[u8]) -> usize {
     let tells_apart = |cell: &Cell| matches!(cell, Cell::Tally(_) | Cell::Distinct(_) | Cell::Ranks { .. });
     let times = if cells.iter().any(tells_apart) { 6 } else { 2 };
     let bytes = |value: &Scalar| if let Scalar::Bytes(bytes) = value { bytes.len() } else { 0 };
     let key: usize = key.iter().flatten().map(bytes).sum();
-    400 + 48 * cells.len() + 3 * key + times * state.len()
+    // Each session is a window of its own.
+    let window = if plan.window.is_session() { 300 } else { 0 };
+    400 + window + 48 * cells.len() + 3 * key + times * state.len()
 }
 
 /// Gives a group a number where it has none; whether it had one.

@@ -79,7 +79,7 @@ impl State {
         for group in groups {
             let subject = || format!("aggregate {:?}: window {}", aggregate.name, group.window);
             let (id, cells) = restored(&state.plan, group).map_err(|error| error.within(subject()))?;
-            let memory = memory(&id.2, &cells, &group.state);
+            let memory = memory(&state.plan, &id.2, &cells, &group.state);
             state.memory += memory;
             state.enter(id, Open { cells, memory, number: group.number, changed: false, revised: false });
         }
@@ -222,7 +222,7 @@ impl State {
             open.changed = false;
             let stored = number(&mut self.last, open);
             let state = encode::encode(&open.cells);
-            self.memory -= std::mem::replace(&mut open.memory, memory(&id.2, &open.cells, &state));
+            self.memory -= std::mem::replace(&mut open.memory, memory(&self.plan, &id.2, &open.cells, &state));
             self.memory += open.memory;
             groups.push(Group { state, stored, standing, ..shown(&self.plan, &id, open) });
             open.revised = false;

@@ -98,7 +98,7 @@ pub(crate) const QUICK: [(&str, Sabotage); 11] = [
 ];
 
 /// What only a look at contents finds.
-pub(crate) const FULL: [(&str, Sabotage); 18] = [
+pub(crate) const FULL: [(&str, Sabotage); 19] = [
     ("a byte of an object flipped", |copy| {
         let (fault, file) = copy.object("thing");
         let middle = fs::metadata(&file).expect("the object").len() / 2;
@@ -163,6 +163,11 @@ pub(crate) const FULL: [(&str, Sabotage); 18] = [
             "UPDATE tidemill_measures_joined SET posts = posts + 1 WHERE _group = (SELECT min(_group) FROM joined WHERE _closed = 0)",
         );
         json!({ "what": "altered", "table": "joined", "message": "otherwise than it was made" })
+    }),
+    ("the states of open groups altered", |copy| {
+        let last = "bundle = (SELECT max(bundle) FROM tidemill_states_joined)";
+        copy.alter(1, &format!("UPDATE tidemill_states_joined SET states = zeroblob(length(states)) WHERE {last}"));
+        json!({ "what": "altered", "table": "joined", "message": "is not what was written" })
     }),
     ("a byte of the topic flipped", |copy| {
         let segment = &copy.segments("thing", 0)[0];

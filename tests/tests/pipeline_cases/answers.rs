@@ -51,6 +51,9 @@ fn answers_about_several_tables_are_held_against_what_is_expected() {
     assert!(user.contains(r#"{"ind":7,"age":18,"date_joined":"2015-01-01 00:00:00"}"#), "{user}");
     assert_eq!(user.lines().count(), 8, "{user}");
     check(&told(&pipeline, &only, true), &["passed"]);
+    let backwards: Vec<&str> = user.lines().rev().collect();
+    place.write("cases/answers/posts/user.jsonl", backwards.join("\n"));
+    check(&told(&pipeline, &only, true), &["passed"]);
 
     // What it cannot be is told.
     place.write("cases/answers/posts/posts_per_county.jsonl", "");

@@ -53,6 +53,13 @@ fn the_newest_of_each_open_group_counts_and_old_ones_go() {
                 group(*number, known.clone(), *number != opened)
             })
             .collect();
+        if nth % 5 == 0 {
+            // One that comes to nothing, though it would have bundled all anew.
+            let large = group(1_000, vec![0; 1 << 20], false);
+            let mut dropped = store.begin().unwrap();
+            dropped.groups(NAME, [&[], &[large], &[]], AT).unwrap();
+            drop(dropped);
+        }
         let before = bundles(&folder, false);
         commit(&mut store, |to| to.groups(NAME, [&[], &changed, &[closed]], AT)).unwrap();
         made_anew += usize::from(bundles(&folder, false) < before);

@@ -7,7 +7,7 @@ use super::origins::rows;
 use super::report::{Fault, Report, What};
 use crate::cache::query::Reader;
 use crate::cache::{DerivedAggregate, DerivedTable, Differs, Given, Stray};
-use crate::commit::Object;
+use crate::commit::{Group, Object};
 use crate::error::{Kind, Result};
 use crate::lake::Fetched;
 use crate::lake::options::Format;
@@ -169,8 +169,8 @@ fn open_groups(
     derived: &DerivedAggregate<'_>,
     report: &mut Report,
 ) -> Result<()> {
-    let groups = reader.groups(&aggregate.name)?;
-    match State::restore(aggregate, &table.fields, 0, (&groups, 0), Progress::new(0)) {
+    let restore = |groups: Vec<Group>| State::restore(aggregate, &table.fields, 0, (&groups, 0), Progress::new(0));
+    match reader.groups(&aggregate.name).and_then(restore) {
         Ok(state) => derived.add(&window::rows(fields, &state.open_groups())?, false),
         Err(error) if error.kind() == Kind::Corrupt => {
             report.fault(Fault::new(What::Altered, error.message()).of_table(&aggregate.name));

@@ -9,17 +9,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::case::{Files, INPUT, Line, failed, name, parse};
 use super::difference::{Difference, differences};
 use super::input::{self, Given, Step};
 use super::play::{Run, table};
-use crate::cache::query::Reader;
+use crate::cache::query::{Reader, Table};
 use crate::cache::{Latest, Store};
 use crate::config::plan::Pipeline;
 use crate::error::{Error, Kind, Result, io_kind};
 use crate::pipeline::generation::Chain;
 use crate::pipeline::layout::layout;
 use crate::pipeline::rollups::Rollups;
+use crate::pipeline::worker::CHUNK_ROWS;
 use crate::time::Timestamp;
 
 /// An answer of more rows is none that a person reads.
@@ -36,7 +39,10 @@ pub struct Question {
 /// What was answered.
 #[derive(Debug)]
 pub struct Answered {
+    /// As they are written.
     files: Files,
+    /// As they are compared: those without an order in one that any has.
+    compared: Files,
 }
 
 /// The folder that has a pipeline's cases of answers.
@@ -70,7 +76,11 @@ impl Question {
             if file.ends_with(".jsonl") && file != INPUT {
                 known(pipeline, &file)?;
                 let text = fs::read_to_string(entry.path()).map_err(failed(&entry.path()))?;
-                expected.insert(file.clone(), parse(&text).map_err(|error| error.within(file))?);
+                let mut lines = parse(&text).map_err(|error| error.within(file.clone()))?;
+                if !is_query(pipeline, &file) {
+                    lines.sort_by_cached_key(order);
+                }
+                expected.insert(file, lines);
             }
         }
         Ok(Self { folder: folder.to_owned(), input, expected })
@@ -97,22 +107,27 @@ impl Question {
         let file = scratch.0.join("cache.sqlite");
         self.commit_all(pipeline, chains, &file)?;
         let reader = Reader::open(&file)?;
-        let mut files = Files::new();
+        let (mut files, mut compared) = (Files::new(), Files::new());
         for asked in self.asked(pipeline) {
-            let mut answer = reader.run(&asked, ROWS_MAX).map_err(|error| error.within(format!("{asked}.jsonl")))?;
-            let hidden: Vec<bool> = answer.columns.iter().map(|column| column.starts_with('_')).collect();
-            let shown = |place: usize| hidden.get(place) == Some(&false);
-            answer.columns = keep(std::mem::take(&mut answer.columns), shown);
-            answer.rows = answer.rows.into_iter().map(|row| keep(row, shown)).collect();
-            let lines = answer.json_lines();
-            let mut lines: Vec<&str> = lines.lines().collect();
-            if !pipeline.queries.iter().any(|query| query.name == asked) {
-                lines.sort_unstable();
+            let file = format!("{asked}.jsonl");
+            let answer = reader.run(&asked, ROWS_MAX).map_err(|error| error.within(file.clone()))?;
+            if answer.more {
+                let what = format!("{file}: the answer has more than {ROWS_MAX} rows");
+                return Err(Error::new(Kind::Input, what).hint("ask for less, or give fewer records"));
             }
-            let lines: Result<Vec<Line>> = (1..).zip(lines).map(|(number, line)| Line::parse(number, line)).collect();
-            files.insert(format!("{asked}.jsonl"), lines?);
+            let in_order = is_query(pipeline, &file);
+            let answer = if in_order { answer } else { without_origin(answer) };
+            let mut lines = parse(&answer.json_lines())?;
+            if !in_order {
+                lines.sort_by(|one, other| one.text.cmp(&other.text));
+            }
+            files.insert(file.clone(), lines.clone());
+            if !in_order {
+                lines.sort_by_cached_key(order);
+            }
+            compared.insert(file, lines);
         }
-        Ok(Answered { files })
+        Ok(Answered { files, compared })
     }
 
     /// Commits all records to a cache, those that follow one another in a partition of a table as an epoch.
@@ -135,7 +150,9 @@ impl Question {
             for run in &mut runs {
                 match records.first() {
                     None => run.quiet(at),
-                    Some(given) if given.table.as_ref() == Some(&run.table.plan.name) => run.epoch(&records)?,
+                    Some(given) if given.table.as_ref() == Some(&run.table.plan.name) => {
+                        records.chunks(CHUNK_ROWS).try_for_each(|records| run.epoch(records))?;
+                    }
                     Some(_) => continue,
                 }
                 commit(run, &mut store, &mut rollups, at)?;
@@ -173,9 +190,30 @@ fn commit(run: &mut Run, store: &mut Store, rollups: &mut Rollups, at: Timestamp
     }
     for change in &changes {
         commit.groups(&change.aggregate, [&change.gone, &change.changed, &change.closed], at)?;
+        commit.late(&change.aggregate, &change.late_rows, &change.missed, at)?;
+        commit.marks(&change.aggregate, &change.marks)?;
     }
     rollups.write(&commit.rolled())?;
     commit.finish()
+}
+
+/// Whether a file has the rows of a named query, which says in which order they come.
+fn is_query(pipeline: &Pipeline, file: &str) -> bool {
+    pipeline.queries.iter().any(|query| file.strip_suffix(".jsonl") == Some(&query.name))
+}
+
+/// By what lines without an order are put in one: their fields by name.
+fn order(line: &Line) -> String {
+    let fields: BTreeMap<&String, &Json> = line.fields.iter().filter(|(_, value)| !value.is_null()).collect();
+    format!("{fields:?}")
+}
+
+/// What a cached row or a group shows, without where it came from and how it stands.
+fn without_origin(answer: Table) -> Table {
+    let hidden: Vec<bool> = answer.columns.iter().map(|column| column.starts_with('_')).collect();
+    let shown = |place: usize| hidden.get(place) == Some(&false);
+    let rows = answer.rows.into_iter().map(|row| keep(row, shown)).collect();
+    Table { columns: keep(answer.columns, shown), rows, more: answer.more }
 }
 
 fn keep<T>(of: Vec<T>, wanted: impl Fn(usize) -> bool) -> Vec<T> {
@@ -193,14 +231,19 @@ impl Answered {
                 "write an empty NAME.jsonl for each query, rollup or table that the case is about, and run this with --update",
             ));
         }
-        Ok(differences(&case.expected, &self.files, None))
+        Ok(differences(&case.expected, &self.compared, None))
     }
 
     /// Makes it what the case expects: writes the files that differ, and returns them.
     pub fn update(&self, case: &Question) -> Result<Vec<PathBuf>> {
         let mut written = Vec::new();
         for (file, lines) in &self.files {
-            let only = BTreeMap::from([(file.clone(), lines.clone())]);
+            let only: Files = self
+                .compared
+                .get_key_value(file)
+                .map(|(file, as_is)| (file.clone(), as_is.clone()))
+                .into_iter()
+                .collect();
             if case.expected.contains_key(file) && differences(&case.expected, &only, None).is_empty() {
                 continue;
             }

@@ -1,12 +1,11 @@
 //! One transform at work: rows halved where it fails, until the poison record stands alone.
 
-use std::time::Instant;
-
 use arrow_array::RecordBatch;
 
 use super::{Cleaned, Piece};
 use crate::component::{Failure, Instance};
 use crate::error::{Error, Kind};
+use crate::process::Stint;
 
 /// After so many deadline hits in a row, or so many chunks in a row that used up their budget, a table pauses.
 pub(super) const TIME_HITS_MAX: u32 = 3;
@@ -19,13 +18,13 @@ pub(super) struct Stage {
     deadline_hits_max: u32,
     budget_hits: u32,
     /// Since when it has been at work on this chunk, and whether its budget for that is used up.
-    begun: Instant,
+    begun: Stint,
     spent: bool,
 }
 
 impl Stage {
     pub(super) fn new(instance: Instance) -> Self {
-        let (deadline_hits_max, begun) = (TIME_HITS_MAX, Instant::now());
+        let (deadline_hits_max, begun) = (TIME_HITS_MAX, Stint::begin());
         Self { instance, deadline_hits: 0, deadline_hits_max, budget_hits: 0, begun, spent: false }
     }
 
@@ -39,7 +38,7 @@ impl Stage {
 
     /// Begins a chunk: its budget is whole again.
     pub(super) fn begin(&mut self) {
-        self.begun = Instant::now();
+        self.begun = Stint::begin();
         self.spent = false;
     }
 
@@ -78,7 +77,7 @@ impl Stage {
                 }
                 Err(failure) => {
                     let error = self.count(failure)?;
-                    self.spent = self.spent || self.begun.elapsed() >= budget;
+                    self.spent = self.spent || self.begun.left_of(budget).is_none();
                     if first == last {
                         to.fail(of_stretch, &error);
                     } else if self.spent {
