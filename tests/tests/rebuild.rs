@@ -14,8 +14,11 @@ use tidemill_tests::place::{Folder, changeling, command};
 use tidemill_tests::things::House;
 use tidemill_tests::{fill, http};
 
-/// Lake windows of an hour: what is posted now stays in the spool.
-const WINDOW: (&str, &str) = ("window = \"10s\"", "window = \"1h\"");
+/// What is posted now stays in the spool, and its groups stay open, even where a minute ends meanwhile.
+const WINDOWS: [(&str, &str); 2] = [
+    ("window = \"10s\"", "window = \"1h\""),
+    ("size = \"1m\", time = \"append\"", "size = \"1m\", lateness = \"1h\", time = \"append\""),
+];
 
 /// A pipeline that has worked off what was posted two hours ago, and a little that was posted now; it has ended.
 fn ended(folder: &Folder, rows: u64, replace: &[(&str, &str)]) -> PathBuf {
@@ -31,7 +34,7 @@ fn ended(folder: &Folder, rows: u64, replace: &[(&str, &str)]) -> PathBuf {
         });
         fill::topic(&folder.path().join("data"), name, records.collect::<Vec<_>>().into_iter());
     }
-    let pipeline = pinterest(folder.path(), &[&[WINDOW], replace].concat());
+    let pipeline = pinterest(folder.path(), &[&WINDOWS, replace].concat());
     let daemon = Daemon::start(&pipeline);
     daemon.settle();
     for (name, row) in fill::TABLES {
