@@ -61,13 +61,7 @@ impl<'a> Commit<'a> {
             return Err(internal(format!("aggregate {aggregate:?}: the cache does not have it")));
         };
         let within = |error: Error| error.within(format!("aggregate {aggregate:?}"));
-        // A session that has become a longer one keeps its name where it begins as before.
-        let same = |one: &Group, other: &Group| (one.window, &one.key).cmp(&(other.window, &other.key));
-        let again = |group: &Group| {
-            let found = gone.binary_search_by(|gone| same(gone, group)).ok();
-            found.and_then(|at| gone.get(at)).is_some_and(|gone| gone.revised)
-        };
-        let groups = changed.iter().chain(closed).map(|group| (group, again(group)));
+        let groups = changed.iter().chain(closed);
         statements.write(&self.store.connection, aggregate, (gone, groups), at).map_err(within)
     }
 

@@ -39,6 +39,7 @@ mod rolled;
 mod row;
 mod runs;
 mod show;
+mod shown;
 mod states;
 mod store;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub use late::Late;
 pub use latest::Latest;
 pub use layout::{AggregateLayout, Layout, RollupLayout, TableLayout, check};
 pub use rebuild::{Part, Rebuild};
+pub use prune::shown as shown_time;
 pub use revise::Revise;
 pub use rolled::Rolled;
 pub use row::Generation;

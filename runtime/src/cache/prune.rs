@@ -22,7 +22,7 @@ pub(super) fn mark(connection: &Connection, name: &str) -> Result<Option<Timesta
 }
 
 /// A time as the cache's columns show it.
-pub(super) fn shown(at: Timestamp) -> String {
+pub fn shown(at: Timestamp) -> String {
     String::from_utf8_lossy(TimeText::of(at).bytes()).into_owned()
 }
 

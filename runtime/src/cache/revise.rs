@@ -139,10 +139,22 @@ impl Revise {
         run(&self.connection, what, &format!("DELETE FROM {view} WHERE window_start = ?"), [&*text])?;
         let open = "FROM tidemill_groups WHERE aggregate = ? AND window_start = ?";
         run(&self.connection, what, &format!("DELETE {open}"), params![layout.name, window.0])?;
-        let groups = groups.iter().map(|group| (group, false));
-        Statements::of(layout).write(&self.connection, &layout.name, (&[], groups), at)?;
+        Statements::of(layout).write(&self.connection, &layout.name, (&[], groups.iter()), at)?;
         group::number_window(&self.connection, layout, &text, at)?;
         closed.map_or(Ok(()), |segment| row::write_segment(&self.connection, segment))
+    }
+
+    /// Puts sessions of an aggregate in the place of others that are gone, at this time, and keeps what those showed; `segments` are the lake's
+    /// windows that change with them.
+    pub fn sessions(
+        &self,
+        layout: &AggregateLayout,
+        (gone, come): (&[Group], &[Group]),
+        segments: &[Segment],
+        at: Timestamp,
+    ) -> Result<()> {
+        Statements::of(layout).write(&self.connection, &layout.name, (gone, come.iter()), at)?;
+        segments.iter().try_for_each(|segment| row::write_segment(&self.connection, segment))
     }
 
     /// The rollups, to be computed anew of the rows as they are now.

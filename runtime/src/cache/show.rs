@@ -1,6 +1,8 @@
 //! Shows groups of aggregates: a commit's writer, that keeps what revised groups showed before.
 
-use rusqlite::{CachedStatement, Connection, Params, params};
+use std::collections::HashSet;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
 
 use super::aggregate::{Names, stored};
 use super::cell::bind_value;
@@ -42,7 +44,10 @@ impl Statements {
             show: format!("INSERT INTO {measures} VALUES ({}?, ?, ?)", marks(shown.len())),
             update: format!("UPDATE {measures} SET {sets}_standing = ?, _revision = _revision + ? {of_group}"),
             stand: format!("UPDATE {measures} SET _standing = ? {of_group}"),
-            remove: [&measures, &keys].map(|table| format!("DELETE FROM {table} {of_group}")),
+            remove: [
+                format!("DELETE FROM {keys} {of_group}"),
+                format!("DELETE FROM {measures} {of_group} RETURNING _revision"),
+            ],
             keep: format!(
                 "INSERT OR REPLACE INTO tidemill_changes \
                  SELECT ?, ?, {}, m._revision, ?, {}, ? FROM {measures} m {of_group}",
@@ -61,19 +66,19 @@ impl Statements {
     }
 
     /// Forgets the groups that are gone and shows the others as they stand, at the time of a commit; open ones keep their state, closed ones
-    /// need it no more. Of those that are revised, what was shown is kept. A group that comes with `true` takes the place of another of the same
-    /// name, of which something was kept.
+    /// need it no more. Of those that are revised, what was shown is kept; a group that takes the place of one of the same name goes on with
+    /// its revisions.
     pub(super) fn write<'g>(
         &self,
         connection: &Connection,
         aggregate: &str,
-        (gone, groups): (&[Group], impl Iterator<Item = (&'g Group, bool)>),
+        (gone, groups): (&'g [Group], impl Iterator<Item = &'g Group>),
         at: Timestamp,
     ) -> Result<()> {
         let mut writer = self.writer(connection, aggregate, at);
         gone.iter().try_for_each(|group| writer.remove(group))?;
-        for (group, again) in groups {
-            writer.write(group, again)?;
+        for group in groups {
+            writer.write(group)?;
             self.states.add(connection, &mut writer.states, true)?;
         }
         self.states.add(connection, &mut writer.states, false)?;
@@ -105,6 +110,7 @@ impl Statements {
             open: repeated(OPEN),
             close: repeated(CLOSE),
             states: Bundle::default(),
+            revised: HashSet::new(),
             measures: self.measures,
         }
     }
@@ -126,15 +132,17 @@ struct Writer<'a> {
     close: Repeated<'a>,
     /// The states of those that stay open.
     states: Bundle,
+    /// The names of groups that are gone and were revised.
+    revised: HashSet<(Timestamp, &'a [Value])>,
     measures: usize,
 }
 
-impl Writer<'_> {
-    fn write(&mut self, group: &Group, again: bool) -> Result<()> {
+impl<'a> Writer<'a> {
+    fn write(&mut self, group: &Group) -> Result<()> {
         let (closed, number) = (group.standing == Standing::Closed, group.number);
         if !group.stored {
             let number = self.show(group)?;
-            if group.revised || again {
+            if group.revised || self.revised.contains(&(group.window, group.key.as_slice())) {
                 self.next.run("number a group's revision", params![self.aggregate, number])?;
             }
             if !closed {
@@ -153,13 +161,16 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Forgets a group that has become a part of another.
-    fn remove(&mut self, group: &Group) -> Result<()> {
+    /// Forgets a group that has become a part of another; one that has closed goes on with nothing.
+    fn remove(&mut self, group: &'a Group) -> Result<()> {
         self.keep(group)?;
-        for statement in &mut self.remove {
-            one(statement.run("forget a group", [group.number])?)?;
+        let [name, shown] = &mut self.remove;
+        one(name.run("forget a group", [group.number])?)?;
+        let revision = shown.take("forget a group", [group.number])?.ok_or_else(lost)?;
+        if group.revised || revision > 0 {
+            self.revised.insert((group.window, &group.key));
         }
-        self.forget(group.number)
+        if group.standing == Standing::Closed { Ok(()) } else { self.forget(group.number) }
     }
 
     /// Shows a group for the first time, and says its number.
@@ -221,6 +232,12 @@ impl<'a> Repeated<'a> {
     /// Runs it; how many rows it changed.
     fn run(&mut self, what: &str, params: impl Params) -> Result<usize> {
         self.prepared().and_then(|statement| statement.execute(params)).during(what)
+    }
+
+    /// Runs it; the number that it answers with, where it has found a row.
+    fn take(&mut self, what: &str, params: impl Params) -> Result<Option<i64>> {
+        let statement = self.prepared().during(what)?;
+        statement.query_row(params, |row| row.get(0)).optional().during(what)
     }
 
     /// Runs it with these values; how many rows it changed.

@@ -19,7 +19,7 @@ use crate::pipeline::kept::{self, kept_chain};
 use crate::pipeline::places::Places;
 use crate::pipeline::replay::{Asked, Changed, Late, Replay, Report};
 use crate::pipeline::rollups::Rollups;
-use crate::time::{Clock, Timestamp};
+use crate::time::Clock;
 
 /// What a replay is made with.
 pub struct Replayed<'a> {
@@ -133,14 +133,10 @@ fn revise(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<(Repor
         replay.cached(&reader, &found, revision, true, &mut |rows| revise.rows(rows))?;
     }
     for anew in &anew {
-        for window in anew.differ.iter().map(|window| Timestamp(*window)) {
-            let segment = anew.segment(&reader, window, &found.table, revision)?;
-            revise.window(&anew.layout, window, anew.groups_of(window), segment.as_ref(), now)?;
-            written.extend(segment);
+        written.extend(anew.revise(&reader, &revise, &found.table, (revision, now))?);
+        if let Some(late) = late.as_ref().filter(|late| late.aggregate == anew.name()) {
+            anew.made_whole(&late.windows).try_for_each(|window| revise.make_whole(&late.aggregate, window))?;
         }
-    }
-    if let Some(Late { aggregate, windows, .. }) = late {
-        windows.iter().try_for_each(|window| revise.make_whole(&aggregate, *window))?;
     }
     if found.changes_rows() {
         roll(of.pipeline, &revise, &layout, &table)?;

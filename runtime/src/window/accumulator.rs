@@ -10,6 +10,7 @@ use super::cell::{Cell, Place};
 use super::column::{self, Column, Values};
 use super::cut::{Cut, Picked};
 use super::groups::{Groups, Key, Sessions};
+use super::keys::Keys;
 use super::plan::{Input, Measured, Plan};
 use super::scalar::ScalarRef;
 use super::spec::{Aggregate, Measure, Span, Window};
@@ -80,6 +81,11 @@ impl Partial {
     pub fn retain(&mut self, wanted: impl Fn(Timestamp) -> bool) {
         self.groups.retain(|group| wanted(group.window.start));
     }
+
+    /// Leaves out the groups of other keys than these.
+    pub fn retain_of(&mut self, keys: &Keys) {
+        self.groups.retain(|group| keys.has(&group.key));
+    }
 }
 
 impl Accumulator {
@@ -132,6 +138,11 @@ impl Accumulator {
     /// Goes on from where the partition's watermark stood at another time.
     pub fn resume(&mut self, watermark: Timestamp) {
         self.cut.watermark = watermark;
+    }
+
+    /// Takes no row for late in the windows with these starts; of sessions, at these times.
+    pub fn forgive(&mut self, windows: &BTreeSet<i64>) {
+        self.cut.whole.clone_from(windows);
     }
 
     /// Takes what has been added since the last time; the watermark stays.

@@ -1,5 +1,6 @@
 //! How time is cut: the windows of each row of a partition, and whether the row is late for them.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::column::{Column, Values};
@@ -38,6 +39,8 @@ pub(super) struct Cut {
     window: Window,
     /// The greatest time seen.
     pub(super) watermark: Timestamp,
+    /// The starts of windows for which no row is late.
+    pub(super) whole: BTreeSet<i64>,
     pane: Pane,
 }
 
@@ -51,7 +54,7 @@ struct Pane {
 
 impl Cut {
     pub(super) fn new(window: Window, watermark: Timestamp) -> Self {
-        Self { window, watermark, pane: Pane::default() }
+        Self { window, watermark, whole: BTreeSet::new(), pane: Pane::default() }
     }
 
     /// Picks rows by their append times (µs); returns how many are late, each counted once for each window that it misses.
@@ -95,7 +98,8 @@ impl Cut {
             }
             let (before, mut missed) = (picked.rows.len(), None);
             for (window, late_from) in &self.pane.windows {
-                if *late_from <= self.watermark && !sabotage::is(Fault::LateCounted) {
+                let is_late = *late_from <= self.watermark && !self.whole.contains(&window.start.0);
+                if is_late && !sabotage::is(Fault::LateCounted) {
                     late += 1;
                     missed.get_or_insert(window.start);
                     picked.missed.push(window.start);

@@ -11,6 +11,7 @@ mod column;
 mod cut;
 mod encode;
 mod groups;
+mod keys;
 mod landed;
 mod measure;
 mod open;
@@ -24,6 +25,7 @@ mod spread;
 mod state;
 
 pub use accumulator::{Accumulator, LATE_MAX, Origin, Partial};
+pub use keys::Keys;
 pub use landed::{output_fields, rows};
 pub use progress::{PartitionProgress, Progress};
 pub use state::State;

@@ -9,12 +9,13 @@ use hashbrown::HashMap;
 use super::cell::Cell;
 use super::encode;
 use super::groups::Key;
-use super::plan::Plan;
+use super::plan::{By, Plan};
 use super::scalar::Scalar;
 use super::spec::Kind as WindowKind;
 use crate::commit::{Group, Standing};
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
+use crate::value::Value;
 
 /// A window by its end, which is the order in which they close, and the group.
 pub(super) type Id = (Timestamp, Timestamp, Key);
@@ -115,15 +116,11 @@ pub(super) fn by_start(one: &Id, other: &Id) -> Ordering {
 }
 
 pub(super) fn shown(plan: &Plan, (end, start, key): &Id, open: &Open) -> Group {
-    let values = key.iter().zip(&plan.by).map(|(value, by)| match value {
-        None => crate::value::Value::Null,
-        Some(value) => value.value(by.kind),
-    });
     let measures = open.cells.iter().zip(&plan.measures).map(|(cell, measured)| measured.value(cell));
     Group {
         window: *start,
         end: *end,
-        key: values.collect(),
+        key: values(plan, key),
         measures: measures.collect(),
         standing: Standing::Early,
         revised: open.revised,
@@ -131,6 +128,15 @@ pub(super) fn shown(plan: &Plan, (end, start, key): &Id, open: &Open) -> Group {
         stored: false,
         state: Vec::new(),
     }
+}
+
+/// A key as the columns that it is grouped by.
+pub(super) fn values(plan: &Plan, key: &Key) -> Vec<Value> {
+    let value = |(value, by): (&Option<Scalar>, &By)| match value {
+        None => Value::Null,
+        Some(value) => value.value(by.kind),
+    };
+    key.iter().zip(&plan.by).map(value).collect()
 }
 
 pub(super) fn restored(plan: &Plan, group: &Group) -> Result<(Id, Vec<Cell>)> {

@@ -14,6 +14,8 @@ use crate::window::spec::Aggregate;
 
 /// The most windows that are made anew at a time: all their groups are in memory then.
 const WINDOWS_MAX: usize = 1000;
+/// The most times of rows of which sessions are made anew at a time.
+const TIMES_MAX: usize = 100_000;
 
 /// The windows of an aggregate that are made anew with the rows that were late for them.
 pub struct Late {
@@ -46,11 +48,6 @@ impl Replay<'_> {
                 .hint(format!("its aggregates are: {}", names()))
         };
         let (at, plan_of) = at.and_then(|at| Some((at, plan.aggregates.get(at)?))).ok_or_else(unknown)?;
-        if plan_of.window.is_session() {
-            // Where a session begins and ends depends on rows that were never late.
-            let what = format!("aggregate {aggregate:?}: late rows cannot be put into sessions");
-            return Err(Error::new(Kind::Input, what).hint("a longer lateness keeps sessions open for them"));
-        }
         let layout = layout(self.pipeline, [&table])?;
         let layout = layout.aggregates.iter().find(|of| of.name == aggregate).ok_or_else(unknown)?;
         if reader.derive_aggregate(layout)?.is_none() {
@@ -110,10 +107,12 @@ impl Replay<'_> {
 fn missed(reader: &Reader, aggregate: &Aggregate) -> Result<Missed> {
     let before = reader.pruned(&aggregate.name)?;
     let is_there = |window: &Timestamp| {
-        let end = aggregate.window.starting(*window).map(|span| span.end);
-        before.is_none_or(|before| end.is_some_and(|end| end > before))
+        // A row that missed a session was one by itself.
+        let missed = aggregate.window.starting(*window).or_else(|| aggregate.window.spans(*window).next());
+        before.is_none_or(|before| missed.is_some_and(|missed| missed.end > before))
     };
     let (mut now, pruned): (Vec<_>, Vec<_>) = reader.missed(&aggregate.name)?.into_iter().partition(is_there);
-    let later = now.split_off(now.len().min(WINDOWS_MAX)).len();
+    let most = if aggregate.window.is_session() { TIMES_MAX } else { WINDOWS_MAX };
+    let later = now.split_off(now.len().min(most)).len();
     Ok(Missed { now, pruned: pruned.len(), later })
 }

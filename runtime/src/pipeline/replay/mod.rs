@@ -2,9 +2,11 @@
 
 mod again;
 mod compare;
+mod gather;
 mod late;
 mod records;
 mod report;
+mod sessions;
 mod walk;
 mod windows;
 

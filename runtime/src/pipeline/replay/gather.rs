@@ -1,0 +1,238 @@
+//! The rows that are in force of a table, gathered for windows that are made anew.
+
+use std::fs::File;
+
+use arrow_array::RecordBatch;
+
+use super::windows::Anew;
+use super::{Found, Replay, places};
+use crate::cache::query::Reader;
+use crate::cache::{Holding, Replaced};
+use crate::error::{Error, Kind, OrFail, Result};
+use crate::pipeline::landed;
+use crate::pipeline::table::origin_fields;
+use crate::schema::Field;
+use crate::time::Timestamp;
+use crate::window::spec::{Aggregate, Time};
+use crate::window::{Accumulator, Origin, State};
+
+/// About what a session takes of memory, in bytes.
+const SESSION: usize = 800;
+
+/// What is gathered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Of sessions, the keys of all rows at the times that are asked for, in force or not.
+    Keys,
+    /// The groups.
+    Groups,
+}
+
+/// What rows of one partition add to the windows of an aggregate.
+struct Gather<'a> {
+    anew: &'a mut Anew,
+    partition: u32,
+    /// From which offset on the aggregate has the partition.
+    begun: u64,
+    /// Where its watermark stood when each epoch began, by the epoch's first offset.
+    starts: Vec<(u64, Timestamp)>,
+    /// Rows that come in the order of their offsets, those of epochs and those of replays, each with the epoch that it is at.
+    ordered: [(Accumulator, usize); 2],
+    /// Rows of redrives.
+    amending: Accumulator,
+}
+
+/// Who has written rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Epoch,
+    Replay,
+    Redrive,
+}
+
+impl Replay<'_> {
+    /// Gathers from all rows that the lake has, and from those that came again.
+    pub(super) fn gather(
+        &self,
+        reader: &Reader,
+        found: &Found,
+        all: &mut [Anew],
+        revision: u64,
+        pass: Pass,
+    ) -> Result<()> {
+        let files = self.files()?;
+        let columns = columns(found, all);
+        let table = found.table.plan.name.as_str();
+        for (name, partition) in reader.partitions()?.into_iter().filter(|(name, _)| name == table) {
+            let mut replaced = reader.replaced(&name, partition)?;
+            let mine = || found.epochs.iter().filter(|(of, ..)| *of == partition);
+            mine().for_each(|(_, from, next, _)| replaced.add(*from, *next, revision));
+            let mut gathers = gathers(reader, &name, partition, all, &columns)?;
+            let begun = gathers.iter().map(|gather| gather.begun).min().unwrap_or(0);
+            let span = span(&gathers);
+            let mut feed = |file: File, of: u64, by: By| {
+                landed::rows(file, &columns, |rows| match pass {
+                    Pass::Keys => gathers.iter_mut().try_for_each(|gather| gather.name(rows)),
+                    Pass::Groups => {
+                        let rows = replaced.in_force(rows, of)?;
+                        gathers.iter_mut().try_for_each(|gather| gather.add(&rows, by))
+                    }
+                })
+            };
+            for holding in reader.holdings(&name, partition, begun, i64::MAX.cast_unsigned()) {
+                let holding = holding?;
+                let start = holding.object.window;
+                if span.is_some_and(|(from, to)| start.0 >= to || start.plus(found.table.plan.window).0 <= from) {
+                    continue;
+                }
+                let read = feed(files.open(&holding)?, holding.object.revision, by(&holding, &replaced));
+                read.map_err(|error| error.within(format!("{:?}", holding.object.file)))?;
+            }
+            for segment in mine().flat_map(|(.., segments)| segments) {
+                let file = File::open(self.spool.join(&segment.file)).or_fail(Kind::Storage, || "replay")?;
+                feed(file, revision, By::Replay)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns that the aggregates read, and where a row came from.
+fn columns(found: &Found, all: &[Anew]) -> Vec<Field> {
+    let reads = |field: &&Field| all.iter().any(|anew| anew.aggregate.columns().any(|column| column == field.name));
+    let read = found.table.fields.iter().filter(reads).map(|field| Field { nullable: true, ..field.clone() });
+    read.chain(origin_fields()).collect()
+}
+
+fn gathers<'a>(
+    reader: &Reader,
+    table: &str,
+    partition: u32,
+    all: &'a mut [Anew],
+    columns: &[Field],
+) -> Result<Vec<Gather<'a>>> {
+    let mut gathers = Vec::new();
+    for anew in all {
+        let begun = reader.begun(&anew.layout.name)?;
+        let begun = begun.iter().find(|(of, _)| *of == partition).map_or(0, |(_, from)| *from);
+        let accumulator = || {
+            let mut ordered = Accumulator::new(&anew.aggregate, columns, Timestamp::MIN)?;
+            ordered.forgive(&anew.whole);
+            Ok((ordered, usize::MAX))
+        };
+        let (ordered, amending) = ([accumulator()?, accumulator()?], Accumulator::amending(&anew.aggregate, columns)?);
+        gathers.push(Gather { anew, partition, begun, starts: Vec::new(), ordered, amending });
+    }
+    if gathers.iter().all(|gather| gather.anew.aggregate.window.time == Time::Append) {
+        return Ok(gathers);
+    }
+    let mut before = vec![Timestamp::MIN; gathers.len()];
+    for line in reader.lines(table, partition) {
+        let line = line?;
+        for (gather, before) in gathers.iter_mut().zip(&mut before) {
+            gather.starts.push((line.from, *before));
+            let share = line.shares.iter().find(|share| share.aggregate == gather.anew.layout.name);
+            *before = share.map_or(*before, |share| share.watermark);
+        }
+    }
+    Ok(gathers)
+}
+
+/// From where to where the windows reach, where all are of append time and none a session: no other lake window has rows of them.
+fn span(gathers: &[Gather<'_>]) -> Option<(i64, i64)> {
+    let mut span: Option<(i64, i64)> = None;
+    for gather in gathers {
+        let Anew { aggregate, windows, .. } = &*gather.anew;
+        if aggregate.window.time != Time::Append || aggregate.window.is_session() {
+            return None;
+        }
+        let (first, last) = (*windows.first()?, aggregate.window.starting(Timestamp(*windows.last()?))?.end.0);
+        span = Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+    }
+    span
+}
+
+fn by(holding: &Holding, replaced: &Replaced) -> By {
+    match holding.object.revision {
+        0 => By::Epoch,
+        revision if replaced.by_any(revision) => By::Replay,
+        _ => By::Redrive,
+    }
+}
+
+impl Gather<'_> {
+    fn add(&mut self, rows: &RecordBatch, by: By) -> Result<()> {
+        let (times, offsets) = places(rows)?;
+        let mut at = offsets.partition_point(|offset| offset.cast_unsigned() < self.begun);
+        while let Some(offset) = offsets.get(at).map(|offset| offset.cast_unsigned()) {
+            let epoch = self.starts.partition_point(|(from, _)| *from <= offset);
+            let end = self.starts.get(epoch).map_or(u64::MAX, |(from, _)| *from);
+            let rest = offsets.get(at..).unwrap_or_default();
+            let count = rest.partition_point(|offset| offset.cast_unsigned() < end).max(1);
+            let origin = Origin {
+                partition: self.partition,
+                times: times.get(at..at + count).unwrap_or_default(),
+                offsets: offsets.get(at..at + count).unwrap_or_default(),
+            };
+            self.part(&rows.slice(at, count), origin, epoch, by)?;
+            at += count;
+        }
+        Ok(())
+    }
+
+    /// Adds rows of one epoch.
+    fn part(&mut self, rows: &RecordBatch, origin: Origin<'_>, epoch: usize, by: By) -> Result<()> {
+        let [of_epochs, of_replays] = &mut self.ordered;
+        // By append time no row is late; and of what a redrive has added, none is by those that came after its record.
+        let accumulator = match by {
+            _ if self.starts.is_empty() || self.anew.aggregate.window.time == Time::Append => &mut self.amending,
+            By::Redrive => &mut self.amending,
+            By::Epoch | By::Replay => {
+                let (accumulator, at) = if by == By::Epoch { of_epochs } else { of_replays };
+                if *at != epoch {
+                    *at = epoch;
+                    let start = epoch.checked_sub(1).and_then(|before| self.starts.get(before));
+                    accumulator.resume(start.map_or(Timestamp::MIN, |(_, watermark)| *watermark));
+                }
+                accumulator
+            }
+        };
+        accumulator.add(rows, origin)?;
+        let mut partial = accumulator.take();
+        let Anew { aggregate, windows, keys, state, .. } = &mut *self.anew;
+        match aggregate.window.is_session() {
+            true => partial.retain_of(keys),
+            false => partial.retain(|window| windows.contains(&window.0)),
+        }
+        state.amend(partial)?;
+        fits(aggregate, state)
+    }
+
+    /// Takes the keys of rows at the times that are asked for, where windows are sessions.
+    fn name(&mut self, rows: &RecordBatch) -> Result<()> {
+        let Anew { aggregate, windows, keys, .. } = &mut *self.anew;
+        if !aggregate.window.is_session() {
+            return Ok(());
+        }
+        let (times, offsets) = places(rows)?;
+        self.amending.add(rows, Origin { partition: self.partition, times: &times, offsets: &offsets })?;
+        // Each row is a session by itself here.
+        let mut partial = self.amending.take();
+        partial.retain(|time| windows.contains(&time.0));
+        keys.take(partial);
+        Ok(())
+    }
+}
+
+/// The sessions of a group are all in memory, from the first row on.
+fn fits(aggregate: &Aggregate, state: &State) -> Result<()> {
+    if !aggregate.window.is_session() || state.open() <= aggregate.memory_max / SESSION {
+        return Ok(());
+    }
+    let Aggregate { name, memory_max, .. } = aggregate;
+    let what = format!(
+        "aggregate {name:?}: the groups that are concerned have had more than {} sessions, and memory allows {memory_max} bytes",
+        state.open() - 1
+    );
+    Err(Error::new(Kind::Input, what).hint("raise memory, or replay less at a time with --from and --to"))
+}
