@@ -4,6 +4,8 @@
 
 mod rolled;
 
+use std::ops::Range;
+
 use arrow_array::RecordBatch;
 use rusqlite::Row;
 
@@ -106,7 +108,7 @@ impl Reader {
             return Ok(None);
         }
         self.create(&layout.create().replace(" NOT NULL", ""))?;
-        self.create("CREATE TABLE tidemill_absent_windows (of TEXT, window_start TEXT)")?;
+        self.create("CREATE TABLE tidemill_absent_windows (of TEXT, window_start TEXT, after TEXT, upto TEXT)")?;
         Ok(Some(DerivedAggregate { reader: self, layout: layout.clone() }))
     }
 
@@ -272,12 +274,13 @@ impl DerivedAggregate<'_> {
         read().during("compare its groups")
     }
 
-    /// The groups of this window cannot be given, so those of the cache are not compared.
-    pub fn absent(&self, window: Timestamp) -> Result<()> {
-        let text = TimeText::of(window);
-        let text = String::from_utf8_lossy(text.bytes());
-        let sql = "INSERT INTO temp.tidemill_absent_windows VALUES (?, ?)";
-        run(&self.reader.connection, "note what is absent", sql, (&self.layout.name, text)).map(drop)
+    /// The groups of this window cannot be given, or, where `ends` are, those that end after the first of these and not after the last; so those
+    /// of the cache are not compared.
+    pub fn absent(&self, window: Timestamp, ends: Option<Range<Timestamp>>) -> Result<()> {
+        let (after, upto) = ends.map(|ends| (prune::shown(ends.start), prune::shown(ends.end))).unzip();
+        let sql = "INSERT INTO temp.tidemill_absent_windows VALUES (?, ?, ?, ?)";
+        let values = (&self.layout.name, prune::shown(window), after, upto);
+        run(&self.reader.connection, "note what is absent", sql, values).map(drop)
     }
 
     /// Where the cache has other groups than those that were given. `anew` says that it began anew once, and lacks the
@@ -304,7 +307,7 @@ impl DerivedAggregate<'_> {
             None => "1".to_owned(),
         };
         let known = "NOT EXISTS (SELECT 1 FROM temp.tidemill_absent_windows a WHERE a.of = ?1 \
-             AND c._closed = 1 AND a.window_start = c.window_start)";
+             AND c._closed = 1 AND iif(a.upto IS NULL, a.window_start = c.window_start, c.window_end > a.after AND c.window_end <= a.upto))";
         let altered = format!(
             "SELECT {} FROM main.{name} c JOIN temp.{name} d ON c.window_start = d.window_start AND {joined} \
              WHERE ({}) IS NOT ({}) AND {known} AND {}",

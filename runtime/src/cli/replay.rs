@@ -155,7 +155,10 @@ fn told(report: &Report) -> String {
         text += &format!("with component {digest}\n");
     }
     if report.late_windows > 0 {
-        text += &format!("{} windows that rows came too late for, made anew with these\n", report.late_windows);
+        text += &format!(
+            "{} windows, or times of rows of sessions, that rows came too late for, made anew with these\n",
+            report.late_windows
+        );
     }
     // Of late rows nothing is run again.
     if report.late_windows == 0 {

@@ -197,6 +197,13 @@ impl Window {
         }
     }
 
+    /// After which end, and up to which, sessions land in a window of the lake; none of other kinds.
+    pub fn landing_ends(&self, lands: Timestamp) -> Option<Range<Timestamp>> {
+        let Kind::Session { gap } = self.kind else { return None };
+        let last = lands.minus(self.lateness).minus(gap);
+        Some(last.minus(gap)..last)
+    }
+
     /// Whether the rows of a group say where its windows begin and end.
     pub fn is_session(&self) -> bool {
         matches!(self.kind, Kind::Session { .. })

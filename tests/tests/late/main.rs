@@ -77,7 +77,7 @@ impl House {
     fn with(name: &str, from: &str, to: &str) -> Self {
         let folder = Folder::new(name);
         copy_components(folder.path());
-        let pipeline = folder.write("pipeline.toml", &PIPELINE.replace(from, to));
+        let pipeline = folder.write("pipeline.toml", PIPELINE.replace(from, to));
         Self { _folder: folder, pipeline }
     }
 

@@ -13,7 +13,7 @@ use tidemill_tests::place::{changeling, digest, root};
 use tidemill_tests::things::{House, Stream};
 
 use crate::house::{audited, house, in_force, replay, replay_live, same, send, send_users};
-use crate::{cleaned, expected, redrive, shown, windows};
+use crate::{cleaned, expected, redrive, runs, shown, shown_runs, windows};
 
 /// What was applied is in lake, cache, aggregates, letters and ledger, once; and history goes on from there.
 fn check_applied(name: &str, format: &str) {
@@ -59,6 +59,9 @@ fn check_applied(name: &str, format: &str) {
         let mut shown = shown(&house, "soon");
         shown.retain(|(_, mark), _| mark != "good");
         assert_eq!(shown, windows(&now));
+        let mut shown = shown_runs(&house);
+        shown.retain(|(_, mark, _)| mark != "good");
+        assert_eq!(shown, runs(&now));
     }
     // A row of the revision is led back to its record, and what a letter heals comes beside it.
     let key = query(
@@ -98,6 +101,9 @@ fn check_applied(name: &str, format: &str) {
     same(&house, "thing");
     assert_eq!(query(&house.pipeline, "SELECT mark, count(*) FROM thing GROUP BY 1")[1..], ["good,2100"]);
     assert_eq!(query(&house.pipeline, "SELECT mark, things FROM ever")[1..], ["good,2100"]);
+    if format == "json" {
+        assert_eq!(shown_runs(&house), runs(&in_force(&house)), "what letters healed too late is in them too");
+    }
     let sums = "SELECT sum(records_out), sum(dropped), sum(rejected), sum(rows) FROM tidemill_positions WHERE table_name = 'thing'";
     assert_eq!(query(&house.pipeline, sums)[1], "2100,0,0,2100");
 }
@@ -132,6 +138,7 @@ fn content(house: &House) -> Vec<Vec<String>> {
         "SELECT * FROM user".to_owned(),
         groups("ever", "mark, things"),
         groups("soon", "mark, things"),
+        groups("runs", "window_end, mark, things, least"),
         groups("joined", "age, posts, oldest"),
     ];
     asked.iter().map(|sql| sorted(&house.pipeline, sql)).collect()

@@ -22,10 +22,20 @@ const USERS: (&str, &str) = (
      measures = { posts = \"count()\", oldest = \"max(age)\" }\n[topics.thing]",
 );
 
+/// Things that came less than a little while apart.
+const RUNS: (&str, &str) = (
+    "[tables.thing.limits]",
+    "[[tables.thing.aggregates]]\nname = \"runs\"\nby = [\"mark\"]\n\
+     window = { kind = \"session\", gap = \"40ms\", time = \"append\" }\n\
+     measures = { things = \"count()\", least = \"min(ind)\" }\n[tables.thing.limits]",
+);
+/// How far apart, in microseconds.
+pub(crate) const APART: i64 = 40_000;
+
 /// A pipeline of things and users.
 pub(crate) fn house(name: &str, format: &str, first: &[u8], more: &[(&str, &str)]) -> House {
     let format = format!("format = \"{format}\"");
-    let replace = [&[AGGREGATES, USERS, ("format = \"json\"", format.as_str())], more].concat();
+    let replace = [&[AGGREGATES, RUNS, USERS, ("format = \"json\"", format.as_str())], more].concat();
     let house = House::with(name, first, &replace);
     fs::copy(component("user"), house.pipeline.with_file_name("user.wasm")).expect("the component");
     house

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
+use tidemill::time::Timestamp;
 use tidemill_tests::cli::{done, failed};
 use tidemill_tests::daemon::{Daemon, query};
 use tidemill_tests::letters::{all, number, put_in_service};
@@ -17,7 +18,7 @@ use tidemill_tests::place::{changeling, digest};
 use tidemill_tests::things::House;
 
 use self::applied::rebuilt;
-use self::house::{Place, audited, house, in_force, replay, same, send, send_users};
+use self::house::{APART, Place, audited, house, in_force, replay, same, send, send_users};
 
 fn redrive(house: &House, daemon: &Daemon) {
     let found = house.found(daemon);
@@ -107,6 +108,28 @@ fn windows(rows: &BTreeMap<Place, Value>) -> BTreeMap<(String, String), u64> {
     groups
 }
 
+/// The groups of things that came less than a little while apart, out of rows: when the first came, the mark, how many.
+fn runs(rows: &BTreeMap<Place, Value>) -> BTreeSet<(i64, String, u64)> {
+    let mut times: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for row in rows.values() {
+        let time = Timestamp::parse(row["_time"].as_str().expect("a time")).expect("a time");
+        times.entry(row["mark"].as_str().expect("a mark")).or_default().push(time.0);
+    }
+    let mut runs = BTreeSet::new();
+    for (mark, mut times) in times {
+        times.sort_unstable();
+        let run = |run: &[i64]| (run[0], mark.to_owned(), run.len() as u64);
+        runs.extend(times.chunk_by(|one, next| next - one < APART).map(run));
+    }
+    runs
+}
+
+fn shown_runs(house: &House) -> BTreeSet<(i64, String, u64)> {
+    let of =
+        |((start, mark), count): ((String, String), u64)| (Timestamp::parse(&start).expect("a time").0, mark, count);
+    shown(house, "runs").into_iter().map(of).collect()
+}
+
 fn shown(house: &House, aggregate: &str) -> BTreeMap<(String, String), u64> {
     let rows = query(&house.pipeline, &format!("SELECT window_start, mark, things FROM {aggregate}"));
     let group = |row: &String| {
@@ -159,7 +182,10 @@ fn another_rule_differs_in_the_rows_and_fields_and_groups_that_a_reference_says(
     // Of each second the good ones go, and others come.
     let (old, new) = (windows(&was), windows(&now));
     assert_eq!(shown(&house, "soon"), old);
-    assert_eq!(said["groups_changed"], json!({ "ever": 3, "soon": old.len() + new.len() }), "{said:#}");
+    let (old_runs, new_runs) = (runs(&was), runs(&now));
+    assert_eq!(shown_runs(&house), old_runs);
+    let groups = json!({ "ever": 3, "soon": old.len() + new.len(), "runs": old_runs.len() + new_runs.len() });
+    assert_eq!(said["groups_changed"], groups, "{said:#}");
     for group in said["groups"].as_array().expect("a list").iter().filter(|group| group["aggregate"] == "soon") {
         let key = (
             group["window"].as_str().expect("text").to_owned(),

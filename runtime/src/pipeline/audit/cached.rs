@@ -15,7 +15,7 @@ use crate::pipeline::layout::layout;
 use crate::pipeline::table::{Table, origin_fields};
 use crate::schema::Field;
 use crate::time::Timestamp;
-use crate::window::spec::Aggregate;
+use crate::window::spec::{Aggregate, Window};
 use crate::window::{self, Progress, State};
 
 /// What is made anew; without tables there is nothing to compare.
@@ -39,6 +39,8 @@ struct OfAggregate<'a> {
     derived: DerivedAggregate<'a>,
     fields: Vec<Field>,
     anew: bool,
+    /// How its time is cut; none where it is not declared.
+    window: Option<Window>,
 }
 
 impl<'a> Cached<'a> {
@@ -78,7 +80,8 @@ impl<'a> Cached<'a> {
             if let Some((table, plan)) = plan {
                 open_groups(reader, table, plan, &layout.fields, &derived, report)?;
             }
-            cached.aggregates.push(OfAggregate { name: layout.name, derived, fields: layout.fields, anew });
+            let window = plan.map(|(_, plan)| plan.window.clone());
+            cached.aggregates.push(OfAggregate { name: layout.name, derived, fields: layout.fields, anew, window });
         }
         Ok(cached)
     }
@@ -124,7 +127,9 @@ impl<'a> Cached<'a> {
 
     /// The groups of an aggregate's window are not to be had.
     pub(super) fn absent_window(&self, aggregate: &str, window: Timestamp) -> Result<()> {
-        self.of_aggregate(aggregate).map_or(Ok(()), |of| of.derived.absent(window))
+        let Some(of) = self.of_aggregate(aggregate) else { return Ok(()) };
+        let ends = of.window.as_ref().and_then(|kind| kind.landing_ends(window));
+        of.derived.absent(window, ends)
     }
 
     /// Compares all that was taken with the cache.

@@ -4,21 +4,21 @@
 //! an aggregate or a cached table, which has no order. The rows lie in a cache of their own meanwhile, where the committer's code keeps
 //! rollups and windows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::case::{Files, INPUT, Line, failed, name, parse};
+use super::case::{Files, INPUT, Line, failed, name, parse, steps};
 use super::difference::{Difference, differences};
-use super::input::{self, Given, Step};
+use super::input::{Given, Step};
 use super::play::{Run, table};
 use crate::cache::query::{Reader, Table};
 use crate::cache::{Latest, Store};
 use crate::config::plan::Pipeline;
-use crate::error::{Error, Kind, Result, io_kind};
+use crate::error::{Error, Kind, Result};
 use crate::pipeline::generation::Chain;
 use crate::pipeline::layout::layout;
 use crate::pipeline::rollups::Rollups;
@@ -41,8 +41,8 @@ pub struct Question {
 pub struct Answered {
     /// As they are written.
     files: Files,
-    /// As they are compared: those without an order in one that any has.
-    compared: Files,
+    /// Those that have an order.
+    in_order: BTreeSet<String>,
 }
 
 /// The folder that has a pipeline's cases of answers.
@@ -55,12 +55,7 @@ impl Question {
     ///
     /// Errors where it has no input, where a line cannot be read, and where one names no table of the pipeline.
     pub fn read(pipeline: &Pipeline, folder: &Path) -> Result<Self> {
-        let path = folder.join(INPUT);
-        let input = fs::read(&path).map_err(|cause| {
-            let error = Error::new(io_kind(&cause), format!("{INPUT}: {cause}"));
-            error.hint(format!("write {}, with {{\"@table\": \"NAME\", \"@value\": {{..}}}} a line", path.display()))
-        })?;
-        let input = input::parse(&input).map_err(|error| error.within(INPUT))?;
+        let input = steps(folder, "with {\"@table\": \"NAME\", \"@value\": {..}} a line")?;
         let tables: Vec<&str> = pipeline.tables.iter().map(|table| table.name.as_str()).collect();
         for given in input.iter().filter_map(Step::record) {
             let what = match given.table.as_deref() {
@@ -107,7 +102,7 @@ impl Question {
         let file = scratch.0.join("cache.sqlite");
         self.commit_all(pipeline, chains, &file)?;
         let reader = Reader::open(&file)?;
-        let (mut files, mut compared) = (Files::new(), Files::new());
+        let (mut files, mut in_order) = (Files::new(), BTreeSet::new());
         for asked in self.asked(pipeline) {
             let file = format!("{asked}.jsonl");
             let answer = reader.run(&asked, ROWS_MAX).map_err(|error| error.within(file.clone()))?;
@@ -115,19 +110,16 @@ impl Question {
                 let what = format!("{file}: the answer has more than {ROWS_MAX} rows");
                 return Err(Error::new(Kind::Input, what).hint("ask for less, or give fewer records"));
             }
-            let in_order = is_query(pipeline, &file);
-            let answer = if in_order { answer } else { without_origin(answer) };
-            let mut lines = parse(&answer.json_lines())?;
-            if !in_order {
+            if is_query(pipeline, &file) {
+                files.insert(file.clone(), parse(&answer.json_lines())?);
+                in_order.insert(file);
+            } else {
+                let mut lines = parse(&without_origin(answer).json_lines())?;
                 lines.sort_by(|one, other| one.text.cmp(&other.text));
+                files.insert(file, lines);
             }
-            files.insert(file.clone(), lines.clone());
-            if !in_order {
-                lines.sort_by_cached_key(order);
-            }
-            compared.insert(file, lines);
         }
-        Ok(Answered { files, compared })
+        Ok(Answered { files, in_order })
     }
 
     /// Commits all records to a cache, those that follow one another in a partition of a table as an epoch.
@@ -231,20 +223,14 @@ impl Answered {
                 "write an empty NAME.jsonl for each query, rollup or table that the case is about, and run this with --update",
             ));
         }
-        Ok(differences(&case.expected, &self.compared, None))
+        Ok(self.files.keys().flat_map(|file| self.differing(case, file)).collect())
     }
 
     /// Makes it what the case expects: writes the files that differ, and returns them.
     pub fn update(&self, case: &Question) -> Result<Vec<PathBuf>> {
         let mut written = Vec::new();
         for (file, lines) in &self.files {
-            let only: Files = self
-                .compared
-                .get_key_value(file)
-                .map(|(file, as_is)| (file.clone(), as_is.clone()))
-                .into_iter()
-                .collect();
-            if case.expected.contains_key(file) && differences(&case.expected, &only, None).is_empty() {
+            if case.expected.contains_key(file) && self.differing(case, file).is_empty() {
                 continue;
             }
             let path = case.folder.join(file);
@@ -253,6 +239,15 @@ impl Answered {
             written.push(path);
         }
         Ok(written)
+    }
+
+    /// Where a file is not what the case expects; one without an order is compared in one that any has.
+    fn differing(&self, case: &Question, file: &str) -> Vec<Difference> {
+        let mut lines = self.files.get(file).cloned().unwrap_or_default();
+        if !self.in_order.contains(file) {
+            lines.sort_by_cached_key(order);
+        }
+        differences(&case.expected, &Files::from([(file.to_owned(), lines)]), None)
     }
 }
 

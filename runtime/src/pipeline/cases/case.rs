@@ -67,12 +67,7 @@ impl Case {
     ///
     /// Errors where it has no input, and where a line cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(INPUT);
-        let input = fs::read(&path).map_err(|cause| {
-            let error = Error::new(io_kind(&cause), format!("{INPUT}: {cause}"));
-            error.hint(format!("write {}, the value of a record a line", path.display()))
-        })?;
-        let input = input::parse(&input).map_err(|error| error.within(INPUT))?;
+        let input = steps(folder, "the value of a record a line")?;
         if let Some(given) = input.iter().filter_map(Step::record).find(|given| given.table.is_some()) {
             let error = Error::new(Kind::Input, format!("{INPUT}: line {}: a case of a table names none", given.line));
             return Err(error.hint("cases of several tables lie in cases/answers"));
@@ -151,6 +146,16 @@ impl Line {
 /// The fields that say where a row came from, so far as any of the lines names them.
 fn origins(lines: &[Line]) -> Vec<&String> {
     lines.iter().flat_map(|line| line.fields.keys()).filter(|name| is_origin(name)).collect()
+}
+
+/// The records of a case, and the time that passes; where it has none, it is said what a line of them is.
+pub(super) fn steps(folder: &Path, what: &str) -> Result<Vec<Step>> {
+    let path = folder.join(INPUT);
+    let input = fs::read(&path).map_err(|cause| {
+        let error = Error::new(io_kind(&cause), format!("{INPUT}: {cause}"));
+        error.hint(format!("write {}, {what}", path.display()))
+    })?;
+    input::parse(&input).map_err(|error| error.within(INPUT))
 }
 
 pub(super) fn parse(text: &str) -> Result<Vec<Line>> {

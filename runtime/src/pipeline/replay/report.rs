@@ -19,7 +19,7 @@ pub struct Report {
     pub proven: bool,
     /// What was run again, by partition.
     pub partitions: Vec<Partition>,
-    /// Windows that are made anew with rows that came too late for them.
+    /// Windows that are made anew with rows that came too late for them; of sessions, the times of such rows.
     #[serde(default)]
     pub late_windows: u64,
     /// Records that were run again.

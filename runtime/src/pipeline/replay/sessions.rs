@@ -91,13 +91,7 @@ impl Sessions {
     }
 
     /// Writes each of the lake's windows whose closed sessions change as a segment, with all that it has now.
-    pub(super) fn segments(
-        &self,
-        reader: &Reader,
-        anew: &Anew,
-        to: &Table,
-        revision: u64,
-    ) -> Result<Vec<Segment>> {
+    pub(super) fn segments(&self, reader: &Reader, anew: &Anew, to: &Table, revision: u64) -> Result<Vec<Segment>> {
         let lands = |group: &Group| anew.aggregate.window.lands(Span { start: group.window, end: group.end });
         let mut landed: BTreeMap<Timestamp, Vec<Group>> = BTreeMap::new();
         let closed = |group: &&Group| group.standing == Standing::Closed;
@@ -107,11 +101,12 @@ impl Sessions {
         for group in self.gone.iter().filter(closed) {
             landed.entry(lands(group)).or_default();
         }
-        let (Some((first, _)), Some((last, _))) = (landed.first_key_value(), landed.last_key_value()) else {
+        let ends = |window: Option<&Timestamp>| window.and_then(|window| anew.aggregate.window.landing_ends(*window));
+        let (Some(first), Some(last)) = (ends(landed.keys().next()), ends(landed.keys().next_back())) else {
             return Ok(Vec::new());
         };
         let gone: BTreeSet<i64> = self.gone.iter().map(|group| group.number).collect();
-        let (ends, mut segments) = (ends(anew, *first).start..ends(anew, *last).end, Vec::new());
+        let mut segments = Vec::new();
         // They come by their ends, and so by where they land: one window of the lake is in memory at a time.
         let mut write = |landed: &mut BTreeMap<Timestamp, Vec<Group>>, upto: Option<Timestamp>| -> Result<()> {
             while let Some(first) = landed.first_entry().filter(|first| upto.is_none_or(|upto| *first.key() < upto)) {
@@ -121,7 +116,7 @@ impl Sessions {
             }
             Ok(())
         };
-        reader.shown_groups(&anew.layout, Some(ends), |group| {
+        reader.shown_groups(&anew.layout, Some(first.start..last.end), |group| {
             let lands = lands(&group);
             write(&mut landed, Some(lands))?;
             if let Some(groups) = landed.get_mut(&lands).filter(|_| !gone.contains(&group.number)) {
@@ -191,13 +186,6 @@ fn is_same(stretch: &[One<'_>]) -> bool {
 fn may_be_pruned(group: &Group, anew: &Anew, before: Option<Timestamp>) -> bool {
     let Kind::Session { gap } = anew.aggregate.window.kind else { return false };
     group.standing == Standing::Closed && before.is_some_and(|before| group.end <= before.plus(gap))
-}
-
-/// After which end, and up to which, sessions land in a window of the lake.
-fn ends(anew: &Anew, lands: Timestamp) -> Range<Timestamp> {
-    let Kind::Session { gap } = anew.aggregate.window.kind else { return lands..lands };
-    let last = lands.minus(anew.aggregate.window.lateness).minus(gap);
-    last.minus(gap)..last
 }
 
 fn tell(stretch: &[One<'_>], strays: &mut Vec<GroupStray>) {
