@@ -121,3 +121,38 @@ fn late_rows_are_put_into_sessions_which_they_make_longer_and_join() {
     assert_eq!(shown(&house), last, "made anew from the lake, it is the same");
     house.audited();
 }
+
+#[test]
+fn sessions_that_were_pruned_in_part_stay_as_they_are() {
+    let retention = "[tables.geo.retention]\naggregates = { visits = \"4d\" }\n[schedules.prune]\ncron = \"0 0 1 1 *\"\nprune = {}\n\
+                     [tables.user]";
+    let (house, mut stream) = (House::with("late-pruned", "[tables.user]", retention), Stream::new(12));
+    let daemon = house.start();
+    stream.send(&daemon, 600, 5);
+    let running = house.found(&daemon);
+    let pruned = tidemill(["schedule", "run", "prune", "-p", running.to_str().expect("a path")]);
+    assert!(pruned.status.success(), "{pruned:?}");
+    daemon.stop();
+    let before = house.ask("SELECT before FROM tidemill_pruned WHERE name = 'visits'");
+    let [before] = &before[..] else { panic!("nothing was pruned") };
+    // By no more than a session's gap the lake's windows would have lost some of theirs.
+    let kept = |house: &House| {
+        house.ask(&format!(
+            "SELECT window_start, window_end, country, posts FROM visits WHERE window_end <= datetime({before} / 1000000, 'unixepoch', '+2 hours')"
+        ))
+    };
+    let were = kept(&house);
+    assert!(!were.is_empty(), "there are such");
+    let (code, said) = house.run(&house.pipeline, &["replay", "geo", "--late", "visits", "--apply"]);
+    assert_eq!((code, said["revision"].is_u64(), &said["proven"]), (3, true, &json!(false)), "{said:#}");
+    let left = said["left_out"].to_string();
+    assert!(left.contains("were pruned") && said["groups_changed"]["visits"].as_u64() > Some(0), "{said:#}");
+    assert_eq!(kept(&house), were);
+    house.audited();
+    let last = shown(&house);
+    let rebuilt = tidemill(["cache", "rebuild", house.pipeline.to_str().expect("a path")]);
+    assert!(rebuilt.status.success(), "{rebuilt:?}");
+    assert_eq!(shown(&house), last);
+    let (code, again) = house.run(&house.pipeline, &["replay", "geo", "--late", "visits"]);
+    assert_eq!((code, &again["groups_changed"]), (3, &json!({})), "{again:#}");
+}
