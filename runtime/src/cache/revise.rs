@@ -1,5 +1,6 @@
 //! A revision of history under way: one transaction, so that a crash leaves all of it or nothing.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -14,6 +15,7 @@ use super::late;
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, quote};
 use super::letters;
+use super::prune;
 use super::rolled::{self, Rolled};
 use super::row::{self, int, run, select, whole};
 use super::show::Statements;
@@ -154,6 +156,11 @@ impl Revise {
         at: Timestamp,
     ) -> Result<()> {
         Statements::of(layout).write(&self.connection, &layout.name, (gone, come.iter()), at)?;
+        // Such as have come may have been there before.
+        let starts: BTreeSet<Timestamp> = come.iter().map(|group| group.window).collect();
+        for start in starts {
+            group::number_anew(&self.connection, layout, Some(&prune::shown(start)))?;
+        }
         segments.iter().try_for_each(|segment| row::write_segment(&self.connection, segment))
     }
 

@@ -55,7 +55,7 @@ impl Statements {
                 as_json("m", shown),
             ),
             next: format!(
-                "UPDATE {measures} SET _revision = 1 + coalesce((SELECT max(revision) FROM {keys} k JOIN tidemill_changes c \
+                "UPDATE {measures} SET _revision = coalesce((SELECT 1 + max(revision) FROM {keys} k JOIN tidemill_changes c \
                  ON c.window_start = k.window_start AND c.grouped = {} WHERE c.aggregate = ? AND k._group = {measures}._group), 0) \
                  {of_group}",
                 as_json("k", layout.grouped())

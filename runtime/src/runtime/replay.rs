@@ -134,9 +134,9 @@ fn revise(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<(Repor
     }
     for anew in &anew {
         written.extend(anew.revise(&reader, &revise, &found.table, (revision, now))?);
-        if let Some(late) = late.as_ref().filter(|late| late.aggregate == anew.name()) {
-            anew.made_whole(&late.windows).try_for_each(|window| revise.make_whole(&late.aggregate, window))?;
-        }
+    }
+    if let Some(Late { aggregate, windows, .. }) = late {
+        windows.iter().try_for_each(|window| revise.make_whole(&aggregate, *window))?;
     }
     if found.changes_rows() {
         roll(of.pipeline, &revise, &layout, &table)?;

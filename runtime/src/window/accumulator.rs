@@ -109,12 +109,16 @@ impl Accumulator {
         })
     }
 
-    /// An accumulator for rows that come again, out of their order: none of them is late by the others. Which window has closed
-    /// for them the state says, in [`super::State::amend`].
-    pub fn amending(aggregate: &Aggregate, fields: &[Field]) -> Result<Self> {
-        let mut amending = Self::new(aggregate, fields, Timestamp::MIN)?;
+    /// An accumulator for rows in any order: none of them is late by the others.
+    pub fn patient(aggregate: &Aggregate, fields: &[Field]) -> Result<Self> {
         let patient = Window { lateness: Duration::MAX, ..aggregate.window.clone() };
-        amending.cut = Cut::new(patient, Timestamp::MIN);
+        let cut = Cut::new(patient, Timestamp::MIN);
+        Ok(Self { cut, ..Self::new(aggregate, fields, Timestamp::MIN)? })
+    }
+
+    /// The same for rows that come again. Which window has closed for them the state says, in [`super::State::amend`].
+    pub fn amending(aggregate: &Aggregate, fields: &[Field]) -> Result<Self> {
+        let mut amending = Self::patient(aggregate, fields)?;
         if aggregate.window.is_session() {
             // One of them may have closed for all, and the next not.
             amending.groups = Groups::new(Sessions::Alone);

@@ -290,8 +290,10 @@ impl State {
             let id = (end, start, key.clone());
             let Some(mut open) = self.groups.remove(&id) else { break };
             self.leave(&id, &open);
-            let its = std::mem::take(&mut open.cells);
-            cells.iter_mut().zip(its).for_each(|(cell, more)| cell.merge(more));
+            // What was there is the greater part, as a rule.
+            let mut whole = std::mem::take(&mut open.cells);
+            whole.iter_mut().zip(cells).for_each(|(cell, more)| cell.merge(more));
+            cells = whole;
             if open.number > 0 {
                 open.revised = self.is_over(&id);
                 self.gone.push((id, open));

@@ -138,7 +138,7 @@ fn content(house: &House) -> Vec<Vec<String>> {
         "SELECT * FROM user".to_owned(),
         groups("ever", "mark, things"),
         groups("soon", "mark, things"),
-        groups("runs", "window_end, mark, things, least"),
+        groups("runs", "window_end, mark, things, least, _revision"),
         groups("joined", "age, posts, oldest"),
     ];
     asked.iter().map(|sql| sorted(&house.pipeline, sql)).collect()

@@ -2,19 +2,22 @@
 
 use std::fs::File;
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
 
 use super::windows::Anew;
 use super::{Found, Replay, places};
 use crate::cache::query::Reader;
 use crate::cache::{Holding, Replaced};
-use crate::error::{Error, Kind, OrFail, Result};
+use crate::error::{Kind, OrFail, Result};
 use crate::pipeline::landed;
 use crate::pipeline::table::origin_fields;
 use crate::schema::Field;
 use crate::time::Timestamp;
-use crate::window::spec::{Aggregate, Time};
-use crate::window::{Accumulator, Origin, State};
+use crate::window::spec::Time;
+use crate::window::{Accumulator, Origin};
 
 /// About what a session takes of memory, in bytes.
 const SESSION: usize = 800;
@@ -38,8 +41,8 @@ struct Gather<'a> {
     starts: Vec<(u64, Timestamp)>,
     /// Rows that come in the order of their offsets, those of epochs and those of replays, each with the epoch that it is at.
     ordered: [(Accumulator, usize); 2],
-    /// Rows of redrives.
-    amending: Accumulator,
+    /// Rows that come in any order: those of redrives, and all by append time.
+    patient: Accumulator,
 }
 
 /// Who has written rows.
@@ -69,7 +72,7 @@ impl Replay<'_> {
             mine().for_each(|(_, from, next, _)| replaced.add(*from, *next, revision));
             let mut gathers = gathers(reader, &name, partition, all, &columns)?;
             let begun = gathers.iter().map(|gather| gather.begun).min().unwrap_or(0);
-            let span = span(&gathers);
+            let span = span(&gathers, pass);
             let mut feed = |file: File, of: u64, by: By| {
                 landed::rows(file, &columns, |rows| match pass {
                     Pass::Keys => gathers.iter_mut().try_for_each(|gather| gather.name(rows)),
@@ -120,8 +123,8 @@ fn gathers<'a>(
             ordered.forgive(&anew.whole);
             Ok((ordered, usize::MAX))
         };
-        let (ordered, amending) = ([accumulator()?, accumulator()?], Accumulator::amending(&anew.aggregate, columns)?);
-        gathers.push(Gather { anew, partition, begun, starts: Vec::new(), ordered, amending });
+        let (ordered, patient) = ([accumulator()?, accumulator()?], Accumulator::patient(&anew.aggregate, columns)?);
+        gathers.push(Gather { anew, partition, begun, starts: Vec::new(), ordered, patient });
     }
     if gathers.iter().all(|gather| gather.anew.aggregate.window.time == Time::Append) {
         return Ok(gathers);
@@ -138,16 +141,19 @@ fn gathers<'a>(
     Ok(gathers)
 }
 
-/// From where to where the windows reach, where all are of append time and none a session: no other lake window has rows of them.
-fn span(gathers: &[Gather<'_>]) -> Option<(i64, i64)> {
+/// From where to where the windows reach, where all are of append time: no other lake window has rows of them. Of sessions that holds for
+/// the rows at the times that are asked for alone.
+fn span(gathers: &[Gather<'_>], pass: Pass) -> Option<(i64, i64)> {
     let mut span: Option<(i64, i64)> = None;
     for gather in gathers {
         let Anew { aggregate, windows, .. } = &*gather.anew;
-        if aggregate.window.time != Time::Append || aggregate.window.is_session() {
-            return None;
-        }
-        let (first, last) = (*windows.first()?, aggregate.window.starting(Timestamp(*windows.last()?))?.end.0);
-        span = Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+        let (first, last) = (*windows.first()?, *windows.last()?);
+        let end = match (&aggregate.window.time, aggregate.window.is_session(), pass) {
+            (Time::Column(_), ..) | (_, true, Pass::Groups) => return None,
+            (_, true, Pass::Keys) => last.saturating_add(1),
+            (_, false, _) => aggregate.window.starting(Timestamp(last))?.end.0,
+        };
+        span = Some(span.map_or((first, end), |(from, to)| (from.min(first), to.max(end))));
     }
     span
 }
@@ -182,11 +188,14 @@ impl Gather<'_> {
 
     /// Adds rows of one epoch.
     fn part(&mut self, rows: &RecordBatch, origin: Origin<'_>, epoch: usize, by: By) -> Result<()> {
+        if self.anew.beyond {
+            return Ok(());
+        }
         let [of_epochs, of_replays] = &mut self.ordered;
         // By append time no row is late; and of what a redrive has added, none is by those that came after its record.
         let accumulator = match by {
-            _ if self.starts.is_empty() || self.anew.aggregate.window.time == Time::Append => &mut self.amending,
-            By::Redrive => &mut self.amending,
+            _ if self.starts.is_empty() || self.anew.aggregate.window.time == Time::Append => &mut self.patient,
+            By::Redrive => &mut self.patient,
             By::Epoch | By::Replay => {
                 let (accumulator, at) = if by == By::Epoch { of_epochs } else { of_replays };
                 if *at != epoch {
@@ -199,13 +208,16 @@ impl Gather<'_> {
         };
         accumulator.add(rows, origin)?;
         let mut partial = accumulator.take();
-        let Anew { aggregate, windows, keys, state, .. } = &mut *self.anew;
+        let Anew { aggregate, windows, keys, state, beyond, .. } = &mut *self.anew;
         match aggregate.window.is_session() {
             true => partial.retain_of(keys),
             false => partial.retain(|window| windows.contains(&window.0)),
         }
         state.amend(partial)?;
-        fits(aggregate, state)
+        // Who is late is known, and told by nobody here.
+        let _ = (state.late_rows(), state.missed());
+        *beyond = aggregate.window.is_session() && state.open() > aggregate.memory_max / SESSION;
+        Ok(())
     }
 
     /// Takes the keys of rows at the times that are asked for, where windows are sessions.
@@ -214,25 +226,20 @@ impl Gather<'_> {
         if !aggregate.window.is_session() {
             return Ok(());
         }
-        let (times, offsets) = places(rows)?;
-        self.amending.add(rows, Origin { partition: self.partition, times: &times, offsets: &offsets })?;
-        // Each row is a session by itself here.
-        let mut partial = self.amending.take();
-        partial.retain(|time| windows.contains(&time.0));
-        keys.take(partial);
+        let time = match &aggregate.window.time {
+            Time::Append => "_time",
+            Time::Column(column) => column,
+        };
+        let times = rows.column_by_name(time).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        let times = times.into_iter().flat_map(|times| times.iter());
+        let asked: BooleanArray = times.map(|time| Some(time.is_some_and(|time| windows.contains(&time)))).collect();
+        if asked.true_count() == 0 {
+            return Ok(());
+        }
+        let rows = filter_record_batch(rows, &asked).or_fail(Kind::Internal, || "replay: rows of some times")?;
+        let (times, offsets) = places(&rows)?;
+        self.patient.add(&rows, Origin { partition: self.partition, times: &times, offsets: &offsets })?;
+        keys.take(self.patient.take());
         Ok(())
     }
-}
-
-/// The sessions of a group are all in memory, from the first row on.
-fn fits(aggregate: &Aggregate, state: &State) -> Result<()> {
-    if !aggregate.window.is_session() || state.open() <= aggregate.memory_max / SESSION {
-        return Ok(());
-    }
-    let Aggregate { name, memory_max, .. } = aggregate;
-    let what = format!(
-        "aggregate {name:?}: the groups that are concerned have had more than {} sessions, and memory allows {memory_max} bytes",
-        state.open() - 1
-    );
-    Err(Error::new(Kind::Input, what).hint("raise memory, or replay less at a time with --from and --to"))
 }

@@ -21,7 +21,7 @@ const TIMES_MAX: usize = 100_000;
 pub struct Late {
     /// The aggregate.
     pub aggregate: String,
-    /// The starts of its windows.
+    /// The starts of its windows; of sessions, the times of the rows.
     pub windows: Vec<Timestamp>,
     /// The line beside one of the ledger's which says that there is such a revision: it changes no count.
     pub line: Revision,

@@ -20,7 +20,7 @@ pub(super) struct Sessions {
     gone: Vec<Group>,
     /// Those in their stead.
     come: Vec<Group>,
-    /// Times that were asked for whose sessions reach into what was pruned.
+    /// Times that were asked for whose sessions reach into what was pruned: these stay as they are.
     pruned: BTreeSet<i64>,
 }
 
@@ -55,7 +55,7 @@ impl Sessions {
                 if asked.clone().next().is_none() || is_same(stretch) {
                     continue;
                 }
-                if stretch.iter().any(|one| may_be_pruned(one.group(), anew, pruned)) {
+                if reaches_into(stretch, anew, pruned) {
                     sessions.pruned.extend(asked);
                 } else {
                     sessions.take(stretch);
@@ -67,16 +67,14 @@ impl Sessions {
         Ok((sessions, strays))
     }
 
-    /// Whether the sessions of a time that was asked for are left as they are.
-    pub(super) fn leaves_out(&self, time: Timestamp) -> bool {
-        self.pruned.contains(&time.0)
-    }
-
     /// Says what was left out of an aggregate.
     pub(super) fn left_out(&self, aggregate: &str) -> Option<String> {
         let count = self.pruned.len();
-        (count > 0)
-            .then(|| format!("aggregate {aggregate:?}: rows of {count} times are of sessions that were pruned in part"))
+        (count > 0).then(|| {
+            format!(
+                "aggregate {aggregate:?}: rows of {count} times are of sessions of which some were pruned, and stay out"
+            )
+        })
     }
 
     /// Puts them into a revision, and the segments of the lake's windows that change with them.
@@ -182,10 +180,15 @@ fn is_same(stretch: &[One<'_>]) -> bool {
     of(shown) == of(anew)
 }
 
-/// Whether the window of the lake in which a session lands may have others that the cache has no more.
-fn may_be_pruned(group: &Group, anew: &Anew, before: Option<Timestamp>) -> bool {
-    let Kind::Session { gap } = anew.aggregate.window.kind else { return false };
-    group.standing == Standing::Closed && before.is_some_and(|before| group.end <= before.plus(gap))
+/// Whether a stretch has a session that was pruned, or lands where one may have landed that was.
+fn reaches_into(stretch: &[One<'_>], anew: &Anew, pruned: Option<Timestamp>) -> bool {
+    let (Kind::Session { gap }, Some(before)) = (&anew.aggregate.window.kind, pruned) else { return false };
+    // What is pruned ended earlier; of a stretch that begins with a session that is shown, it is no part.
+    let begins = |group: &Group| stretch.iter().all(|one| group.window <= one.group().window);
+    let is_whole = stretch.iter().any(|one| matches!(one, One::Shown(group) if begins(group)));
+    let begins_before = stretch.iter().any(|one| one.group().window < before);
+    let lands = |group: &Group| group.standing == Standing::Closed && group.end <= before.plus(*gap);
+    begins_before && !is_whole || stretch.iter().any(|one| lands(one.group()))
 }
 
 fn tell(stretch: &[One<'_>], strays: &mut Vec<GroupStray>) {

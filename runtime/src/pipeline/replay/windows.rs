@@ -15,7 +15,7 @@ use crate::cache::query::Reader;
 use crate::cache::{AggregateLayout, GroupStray, Revise};
 use crate::commit::{Group, Segment, Standing};
 use crate::config::plan;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::lake::{Finished, Profile, SegmentWriter};
 use crate::pipeline::layout::layout;
 use crate::pipeline::table::Table;
@@ -37,6 +37,8 @@ pub struct Anew {
     /// Of sessions, the keys of all rows at those times.
     pub(super) keys: Keys,
     pub(super) state: State,
+    /// Whether it has more sessions than memory allows, and is left as it is.
+    pub(super) beyond: bool,
     /// All groups that were made anew, each with its state; of sessions, all that those keys ever had.
     pub(super) groups: Vec<Group>,
     differ: Differ,
@@ -73,6 +75,14 @@ impl Replay<'_> {
             self.gather(reader, found, &mut all, revision, Pass::Groups)?;
         }
         for anew in &mut all {
+            if anew.beyond {
+                let error = anew.too_many();
+                if self.asked.late.is_some() {
+                    return Err(error);
+                }
+                found.report.left_out.push(error.message().to_owned());
+                continue;
+            }
             anew.groups = anew.state.changed();
             anew.stand(reader)?;
             anew.differ = self.compare(reader, anew, &mut found.report)?;
@@ -96,6 +106,7 @@ impl Replay<'_> {
                 whole: self.whole(reader, aggregate, windows)?,
                 keys: Keys::default(),
                 state: State::new(aggregate, &found.table.fields, 0)?,
+                beyond: false,
                 groups: Vec::new(),
                 differ: Differ::Windows(BTreeSet::new()),
                 aggregate: aggregate.clone(),
@@ -142,6 +153,16 @@ impl Replay<'_> {
 }
 
 impl Anew {
+    fn too_many(&self) -> Error {
+        let Aggregate { name, memory_max, .. } = &self.aggregate;
+        let what = format!(
+            "aggregate {name:?}: the groups that are concerned have had {} sessions, more than memory ({memory_max} bytes) allows, and \
+             stay as they are",
+            self.state.open()
+        );
+        Error::new(Kind::Input, what).hint("raise memory of the aggregate")
+    }
+
     /// Has the groups stand as far as time has come, without numbers of their own.
     fn stand(&mut self, reader: &Reader) -> Result<()> {
         let upto = self.closed_upto(reader)?;
@@ -183,17 +204,6 @@ impl Anew {
             segments.extend(segment);
         }
         Ok(segments)
-    }
-
-    /// Of times that rows came too late for, those that are made whole now.
-    pub fn made_whole<'a>(&'a self, windows: &'a [Timestamp]) -> impl Iterator<Item = Timestamp> + 'a {
-        let left = |window: &Timestamp| matches!(&self.differ, Differ::Sessions(of) if of.leaves_out(*window));
-        windows.iter().copied().filter(move |window| !left(window))
-    }
-
-    /// The aggregate's name.
-    pub fn name(&self) -> &str {
-        &self.layout.name
     }
 
     fn closed_upto(&self, reader: &Reader) -> Result<Timestamp> {
