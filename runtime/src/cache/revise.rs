@@ -1,6 +1,5 @@
 //! A revision of history under way: one transaction, so that a crash leaves all of it or nothing.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -15,7 +14,6 @@ use super::late;
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, quote};
 use super::letters;
-use super::prune;
 use super::rolled::{self, Rolled};
 use super::row::{self, int, run, select, whole};
 use super::show::Statements;
@@ -146,8 +144,8 @@ impl Revise {
         closed.map_or(Ok(()), |segment| row::write_segment(&self.connection, segment))
     }
 
-    /// Puts sessions of an aggregate in the place of others that are gone, at this time, and keeps what those showed; `segments` are the lake's
-    /// windows that change with them.
+    /// Puts sessions of an aggregate in the place of others that are gone, at this time, and keeps what those showed, all of them being revised;
+    /// `segments` are the lake's windows that change with them.
     pub fn sessions(
         &self,
         layout: &AggregateLayout,
@@ -156,11 +154,6 @@ impl Revise {
         at: Timestamp,
     ) -> Result<()> {
         Statements::of(layout).write(&self.connection, &layout.name, (gone, come.iter()), at)?;
-        // Such as have come may have been there before.
-        let starts: BTreeSet<Timestamp> = come.iter().map(|group| group.window).collect();
-        for start in starts {
-            group::number_anew(&self.connection, layout, Some(&prune::shown(start)))?;
-        }
         segments.iter().try_for_each(|segment| row::write_segment(&self.connection, segment))
     }
 

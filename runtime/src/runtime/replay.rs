@@ -17,7 +17,7 @@ use crate::pipeline::committer::Message;
 use crate::pipeline::hold::hold;
 use crate::pipeline::kept::{self, kept_chain};
 use crate::pipeline::places::Places;
-use crate::pipeline::replay::{Asked, Changed, Late, Replay, Report};
+use crate::pipeline::replay::{Anew, Asked, Changed, Late, Replay, Report};
 use crate::pipeline::rollups::Rollups;
 use crate::time::Clock;
 
@@ -120,6 +120,7 @@ fn revise(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<(Repor
         Ok(())
     })?;
     let anew = replay.windows(&reader, &mut found, revision)?;
+    anew.iter().try_for_each(Anew::fits)?;
     let late = replay.late_revision(&reader, revision, now)?;
     if let Some(Late { line, .. }) = &late {
         let revise = revise.insert(begin()?);

@@ -47,7 +47,7 @@ measures = { posts = "count()" }
 [[tables.geo.aggregates]]
 name = "visits"
 by = ["country"]
-window = { kind = "session", gap = "2h", time = "timestamp", lateness = "30m" }
+window = { kind = "session", gap = "2h", time = "timestamp", lateness = "30m", idle = "1h" }
 measures = { posts = "count()", least = "min(ind)", all = "count_distinct(ind)" }
 [[tables.geo.aggregates]]
 name = "numbers"

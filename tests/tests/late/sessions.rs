@@ -216,5 +216,7 @@ fn sessions_that_memory_does_not_allow_are_left_as_they_are() {
     let refused = tidemill(arguments);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("more than memory (65536 bytes) allows"), "{said}");
+    let (code, said) = house.run(&house.pipeline, &["replay", "geo", "--late", "visits"]);
+    assert!(code == 3 && said["left_out"].to_string().contains("raise memory of the aggregate"), "{said:#}");
     assert_eq!(shown(&house), before);
 }

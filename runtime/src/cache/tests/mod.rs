@@ -8,6 +8,7 @@ mod layouts;
 mod prune;
 mod queries;
 mod questions;
+mod revisions;
 mod states;
 
 use std::path::{Path, PathBuf};

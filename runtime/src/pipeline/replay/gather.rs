@@ -1,6 +1,7 @@
 //! The rows that are in force of a table, gathered for windows that are made anew.
 
 use std::fs::File;
+use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -72,7 +73,10 @@ impl Replay<'_> {
             mine().for_each(|(_, from, next, _)| replaced.add(*from, *next, revision));
             let mut gathers = gathers(reader, &name, partition, all, &columns)?;
             let begun = gathers.iter().map(|gather| gather.begun).min().unwrap_or(0);
-            let span = span(&gathers, pass);
+            let asked = match span(&gathers, pass) {
+                Some(span) => offsets(reader, &name, partition, span)?,
+                None => 0..i64::MAX.cast_unsigned(),
+            };
             let mut feed = |file: File, of: u64, by: By| {
                 landed::rows(file, &columns, |rows| match pass {
                     Pass::Keys => gathers.iter_mut().try_for_each(|gather| gather.name(rows)),
@@ -82,12 +86,8 @@ impl Replay<'_> {
                     }
                 })
             };
-            for holding in reader.holdings(&name, partition, begun, i64::MAX.cast_unsigned()) {
+            for holding in reader.holdings(&name, partition, asked.start.max(begun), asked.end) {
                 let holding = holding?;
-                let start = holding.object.window;
-                if span.is_some_and(|(from, to)| start.0 >= to || start.plus(found.table.plan.window).0 <= from) {
-                    continue;
-                }
                 let read = feed(files.open(&holding)?, holding.object.revision, by(&holding, &replaced));
                 read.map_err(|error| error.within(format!("{:?}", holding.object.file)))?;
             }
@@ -141,7 +141,7 @@ fn gathers<'a>(
     Ok(gathers)
 }
 
-/// From where to where the windows reach, where all are of append time: no other lake window has rows of them. Of sessions that holds for
+/// From where to where the windows reach, where all are of append time: no other record has rows of them. Of sessions that holds for
 /// the rows at the times that are asked for alone.
 fn span(gathers: &[Gather<'_>], pass: Pass) -> Option<(i64, i64)> {
     let mut span: Option<(i64, i64)> = None;
@@ -156,6 +156,20 @@ fn span(gathers: &[Gather<'_>], pass: Pass) -> Option<(i64, i64)> {
         span = Some(span.map_or((first, end), |(from, to)| (from.min(first), to.max(end))));
     }
     span
+}
+
+/// The offsets of the epochs that have records of these append times, the last time being none of them.
+fn offsets(reader: &Reader, table: &str, partition: u32, (from, to): (i64, i64)) -> Result<Range<u64>> {
+    let (mut first, mut next, mut before) = (None, 0, Timestamp::MIN);
+    for line in reader.lines(table, partition) {
+        let line = line?;
+        if line.watermark.0 >= from && before.0 < to {
+            first.get_or_insert(line.from);
+            next = line.next;
+        }
+        before = line.watermark;
+    }
+    Ok(first.unwrap_or(next)..next)
 }
 
 fn by(holding: &Holding, replaced: &Replaced) -> By {

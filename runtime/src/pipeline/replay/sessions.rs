@@ -128,9 +128,11 @@ impl Sessions {
 
     fn take(&mut self, stretch: &[One<'_>]) {
         for one in stretch {
+            // What comes may have been there before, and goes on with its revisions then.
+            let group = Group { revised: true, ..one.group().clone() };
             match one {
-                One::Shown(group) => self.gone.push(Group { revised: true, ..(*group).clone() }),
-                One::Anew(group) => self.come.push((*group).clone()),
+                One::Shown(_) => self.gone.push(group),
+                One::Anew(_) => self.come.push(group),
             }
         }
     }

@@ -37,7 +37,7 @@ pub struct Anew {
     /// Of sessions, the keys of all rows at those times.
     pub(super) keys: Keys,
     pub(super) state: State,
-    /// Whether it has more sessions than memory allows, and is left as it is.
+    /// Whether it has more sessions than memory allows.
     pub(super) beyond: bool,
     /// All groups that were made anew, each with its state; of sessions, all that those keys ever had.
     pub(super) groups: Vec<Group>,
@@ -75,12 +75,8 @@ impl Replay<'_> {
             self.gather(reader, found, &mut all, revision, Pass::Groups)?;
         }
         for anew in &mut all {
-            if anew.beyond {
-                let error = anew.too_many();
-                if self.asked.late.is_some() {
-                    return Err(error);
-                }
-                found.report.left_out.push(error.message().to_owned());
+            if let Err(error) = anew.fits() {
+                found.report.left_out.push(error.line());
                 continue;
             }
             anew.groups = anew.state.changed();
@@ -153,14 +149,17 @@ impl Replay<'_> {
 }
 
 impl Anew {
-    fn too_many(&self) -> Error {
+    /// Errors where it has more sessions than memory allows: what differs of them is not known.
+    pub fn fits(&self) -> Result<()> {
+        if !self.beyond {
+            return Ok(());
+        }
         let Aggregate { name, memory_max, .. } = &self.aggregate;
         let what = format!(
-            "aggregate {name:?}: the groups that are concerned have had {} sessions, more than memory ({memory_max} bytes) allows, and \
-             stay as they are",
+            "aggregate {name:?}: the groups that are concerned have had {} sessions, more than memory ({memory_max} bytes) allows",
             self.state.open()
         );
-        Error::new(Kind::Input, what).hint("raise memory of the aggregate")
+        Err(Error::new(Kind::Input, what).hint("raise memory of the aggregate, and give the same command again"))
     }
 
     /// Has the groups stand as far as time has come, without numbers of their own.
