@@ -244,6 +244,10 @@ fn a_call_goes_to_the_host_that_the_file_names_and_no_further() {
     assert_eq!(run["state"], "failed", "{run}");
     assert!(run["log"].as_str().is_some_and(|log| log.contains("it answered 302")), "{run}");
     assert!(told.recv().expect("a request").starts_with("GET /moved HTTP/1.1\r\n"));
+    // Nobody listens there any more.
+    let (_, run) = ask(&daemon, "/schedules/once/runs?time=2026-11-22T00:00:00Z");
+    let run = ended(&daemon, "once", &run["id"]);
+    assert!(run["log"].as_str().is_some_and(|log| log.contains("look whether that server is up")), "{run}");
     daemon.stop();
     let kept = fs::read(house.data().join("cache.sqlite")).expect("the cache");
     let log = fs::read(house.pipeline.with_file_name("log")).expect("the log");

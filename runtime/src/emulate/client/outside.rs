@@ -44,17 +44,23 @@ impl Client {
         if !body.is_empty() {
             request = request.body(body);
         }
-        let answer = request.send().await.map_err(|cause| unreachable(url, &cause))?;
+        let answer = request.send().await.map_err(|cause| silent(url, &cause))?;
         let status = answer.status().as_u16();
         Ok((status, beginning(url, answer).await?))
     }
+}
+
+/// What is said when no answer came.
+fn silent(url: &str, cause: &reqwest::Error) -> Error {
+    unreachable(url, cause)
+        .hint("look whether that server is up and can be reached from here; its `url` is in the pipeline's file")
 }
 
 /// The beginning of an answer's text, in one line.
 async fn beginning(url: &str, mut answer: Response) -> Result<String> {
     let mut bytes = Vec::new();
     while bytes.len() < ANSWER_BYTES_MAX {
-        match answer.chunk().await.map_err(|cause| unreachable(url, &cause))? {
+        match answer.chunk().await.map_err(|cause| silent(url, &cause))? {
             Some(chunk) => bytes.extend_from_slice(&chunk),
             None => break,
         }
