@@ -7,6 +7,7 @@ mod bytes;
 mod faults;
 mod handle;
 mod operations;
+mod seeds;
 mod tests;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use self::bytes::Bytes;
 pub(crate) use self::faults::{Fault, Loss, Trouble};
 pub(crate) use self::handle::Handle;
+pub(crate) use self::seeds::{number, seeds};
 
 const ROOT: &str = "/simulated";
 

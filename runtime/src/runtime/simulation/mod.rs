@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use self::world::World;
+use crate::disk::simulated::seeds;
 
 /// Says how to live a life again when it ends in a panic.
 struct Reproduce(u64);
@@ -35,21 +36,14 @@ fn live(seed: u64) -> u64 {
     world.trace()
 }
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}
-
 #[test]
 fn nothing_is_lost_or_doubled_whatever_happens() {
-    if let Some(seed) = number("TIDEMILL_SEED") {
-        live(seed);
-        return;
-    }
-    let (seeds, next) = (number("TIDEMILL_SIM_SEEDS").unwrap_or(100), AtomicU64::new(0));
+    let seeds = seeds(100);
+    let next = AtomicU64::new(seeds.start);
     let some = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds {
+            if seed >= seeds.end {
                 return;
             }
             live(seed);

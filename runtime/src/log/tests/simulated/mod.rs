@@ -6,12 +6,11 @@ mod power;
 mod rot;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::at;
-use crate::disk::simulated::{Fault, Simulated, Trouble};
+use crate::disk::simulated::{Fault, Simulated, Trouble, number, seeds};
 use crate::disk::{self};
 use crate::error::{Kind, Result};
 use crate::log::options::{Compression, Options};
@@ -171,17 +170,4 @@ fn fill(mut append: Append, values: &[&str]) -> Append {
 /// A fault at the `nth` operation from now on.
 fn fault(log: &Log, nth: u64, trouble: Trouble, lasting: bool) -> Fault {
     Fault { at: log.disk.operations() + nth, trouble, lasting }
-}
-
-/// A number from the environment: `TIDEMILL_FLIPS` and `TIDEMILL_SIM_SEEDS` for longer runs.
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}
-
-/// The seeds of a test, or the one that `TIDEMILL_SEED` names.
-fn seeds(otherwise: u64) -> Range<u64> {
-    match number("TIDEMILL_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("TIDEMILL_SIM_SEEDS").unwrap_or(otherwise),
-    }
 }
