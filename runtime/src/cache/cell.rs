@@ -147,6 +147,11 @@ fn join<T>(text: &mut String, items: impl Iterator<Item = T>, write: impl Fn(&mu
     }
 }
 
+/// A time as the cache's columns show it.
+pub fn shown_time(at: Timestamp) -> String {
+    String::from_utf8_lossy(TimeText::of(at).bytes()).into_owned()
+}
+
 /// A time as the cache's columns show it: `2026-11-22 21:05:00`, with `.250000` where there is a fraction.
 ///
 /// Outside the years 0 to 9999, for which SQLite has no text, it is the number of microseconds.

@@ -9,12 +9,11 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 use rusqlite::Row;
 
-use super::cell::{Cells, TimeText};
+use super::cell::{Cells, shown_time};
 use super::commit::put;
 use super::fault::{During, internal};
 use super::latest::Latest;
 use super::layout::{AggregateLayout, TableLayout, list, quote};
-use super::prune;
 use super::query::{Reader, value};
 use super::row::{int, run, select, whole};
 use crate::error::Result;
@@ -102,9 +101,14 @@ impl Reader {
         Ok(Some(DerivedTable { reader: self, layout: layout.clone(), upsert: layout.upsert_where(">=") }))
     }
 
+    /// Whether the cache has the aggregate as it is declared.
+    pub fn has_aggregate(&self, layout: &AggregateLayout) -> Result<bool> {
+        self.is_of(&layout.name, &format!("{} {}", layout.create(), layout.definition))
+    }
+
     /// An aggregate beside the cache's, without a row; none where the cache has it otherwise.
     pub fn derive_aggregate(&self, layout: &AggregateLayout) -> Result<Option<DerivedAggregate<'_>>> {
-        if !self.is_of(&layout.name, &format!("{} {}", layout.create(), layout.definition))? {
+        if !self.has_aggregate(layout)? {
             return Ok(None);
         }
         self.create(&layout.create().replace(" NOT NULL", ""))?;
@@ -221,13 +225,12 @@ impl DerivedAggregate<'_> {
         let create = "CREATE TEMP TABLE IF NOT EXISTS tidemill_windows (start TEXT PRIMARY KEY); DELETE FROM temp.tidemill_windows";
         connection.execute_batch(create).during("note the windows")?;
         for window in windows {
-            let text = TimeText::of(*window);
-            let text = String::from_utf8_lossy(text.bytes());
-            run(connection, "note the windows", "INSERT INTO temp.tidemill_windows VALUES (?)", [text])?;
+            let sql = "INSERT INTO temp.tidemill_windows VALUES (?)";
+            run(connection, "note the windows", sql, [shown_time(*window)])?;
         }
         let AggregateLayout { name, fields, by, .. } = &self.layout;
         // Windows that were pruned do not come back.
-        let kept_still = match self.reader.pruned(name)?.map(prune::shown) {
+        let kept_still = match self.reader.pruned(name)?.map(shown_time) {
             Some(before) => format!("d.window_end > '{before}'"),
             None => "1".to_owned(),
         };
@@ -277,9 +280,9 @@ impl DerivedAggregate<'_> {
     /// The groups of this window cannot be given, or, where `ends` are, those that end after the first of these and not after the last; so those
     /// of the cache are not compared.
     pub fn absent(&self, window: Timestamp, ends: Option<Range<Timestamp>>) -> Result<()> {
-        let (after, upto) = ends.map(|ends| (prune::shown(ends.start), prune::shown(ends.end))).unzip();
+        let (after, upto) = ends.map(|ends| (shown_time(ends.start), shown_time(ends.end))).unzip();
         let sql = "INSERT INTO temp.tidemill_absent_windows VALUES (?, ?, ?, ?)";
-        let values = (&self.layout.name, prune::shown(window), after, upto);
+        let values = (&self.layout.name, shown_time(window), after, upto);
         run(&self.reader.connection, "note what is absent", sql, values).map(drop)
     }
 
@@ -301,7 +304,7 @@ impl DerivedAggregate<'_> {
             all
         };
         let joined = format!("({}, c._closed) IS ({}, d._closed)", keyed("c"), keyed("d"));
-        let pruned = self.reader.pruned(&self.layout.name)?.map(prune::shown);
+        let pruned = self.reader.pruned(&self.layout.name)?.map(shown_time);
         let kept_still = |of: &str| match &pruned {
             Some(before) => format!("({of}._closed = 0 OR {of}.window_end > '{before}')"),
             None => "1".to_owned(),

@@ -47,6 +47,7 @@ mod tests;
 mod written;
 
 pub use audit::{Holding, Lines, Position, Unbalanced};
+pub use cell::shown_time;
 pub use commit::Commit;
 pub use derive::{DerivedAggregate, DerivedRollups, DerivedTable, Differs, Given, GroupStray, Stray};
 pub use file::LOG_BYTES;
@@ -56,7 +57,6 @@ pub use joined::Joined;
 pub use late::Late;
 pub use latest::Latest;
 pub use layout::{AggregateLayout, Layout, RollupLayout, TableLayout, check};
-pub use prune::shown as shown_time;
 pub use rebuild::{Part, Rebuild};
 pub use revise::Revise;
 pub use rolled::Rolled;

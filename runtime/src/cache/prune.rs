@@ -4,7 +4,7 @@ use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::aggregate::{Names, stored};
-use super::cell::{TimeText, bind_value};
+use super::cell::{bind_value, shown_time};
 use super::commit::Commit;
 use super::fault::During;
 use super::layout::{list, quote};
@@ -19,11 +19,6 @@ use crate::value::Value;
 pub(super) fn mark(connection: &Connection, name: &str) -> Result<Option<Timestamp>> {
     let sql = "SELECT before FROM tidemill_pruned WHERE name = ?";
     Ok(select(connection, sql, [name], |row| time(row, 0))?.pop())
-}
-
-/// A time as the cache's columns show it.
-pub fn shown(at: Timestamp) -> String {
-    String::from_utf8_lossy(TimeText::of(at).bytes()).into_owned()
 }
 
 /// Moves the mark of a table or aggregate.
@@ -42,7 +37,7 @@ pub(super) fn again(connection: &Connection, table: &str, of_windows: bool) -> R
         false => run(connection, what, &format!("DELETE FROM {name} WHERE _time < ?"), [before.0]).map(drop),
         true => {
             let sql = format!("DELETE FROM {name} WHERE _closed = 1 AND window_end <= ?");
-            run(connection, what, &sql, [shown(before)]).map(drop)
+            run(connection, what, &sql, [shown_time(before)]).map(drop)
         }
     }
 }
@@ -101,7 +96,7 @@ impl Reader {
             "SELECT \"_group\" FROM {} WHERE \"_group\" > ? AND _closed = 1 AND window_end <= ? ORDER BY 1 LIMIT {limit}",
             quote(aggregate)
         );
-        select(&self.connection, &sql, params![after, shown(before)], |row| row.get(0))
+        select(&self.connection, &sql, params![after, shown_time(before)], |row| row.get(0))
     }
 
     /// The start of the oldest lake window of a table or aggregate that is not yet in the bucket; none where all are.
@@ -155,7 +150,7 @@ impl Commit<'_> {
         // Numbers may have come again since they were listed.
         let old = format!(
             "_group IN (SELECT _group FROM {keys} WHERE _group IN ({marks}) AND window_end <= '{}')",
-            shown(before)
+            shown_time(before)
         );
         let count = some(format!("DELETE FROM {measures} WHERE {old} AND _standing = {closed}"))? as u64;
         let left = format!("NOT EXISTS (SELECT 1 FROM {measures} m WHERE m._group = {keys}._group)");

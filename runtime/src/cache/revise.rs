@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 use rusqlite::{Connection, params};
 
 use super::aggregate::Names;
+use super::cell::shown_time;
 use super::commit::put;
 use super::fault::During;
 use super::file::{self, Found};
@@ -132,11 +133,10 @@ impl Revise {
         closed: Option<&Segment>,
         at: Timestamp,
     ) -> Result<()> {
-        let text = super::cell::TimeText::of(window);
-        let text = String::from_utf8_lossy(text.bytes());
+        let text = shown_time(window);
         let (what, Names { view, .. }) = ("revise a window", Names::of(&layout.name));
         group::keep_window(&self.connection, layout, &text, at)?;
-        run(&self.connection, what, &format!("DELETE FROM {view} WHERE window_start = ?"), [&*text])?;
+        run(&self.connection, what, &format!("DELETE FROM {view} WHERE window_start = ?"), [&text])?;
         let open = "FROM tidemill_groups WHERE aggregate = ? AND window_start = ?";
         run(&self.connection, what, &format!("DELETE {open}"), params![layout.name, window.0])?;
         Statements::of(layout).write(&self.connection, &layout.name, (&[], groups.iter()), at)?;

@@ -6,10 +6,9 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use super::aggregate::Names;
-use super::cell::read;
+use super::cell::{read, shown_time};
 use super::fault::During;
 use super::layout::{AggregateLayout, quote};
-use super::prune::shown;
 use super::query::{Reader, value};
 use crate::commit::{Group, Standing};
 use crate::error::Result;
@@ -28,7 +27,7 @@ impl Reader {
     ) -> Result<()> {
         let columns: String = layout.fields.iter().map(|field| format!("{}, ", quote(&field.name))).collect();
         let only = ends.map_or(String::new(), |ends| {
-            let [after, upto] = [ends.start, ends.end].map(shown);
+            let [after, upto] = [ends.start, ends.end].map(shown_time);
             format!(" WHERE _closed AND window_end > '{after}' AND window_end <= '{upto}' ORDER BY window_end")
         });
         // One of the same name may have been derived beside it.

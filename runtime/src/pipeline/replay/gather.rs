@@ -20,9 +20,6 @@ use crate::time::Timestamp;
 use crate::window::spec::Time;
 use crate::window::{Accumulator, Origin};
 
-/// About what a session takes of memory, in bytes.
-const SESSION: usize = 800;
-
 /// What is gathered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pass {
@@ -202,7 +199,7 @@ impl Gather<'_> {
 
     /// Adds rows of one epoch.
     fn part(&mut self, rows: &RecordBatch, origin: Origin<'_>, epoch: usize, by: By) -> Result<()> {
-        if self.anew.beyond {
+        if self.anew.is_beyond() {
             return Ok(());
         }
         let [of_epochs, of_replays] = &mut self.ordered;
@@ -222,7 +219,7 @@ impl Gather<'_> {
         };
         accumulator.add(rows, origin)?;
         let mut partial = accumulator.take();
-        let Anew { aggregate, windows, keys, state, beyond, .. } = &mut *self.anew;
+        let Anew { aggregate, windows, keys, state, .. } = &mut *self.anew;
         match aggregate.window.is_session() {
             true => partial.retain_of(keys),
             false => partial.retain(|window| windows.contains(&window.0)),
@@ -230,7 +227,6 @@ impl Gather<'_> {
         state.amend(partial)?;
         // Who is late is known, and told by nobody here.
         let _ = (state.late_rows(), state.missed());
-        *beyond = aggregate.window.is_session() && state.open() > aggregate.memory_max / SESSION;
         Ok(())
     }
 

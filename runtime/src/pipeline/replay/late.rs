@@ -50,7 +50,7 @@ impl Replay<'_> {
         let (at, plan_of) = at.and_then(|at| Some((at, plan.aggregates.get(at)?))).ok_or_else(unknown)?;
         let layout = layout(self.pipeline, [&table])?;
         let layout = layout.aggregates.iter().find(|of| of.name == aggregate).ok_or_else(unknown)?;
-        if reader.derive_aggregate(layout)?.is_none() {
+        if !reader.has_aggregate(layout)? {
             let what = format!("aggregate {aggregate:?}: it is declared otherwise than when the pipeline last ran");
             return Err(Error::new(Kind::Conflict, what).hint("start the pipeline: the aggregate begins anew then"));
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::windows::Anew;
 use crate::cache::query::Reader;
-use crate::cache::{AggregateLayout, GroupStray, Revise, shown_time};
+use crate::cache::{GroupStray, shown_time};
 use crate::commit::{Group, Segment, Standing};
 use crate::error::Result;
 use crate::pipeline::table::Table;
@@ -17,9 +17,9 @@ use crate::window::spec::{Kind, Span};
 #[derive(Default)]
 pub(super) struct Sessions {
     /// Those that are shown, and are none any more.
-    gone: Vec<Group>,
+    pub(super) gone: Vec<Group>,
     /// Those in their stead.
-    come: Vec<Group>,
+    pub(super) come: Vec<Group>,
     /// Times that were asked for whose sessions reach into what was pruned: these stay as they are.
     pruned: BTreeSet<i64>,
 }
@@ -75,17 +75,6 @@ impl Sessions {
                 "aggregate {aggregate:?}: rows of {count} times are of sessions of which some were pruned, and stay out"
             )
         })
-    }
-
-    /// Puts them into a revision, and the segments of the lake's windows that change with them.
-    pub(super) fn revise(
-        &self,
-        revise: &Revise,
-        layout: &AggregateLayout,
-        segments: &[Segment],
-        at: Timestamp,
-    ) -> Result<()> {
-        revise.sessions(layout, (&self.gone, &self.come), segments, at)
     }
 
     /// Writes each of the lake's windows whose closed sessions change as a segment, with all that it has now.

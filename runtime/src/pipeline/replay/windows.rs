@@ -25,6 +25,9 @@ use crate::value::Value;
 use crate::window::spec::{Aggregate, Span, Time};
 use crate::window::{self, Keys, State};
 
+/// About what a session takes of memory, in bytes.
+const SESSION: usize = 800;
+
 /// Windows of an aggregate as they come again.
 pub struct Anew {
     /// How the cache shows it.
@@ -37,8 +40,6 @@ pub struct Anew {
     /// Of sessions, the keys of all rows at those times.
     pub(super) keys: Keys,
     pub(super) state: State,
-    /// Whether it has more sessions than memory allows.
-    pub(super) beyond: bool,
     /// All groups that were made anew, each with its state; of sessions, all that those keys ever had.
     pub(super) groups: Vec<Group>,
     differ: Differ,
@@ -102,7 +103,6 @@ impl Replay<'_> {
                 whole: self.whole(reader, aggregate, windows)?,
                 keys: Keys::default(),
                 state: State::new(aggregate, &found.table.fields, 0)?,
-                beyond: false,
                 groups: Vec::new(),
                 differ: Differ::Windows(BTreeSet::new()),
                 aggregate: aggregate.clone(),
@@ -113,24 +113,19 @@ impl Replay<'_> {
 
     fn compare(&self, reader: &Reader, anew: &Anew, report: &mut Report) -> Result<Differ> {
         let (layout, name, mut differ) = (&anew.layout, anew.layout.name.as_str(), BTreeSet::new());
-        let Some(derived) = reader.derive_aggregate(layout)? else {
-            let what = format!("aggregate {name:?}: it is declared otherwise than when the pipeline last ran");
-            report.left_out.push(what);
-            return Ok(Differ::Windows(differ));
-        };
         let (rows_max, shown) = (self.asked.rows_max, report.groups.len());
         let tell = |report: &mut Report, group: GroupStray| {
             if report.groups.len() < shown + rows_max {
                 report.groups.push(told(layout, group));
             }
         };
-        let (differ, count) = if anew.aggregate.window.is_session() {
+        let (differ, count) = if anew.aggregate.window.is_session() && reader.has_aggregate(layout)? {
             let (sessions, strays) = Sessions::compare(reader, anew)?;
             report.left_out.extend(sessions.left_out(name));
             let count = strays.len() as u64;
             strays.into_iter().for_each(|stray| tell(report, stray));
             (Differ::Sessions(sessions), count)
-        } else {
+        } else if let Some(derived) = reader.derive_aggregate(layout)? {
             derived.add(&window::rows(&layout.fields, &anew.groups)?, false)?;
             let windows: Vec<Timestamp> = anew.windows.iter().map(|window| Timestamp(*window)).collect();
             let count = derived.differences(&windows, |group| {
@@ -140,6 +135,10 @@ impl Replay<'_> {
                 tell(report, group);
             })?;
             (Differ::Windows(differ), count)
+        } else {
+            let what = format!("aggregate {name:?}: it is declared otherwise than when the pipeline last ran");
+            report.left_out.push(what);
+            (Differ::Windows(differ), 0)
         };
         if count > 0 {
             report.groups_changed.insert(name.to_owned(), count);
@@ -149,9 +148,14 @@ impl Replay<'_> {
 }
 
 impl Anew {
+    /// Whether it has more sessions than memory allows: it is given no more rows then.
+    pub(super) fn is_beyond(&self) -> bool {
+        self.aggregate.window.is_session() && self.state.open() > self.aggregate.memory_max / SESSION
+    }
+
     /// Errors where it has more sessions than memory allows: what differs of them is not known.
     pub fn fits(&self) -> Result<()> {
-        if !self.beyond {
+        if !self.is_beyond() {
             return Ok(());
         }
         let Aggregate { name, memory_max, .. } = &self.aggregate;
@@ -189,7 +193,7 @@ impl Anew {
             Differ::Windows(windows) => windows,
             Differ::Sessions(sessions) => {
                 let segments = sessions.segments(reader, self, to, revision)?;
-                sessions.revise(revise, &self.layout, &segments, at)?;
+                revise.sessions(&self.layout, (&sessions.gone, &sessions.come), &segments, at)?;
                 return Ok(segments);
             }
         };
