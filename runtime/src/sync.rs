@@ -5,9 +5,10 @@
 //! there, and writes again what may be in memory alone.
 
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 static FAILED: OnceLock<String> = OnceLock::new();
 
@@ -32,7 +33,10 @@ pub fn data(file: &File) -> io::Result<()> {
 }
 
 /// Makes what was created, renamed or removed in a folder survive a loss of power.
+///
+/// Threads share folders, and the system tells of a failure once: each waits until it is known how the one before it ended.
 pub fn folder(folder: &Path) -> io::Result<()> {
+    let _turn = turn(folder);
     let opened = File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
     file(&opened)
 }
@@ -55,6 +59,14 @@ pub fn make_folders(root: &Path, folder: &Path) -> io::Result<()> {
         parent(folder)?;
     }
     Ok(())
+}
+
+/// Held while a folder is synced; folders that have none in common are synced side by side.
+fn turn(folder: &Path) -> Option<MutexGuard<'static, ()>> {
+    static TURNS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
+    let mut hasher = DefaultHasher::new();
+    folder.hash(&mut hasher);
+    TURNS.get(hasher.finish() as usize % TURNS.len()).map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn checked(sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
