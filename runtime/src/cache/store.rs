@@ -80,6 +80,11 @@ impl Store {
         }
     }
 
+    /// The generation in service of each table.
+    pub fn generations(&self) -> Result<Vec<Generation>> {
+        row::generations(&self.connection)
+    }
+
     /// Begins a commit. Errors with [`Kind::Busy`] where another program holds the file, and with
     /// [`Kind::Conflict`] where the file was replaced since it was opened: what is written would be lost.
     pub fn begin(&mut self) -> Result<Commit<'_>> {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::table::Table;
 use super::transform::Transform;
+use crate::cache;
 use crate::component::{Component, Host};
 use crate::config::plan;
 use crate::decode::{Decoder, Unwrap};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{self, Field, Link};
+use crate::time::Timestamp;
 
 /// Between the digests of a chain's components, and between their names.
 const BETWEEN: &str = "+";
@@ -76,6 +78,22 @@ pub fn read_component(plan: &plan::Transform) -> Result<Vec<u8>> {
 /// A transform's component of these bytes, compiled and found in order.
 pub fn load_component(host: &Host, plan: &plan::Transform, bytes: &[u8]) -> Result<Component> {
     host.load(bytes, &plan.limits)
+}
+
+impl Generation {
+    /// What a restart goes on with, from this time on.
+    pub fn noted(&self, since: Timestamp, withdrawn: bool) -> cache::Generation {
+        cache::Generation {
+            table: self.table.plan.name.clone(),
+            number: self.number,
+            digest: self.chain.digest().to_owned(),
+            version: self.chain.version(),
+            since,
+            pinned: self.pinned,
+            withdrawn,
+            parameters: self.chain.parameters(),
+        }
+    }
 }
 
 impl Chain {

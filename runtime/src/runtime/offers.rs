@@ -226,16 +226,7 @@ impl Runtime {
     }
 
     pub(super) fn note(&self, table: &str, generation: &Generation, withdrawn: bool) -> Result<()> {
-        let message = Message::Generation(cache::Generation {
-            table: table.to_owned(),
-            number: generation.number,
-            digest: generation.chain.digest().to_owned(),
-            version: generation.chain.version(),
-            since: self.clock.now(),
-            pinned: generation.pinned,
-            withdrawn,
-            parameters: generation.chain.parameters(),
-        });
+        let message = Message::Generation(generation.noted(self.clock.now(), withdrawn));
         let messages = lock(&self.threads).as_ref().map(|threads| threads.messages.clone());
         let ended = || Error::new(Kind::Unavailable, format!("table {table:?}: the pipeline is ending"));
         messages.ok_or_else(ended)?.send(message).map_err(|_| ended())

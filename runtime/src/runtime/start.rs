@@ -17,7 +17,7 @@ use super::schedules::Scheduling;
 use super::spawn::Vital;
 use super::topics::Topics;
 use super::{By, Offered, Runtime, Threads, threads};
-use crate::cache::Store;
+use crate::cache::{self, Store};
 use crate::commit::Epoch;
 use crate::component::Host;
 use crate::config::plan::{self, Backend, Pipeline};
@@ -82,6 +82,7 @@ impl Runtime {
         if reached {
             claim.make(store.instance_id()).await?;
         }
+        remember(&mut store, &tables, clock.now())?;
         let aggregates = restore_aggregates(&pipeline, &topics, &tables, &store)?;
         let positions = store.positions()?;
         let shelf = restore_shelf(&pipeline, &store, &positions, &tables, &places.spool, &clock)?;
@@ -165,7 +166,6 @@ impl Runtime {
             failures,
             threads: Mutex::new(Some(threads)),
         };
-        runtime.remember_all()?;
         let runtime = Arc::new(runtime);
         runtime.listen_to_trials(failed)?;
         Ok(runtime)
@@ -192,13 +192,22 @@ impl Runtime {
         };
         reload::watch(files, offer)
     }
+}
 
-    fn remember_all(&self) -> Result<()> {
-        self.tables.iter().try_for_each(|running| {
-            let generation = Arc::clone(&super::lock(&running.generation).generation);
-            self.remember(&running.plan.name, &generation)
-        })
+/// Has the cache remember the generations that begin here, before any record is theirs.
+fn remember(store: &mut Store, tables: &Tables, now: Timestamp) -> Result<()> {
+    let before = store.generations()?;
+    let is_known = |one: &cache::Generation| {
+        before.iter().any(|before| *before == cache::Generation { since: before.since, ..one.clone() })
+    };
+    let begin: Vec<_> =
+        tables.iter().map(|generation| generation.noted(now, false)).filter(|one| !is_known(one)).collect();
+    if begin.is_empty() {
+        return Ok(());
     }
+    let mut commit = store.begin()?;
+    begin.iter().try_for_each(|generation| commit.generation(generation))?;
+    commit.finish()
 }
 
 fn open_topics(pipeline: &Pipeline, places: &Places, clock: &Arc<Clock>) -> Result<BTreeMap<String, Arc<Topic>>> {
