@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use crate::{http, place};
@@ -78,9 +79,15 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// It ended before.
+    /// It ended before; with `ABRT`, which it is sent where it does neither.
     pub fn try_spawn(command: &mut Command) -> Result<Self, ExitStatus> {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("tidemill starts");
+        let (pid, (starting, started)) = (child.id(), channel::<()>());
+        std::thread::spawn(move || {
+            if started.recv_timeout(WAIT_TIME_MAX) == Err(RecvTimeoutError::Timeout) {
+                signal(pid, "ABRT");
+            }
+        });
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut topics, mut admin, mut gateway, mut kinesis, mut lake) = (None, None, None, None, None);
         // The lines come in this order.
@@ -101,6 +108,7 @@ impl Daemon {
                 _ => {}
             }
         }
+        drop(starting);
         // What else it prints must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         match (topics, admin) {
@@ -200,9 +208,7 @@ impl Daemon {
 
     /// Sends it a signal: `TERM`, `HUP`, `STOP`, `CONT`.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill");
-        assert!(asked.success(), "it was running");
+        signal(self.child.id(), name);
     }
 
     /// Waits until it has ended after it was asked to.
@@ -216,6 +222,11 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn signal(pid: u32, name: &str) {
+    let asked = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().expect("kill");
+    assert!(asked.success(), "it was running");
 }
 
 /// Runs a command of `tidemill` to its end.

@@ -23,9 +23,13 @@ fn can_fail(operation: &Operation, way: &str) -> bool {
     }
 }
 
+/// Commits that fail for good while a second life starts and finds records that wait.
+const STARTS: [&str; 4] =
+    ["EIO pwrite64 wal 2+", "EIO pwrite64 wal 5+", "ENOSPC pwrite64 wal 8+", "EIO pwrite64 wal 14+"];
+
 fn plans(points: &mut Points, count: usize) -> Vec<Plan> {
     let each = count.div_ceil(WAYS.len());
-    let mut plans = Vec::new();
+    let mut plans: Vec<Plan> = STARTS.iter().map(|rule| Plan::of(1, None, *rule)).collect();
     for way in WAYS {
         for (life, place) in points.drawn(|operation| can_fail(operation, way), each) {
             let on = ["", "+"].choose(points.random()).expect("one of two");

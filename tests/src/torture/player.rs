@@ -23,6 +23,9 @@ const LIVES_MAX: usize = 8;
 /// A record that fills a segment with a few others.
 const LARGE_BYTES: usize = 14_000;
 
+/// The signal that ends what neither listens nor ends.
+const ABORTED: i32 = 6;
+
 /// What is done, one step after another.
 enum Step {
     /// These records of the journal are posted.
@@ -101,6 +104,9 @@ pub fn play(house: &House<'_>, plan: &Plan) -> Result<Story, String> {
                     Err(Cut::Wrong(why)) => return Err(format!("life {nth}: {why}\n{}", house.said(nth))),
                 }
                 life.daemon.exit()
+            }
+            Err(status) if status.signal() == Some(ABORTED) => {
+                return Err(format!("life {nth}: it neither listens nor ends\n{}", house.said(nth)));
             }
             Err(status) => status,
         };
