@@ -23,7 +23,7 @@ fn can_fail(operation: &Operation, way: &str) -> bool {
     }
 }
 
-/// Commits that fail for good while a second life starts and finds records that wait.
+/// Commits that fail for good from the start of a second life on: it listens all the same.
 const STARTS: [&str; 4] =
     ["EIO pwrite64 wal 2+", "EIO pwrite64 wal 5+", "ENOSPC pwrite64 wal 8+", "EIO pwrite64 wal 14+"];
 
