@@ -4,13 +4,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::{Value, json};
 use tidemill_tests::cli::{done, failed};
 use tidemill_tests::daemon::{Daemon, query, tidemill};
 use tidemill_tests::http;
-use tidemill_tests::place::changeling;
+use tidemill_tests::place::{changeling, root};
 use tidemill_tests::s3::{BUCKET, Fault, Habits, Reply, Server};
 use tidemill_tests::things::House;
 
@@ -285,5 +286,32 @@ fn commands_list_start_and_look_back() {
     assert!(run(&["list"]).contains("Europe/London"));
     let unknown = failed(folder, &["schedule", "run", "dayly", "-p", found]);
     assert!(unknown.contains("schedule \"dayly\": there is none\nhint: there are nightly, proof"), "{unknown}");
+    daemon.stop();
+}
+
+/// Airflow itself runs the DAG of `pipelines/airflow`.
+#[test]
+fn airflow_starts_a_run_and_waits_for_its_end() {
+    let Ok(python) = std::env::var("TIDEMILL_AIRFLOW") else {
+        println!("not asked for: TIDEMILL_AIRFLOW names a Python with Airflow 2");
+        return;
+    };
+    let house = house("schedules-airflow", &EXPORT.replace("nightly", "daily"), &[]);
+    let daemon = house.start();
+    post(&daemon, 0, 10);
+    let home = house.pipeline.with_file_name("airflow");
+    for arguments in [&["db", "migrate"][..], &["dags", "test", "tidemill_schedule", "2026-11-22"]] {
+        let mut airflow = Command::new(&python);
+        airflow.args(["-m", "airflow"]).args(arguments).env("AIRFLOW_HOME", &home);
+        airflow.env("AIRFLOW__CORE__DAGS_FOLDER", root().join("pipelines/airflow"));
+        airflow.env("AIRFLOW__CORE__LOAD_EXAMPLES", "False").env("TIDEMILL_URL", format!("http://{}", daemon.admin));
+        let output = airflow.output().expect("python");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let runs = http::get(daemon.admin, "/schedules/daily/runs").json();
+    let run = (&runs[0]["time"], &runs[0]["asked"], &runs[0]["state"], &runs[1]);
+    assert_eq!(run, (&json!("2026-11-22T00:00:00Z"), &json!(true), &json!("done"), &Value::Null), "{runs}");
+    let key = "exports/marks/2026-11-22T00-00-00Z.csv";
+    assert_eq!(fs::read_to_string(object(&house, key)).expect("the object"), "mark,things\r\ngood,10\r\n");
     daemon.stop();
 }
