@@ -26,19 +26,19 @@ fn push_component(path: &mut PathBuf, component: &str, empty: &str) {
         return path.push(empty);
     }
     let mut name = String::new();
-    for (at, character) in component.char_indices() {
+    for character in component.chars() {
         if name.len() >= NAME_BYTES_MAX {
             name.push('%');
             path.push(std::mem::take(&mut name));
         }
-        push_character(&mut name, character, at == 0);
+        push_character(&mut name, character);
     }
     path.push(name);
 }
 
-fn push_character(name: &mut String, character: char, first: bool) {
+fn push_character(name: &mut String, character: char) {
     let plain = character.is_ascii_alphanumeric() || " !#$&'()+,-;=@[]^_`{}~".contains(character);
-    if plain || (character == '.' && !first) {
+    if plain || (character == '.' && !name.is_empty()) {
         return name.push(character);
     }
     let mut utf8 = [0; 4];
@@ -108,6 +108,8 @@ mod tests {
         check("é", "%C3%A9");
         check(&"x".repeat(200), &"x".repeat(200));
         check(&format!("{}/y", "x".repeat(201)), &format!("{}%/x/y", "x".repeat(200)));
+        // A dot in front of what a cut has left is in front too.
+        check(&format!("{}../y", "x".repeat(200)), &format!("{}%/%2E./y", "x".repeat(200)));
         check(&"é".repeat(100), &format!("{}%/{}%/{}", "%C3%A9".repeat(34), "%C3%A9".repeat(34), "%C3%A9".repeat(32)));
     }
 
