@@ -61,7 +61,7 @@ pub fn make_folders(root: &Path, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Held while a folder is synced; folders that have none in common are synced side by side.
+/// Held while a folder is synced; folders that share no lock are synced side by side.
 fn turn(folder: &Path) -> Option<MutexGuard<'static, ()>> {
     static TURNS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
     let mut hasher = DefaultHasher::new();
