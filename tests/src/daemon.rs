@@ -224,6 +224,9 @@ impl Drop for Daemon {
     }
 }
 
+/// The number of the signal `ABRT`.
+pub(crate) const ABRT: i32 = 6;
+
 fn signal(pid: u32, name: &str) {
     let asked = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().expect("kill");
     assert!(asked.success(), "it was running");

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{TARGETS, Target};
 use crate::component::tests::guest::Guest;
+use crate::disk::simulated::number;
 
 /// Runs of the cheapest where the environment asks for no other number.
 const RUNS: u64 = 20_000;
@@ -33,7 +34,6 @@ const ODD: [&[u8]; 14] = [
 
 #[test]
 fn no_bytes_are_too_much_for_a_parser() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (runs, seed) = (number("TIDEMILL_FUZZ").unwrap_or(RUNS), number("TIDEMILL_SEED").unwrap_or(2026));
     let only = std::env::var("TIDEMILL_FUZZ_TARGET").ok();
     let mut count = 0;

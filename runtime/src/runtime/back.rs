@@ -77,7 +77,7 @@ impl Runtime {
         }
         let before = self.before(running, &current)?;
         let back = Arc::new(Generation { number: current.number + 1, pinned: false, ..before });
-        self.note(&verdict.table, &current, true)?;
+        self.note(&current, true)?;
         self.put_in_service(running, &back)?;
         lock(&running.generation).before = None;
         for worker in &running.workers {

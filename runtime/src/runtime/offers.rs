@@ -141,7 +141,7 @@ impl Runtime {
             return Ok(current);
         }
         let free = Arc::new(Generation { pinned: false, ..Generation::clone(&current) });
-        self.remember(&running.plan.name, &free)?;
+        self.remember(&free)?;
         lock(&running.generation).generation = Arc::clone(&free);
         Ok(free)
     }
@@ -212,7 +212,7 @@ impl Runtime {
     }
 
     pub(super) fn put_in_service(&self, running: &Running, generation: &Arc<Generation>) -> Result<()> {
-        self.remember(&running.plan.name, generation)?;
+        self.remember(generation)?;
         let mut in_service = lock(&running.generation);
         let old = std::mem::replace(&mut in_service.generation, Arc::clone(generation));
         in_service.before = Some(old);
@@ -221,14 +221,15 @@ impl Runtime {
     }
 
     /// Has the commit remember which generation a restart begins with.
-    pub(super) fn remember(&self, table: &str, generation: &Generation) -> Result<()> {
-        self.note(table, generation, false)
+    fn remember(&self, generation: &Generation) -> Result<()> {
+        self.note(generation, false)
     }
 
-    pub(super) fn note(&self, table: &str, generation: &Generation, withdrawn: bool) -> Result<()> {
+    pub(super) fn note(&self, generation: &Generation, withdrawn: bool) -> Result<()> {
         let message = Message::Generation(generation.noted(self.clock.now(), withdrawn));
         let messages = lock(&self.threads).as_ref().map(|threads| threads.messages.clone());
-        let ended = || Error::new(Kind::Unavailable, format!("table {table:?}: the pipeline is ending"));
+        let name = &generation.table.plan.name;
+        let ended = || Error::new(Kind::Unavailable, format!("table {name:?}: the pipeline is ending"));
         messages.ok_or_else(ended)?.send(message).map_err(|_| ended())
     }
 }

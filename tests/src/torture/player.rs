@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::house::{House, PARTITIONS};
 use super::plan::{Plan, Trouble};
 use crate::checks::{Journal, Posted};
-use crate::daemon::Daemon;
+use crate::daemon::{ABRT, Daemon};
 use crate::http;
 use crate::shim::{Operation, Shim};
 
@@ -22,9 +22,6 @@ const SICK_TIME: Duration = Duration::from_millis(300);
 const LIVES_MAX: usize = 8;
 /// A record that fills a segment with a few others.
 const LARGE_BYTES: usize = 14_000;
-
-/// The signal that ends what neither listens nor ends.
-const ABORTED: i32 = 6;
 
 /// What is done, one step after another.
 enum Step {
@@ -105,7 +102,7 @@ pub fn play(house: &House<'_>, plan: &Plan) -> Result<Story, String> {
                 }
                 life.daemon.exit()
             }
-            Err(status) if status.signal() == Some(ABORTED) => {
+            Err(status) if status.signal() == Some(ABRT) => {
                 return Err(format!("life {nth}: it neither listens nor ends\n{}", house.said(nth)));
             }
             Err(status) => status,

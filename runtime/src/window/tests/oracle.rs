@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::spec::{Kind, Span};
 use super::*;
 use crate::commit::Group;
+use crate::disk::simulated;
 use crate::expression::{Expression, Part, Range, Ranges};
 use crate::time::{Timestamp, Unit, Zone};
 use crate::value::Value;
@@ -418,7 +419,7 @@ fn check(aggregate: &Aggregate, seed: u64) {
 
 /// How many random streams of each kind; more where they are asked for.
 fn streams() -> u64 {
-    std::env::var("TIDEMILL_STREAMS").ok().and_then(|count| count.parse().ok()).unwrap_or(20)
+    simulated::number("TIDEMILL_STREAMS").unwrap_or(20)
 }
 
 #[test]
