@@ -36,9 +36,11 @@ golden: setup ## tests/golden/VERSION: the data folder of this release, for the 
 
 # What each harness does; another TIDEMILL_SEED draws other points.
 SHORT := TIDEMILL_KILLS=1000 TIDEMILL_IO_FAULTS=1000 TIDEMILL_POWER_CUTS=100 TIDEMILL_SIM_SEEDS=5000 TIDEMILL_FLIPS=3000 \
-	TIDEMILL_LAKE_SCHEDULES=300 TIDEMILL_HTTP_INPUTS=1000000 TIDEMILL_FUZZ=1000000 TIDEMILL_OVERLOAD_SECONDS=60
+	TIDEMILL_LAKE_SCHEDULES=300 TIDEMILL_HTTP_INPUTS=1000000 TIDEMILL_FUZZ=1000000 TIDEMILL_OVERLOAD_SECONDS=60 \
+	TIDEMILL_RECORDS=10000000
 LONG := TIDEMILL_KILLS=10000 TIDEMILL_IO_FAULTS=50000 TIDEMILL_POWER_CUTS=2000 TIDEMILL_SIM_SEEDS=200000 TIDEMILL_FLIPS=100000 \
-	TIDEMILL_LAKE_SCHEDULES=5000 TIDEMILL_HTTP_INPUTS=50000000 TIDEMILL_FUZZ=200000000 TIDEMILL_OVERLOAD_SECONDS=3600
+	TIDEMILL_LAKE_SCHEDULES=5000 TIDEMILL_HTTP_INPUTS=50000000 TIDEMILL_FUZZ=200000000 TIDEMILL_OVERLOAD_SECONDS=3600 \
+	TIDEMILL_RECORDS=100000000
 
 torture-short: COUNTS = $(SHORT)
 torture-short: torment ## trouble at a thousand points: killed, a disk or a lake that fails, power that goes, hostile clients, faults on purpose
@@ -52,7 +54,7 @@ torment: setup disks
 	cargo build --workspace
 	target/debug/tidemill transform build $(CRATES) $(GUESTS)
 	$(COUNTS) cargo test --workspace --lib -- --nocapture simulat fuzz::
-	$(COUNTS) cargo test --workspace --test kills --test io_faults --test power -- --nocapture
+	$(COUNTS) cargo test --workspace --test kills --test io_faults --test power --test many -- --nocapture
 	$(COUNTS) cargo test --workspace --test lake_faults --test hostile_http --test overload -- --nocapture
 
 # How long each target is fuzzed, in seconds.
