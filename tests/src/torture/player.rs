@@ -15,7 +15,7 @@ use crate::shim::{Operation, Shim};
 /// Nothing that is waited for takes so long.
 const WAIT_TIME_MAX: Duration = Duration::from_secs(60);
 /// How often something is asked for.
-const ASK_TIME: Duration = Duration::from_millis(2);
+const ASK_TIME: Duration = Duration::from_millis(6);
 /// What fails for good fails so long before the disk is well again.
 const SICK_TIME: Duration = Duration::from_millis(300);
 /// More lives than this are one that does not come back.
