@@ -130,14 +130,14 @@ fn post_and_kill(pipeline: &Path, records: u64, kills: u64, random: &mut ChaCha8
     let mut daemon = Daemon::start(pipeline);
     let (to, acknowledged) = (RwLock::new(daemon.topics), AtomicU64::new(0));
     thread::scope(|scope| {
-        for nth in 0..PRODUCERS {
-            let (to, acknowledged) = (&to, &acknowledged);
-            scope.spawn(move || produce(nth, records, to, acknowledged));
-        }
+        let (to, acknowledged) = (&to, &acknowledged);
+        let producers: Vec<_> =
+            (0..PRODUCERS).map(|nth| scope.spawn(move || produce(nth, records, to, acknowledged))).collect();
         let share = records / (kills + 1);
         for kill in 0..kills {
             let at = share * kill + random.random_range(0..share) + share / 2;
             while acknowledged.load(Ordering::Relaxed) < at {
+                assert!(producers.iter().any(|producer| !producer.is_finished()), "somebody still posts");
                 thread::park_timeout(Duration::from_millis(1));
             }
             daemon.kill();
