@@ -16,6 +16,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
 use tidemill_tests::cli;
 use tidemill_tests::daemon::Daemon;
 use tidemill_tests::http;
@@ -148,6 +149,19 @@ fn post_and_kill(pipeline: &Path, records: u64, kills: u64, random: &mut ChaCha8
     })
 }
 
+/// Waits until it has worked off what was posted, as long as it goes on.
+fn catch_up(daemon: &Daemon, records: u64) {
+    let done = |status: &Value| -> u64 {
+        let workers = status["tables"]["geo"]["workers"].as_object().expect("workers");
+        workers.values().map(|worker| worker["next"].as_u64().unwrap_or(0)).sum()
+    };
+    let mut before = 0;
+    while before < records {
+        before = done(&daemon.wait("it goes on", |status| done(status) > before));
+    }
+    daemon.settle();
+}
+
 /// What all rows of the lake come to.
 #[derive(Default)]
 struct Lake {
@@ -234,7 +248,7 @@ fn a_great_many_records_are_there_once_however_often_it_is_killed() {
     let begun = Instant::now();
     let daemon = post_and_kill(&pipeline, records, kills, &mut ChaCha8Rng::seed_from_u64(seed));
     let posted = begun.elapsed();
-    daemon.settle();
+    catch_up(&daemon, records);
     let memory = daemon.used().1;
     daemon.stop();
 
