@@ -1,23 +1,20 @@
 //! Requests that were in order once: some bytes of each were changed, by a seed.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::Siege;
 use crate::corpus::{GOOD, JSON};
+use crate::talk::Talk;
 
 /// How many are sent, where the environment does not say.
 const INPUTS: u64 = 3_000;
 /// Inputs after which it is looked whether all still holds.
 const ROUND: u64 = 50_000;
-/// Connections at a time.
-const LANES: u64 = 24;
-/// How long an answer is waited for before the sender says that no more comes.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Clients at a time, with a connection to each side: fewer than one address may have.
+const LANES: u64 = 48;
 /// What parsers trip over.
 const TOKENS: [&str; 40] = [
     "\r\n",
@@ -112,34 +109,43 @@ fn changed_requests() {
 
 fn one_lane(seed: u64, inputs: u64, topics: SocketAddr, admin: SocketAddr) -> Seen {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut seen = Seen::default();
+    let (mut seen, mut topics, mut admin) = (Seen::default(), Talk::with(topics), Talk::with(admin));
     for _ in 0..inputs {
         let (bytes, operators) = input(&mut random);
-        let answer = ask(if operators { admin } else { topics }, &bytes);
-        let text = String::from_utf8_lossy(&answer);
+        let (answer, times) = if operators { &mut admin } else { &mut topics }.say(&bytes);
+        seen.hear(&answer, &bytes);
+        // Of what had no answer, or was followed by more in the same piece.
+        let records = bytes.windows(7).filter(|window| window.eq_ignore_ascii_case(b"\"value\"")).count() as u64;
+        seen.possible += records * times;
+    }
+    [topics, admin].into_iter().for_each(|talk| seen.hear(&talk.end(), b"what came before"));
+    seen
+}
+
+impl Seen {
+    /// What came back after some bytes were sent.
+    fn hear(&mut self, answer: &[u8], bytes: &[u8]) {
+        let text = String::from_utf8_lossy(answer);
         // A body is sent whole, so that what begins so is an answer's first line.
         let mut any = false;
         for answer in text.split("HTTP/1.1 ").skip(1) {
             let status: usize = answer.get(..3).and_then(|status| status.parse().ok()).unwrap_or(0);
             // 501 is meant: it is for codings of a body that are not known here.
-            seen.answers[if status == 501 { 4 } else { (status / 100).min(5) }] += 1;
+            self.answers[if status == 501 { 4 } else { (status / 100).min(5) }] += 1;
             if status >= 500 && status != 501 {
-                println!("{answer}, for {:?}", String::from_utf8_lossy(&bytes));
+                println!("{answer}, for {:?}", String::from_utf8_lossy(bytes));
             }
             any |= status >= 200;
-            seen.acknowledged += if status == 200 { answer.matches("\"error_code\":null").count() as u64 } else { 0 };
+            self.acknowledged += if status == 200 { answer.matches("\"error_code\":null").count() as u64 } else { 0 };
         }
-        seen.answers[0] += u64::from(!any);
-        // Of what had no answer, or was followed by more in the same piece.
-        seen.possible += bytes.windows(7).filter(|window| window.eq_ignore_ascii_case(b"\"value\"")).count() as u64;
+        self.answers[0] += u64::from(!any);
     }
-    seen
 }
 
 /// One input, and whether it is for the operator's side.
 fn input(random: &mut ChaCha8Rng) -> (Vec<u8>, bool) {
     let common =
-        format!("host: localhost\r\n{}\r\n", if random.random_bool(0.9) { "connection: close" } else { "x: y" });
+        format!("host: localhost\r\n{}\r\n", if random.random_bool(0.2) { "connection: close" } else { "x: y" });
     let length = GOOD.len();
     let post = format!("POST /topics/thing HTTP/1.1\r\n{common}{JSON}\r\n");
     let (base, operators) = match random.random_range(0..8) {
@@ -181,18 +187,4 @@ fn change(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
         }
         _ => bytes[at..end].iter_mut().for_each(|byte| *byte = byte.to_ascii_uppercase()),
     }
-}
-
-/// What comes back. Where that takes long, it is said that no more comes: the server may be waiting for it.
-fn ask(to: SocketAddr, bytes: &[u8]) -> Vec<u8> {
-    let mut socket = TcpStream::connect(to).expect("the listener");
-    let _ = socket.write_all(bytes);
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    let mut answer = Vec::new();
-    if socket.read_to_end(&mut answer).is_err() {
-        let _ = socket.shutdown(Shutdown::Write);
-        socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
-        let _ = socket.read_to_end(&mut answer);
-    }
-    answer
 }

@@ -6,6 +6,7 @@ mod flood;
 mod fuzz;
 mod requests;
 mod slow;
+mod talk;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
