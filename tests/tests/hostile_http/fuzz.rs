@@ -113,18 +113,21 @@ fn one_lane(seed: u64, inputs: u64, topics: SocketAddr, admin: SocketAddr) -> Se
     for _ in 0..inputs {
         let (bytes, operators) = input(&mut random);
         let (answer, times) = if operators { &mut admin } else { &mut topics }.say(&bytes);
-        seen.hear(&answer, &bytes);
+        let any = seen.hear(&answer, &bytes);
+        seen.answers[0] += u64::from(!any);
         // Of what had no answer, or was followed by more in the same piece.
         let records = bytes.windows(7).filter(|window| window.eq_ignore_ascii_case(b"\"value\"")).count() as u64;
         seen.possible += records * times;
     }
-    [topics, admin].into_iter().for_each(|talk| seen.hear(&talk.end(), b"what came before"));
+    for talk in [topics, admin] {
+        seen.hear(&talk.end(), b"what came before");
+    }
     seen
 }
 
 impl Seen {
-    /// What came back after some bytes were sent.
-    fn hear(&mut self, answer: &[u8], bytes: &[u8]) {
+    /// What came back after some bytes were sent; whether there is an answer in it.
+    fn hear(&mut self, answer: &[u8], bytes: &[u8]) -> bool {
         let text = String::from_utf8_lossy(answer);
         // A body is sent whole, so that what begins so is an answer's first line.
         let mut any = false;
@@ -138,7 +141,7 @@ impl Seen {
             any |= status >= 200;
             self.acknowledged += if status == 200 { answer.matches("\"error_code\":null").count() as u64 } else { 0 };
         }
-        self.answers[0] += u64::from(!any);
+        any
     }
 }
 
