@@ -11,6 +11,11 @@ cp -r pipelines/sql "$1/pipelines/sql"
 rm "$1/runtime/src/main.rs"
 cp tests/mutants/lib.rs "$1/runtime/src/lib.rs"
 cp tests/mutants/Cargo.toml "$1/runtime/Cargo.toml"
+for crate in arrow-array arrow-buffer arrow-schema arrow-select base64 crc32c foldhash hashbrown jiff lz4_flex memchr rand \
+    rand_chacha rusqlite rustix serde serde_json sha2 simdutf8 strsim tokio tracing
+do
+    grep "^$crate = " runtime/Cargo.toml >> "$1/runtime/Cargo.toml"
+done
 cp tests/mutants/mutants.toml "$1/.cargo/mutants.toml"
 cp Cargo.lock "$1/Cargo.lock"
 cat > "$1/Cargo.toml" <<'END'

@@ -22,6 +22,8 @@ const PASSWORD_ESCAPED: &str = "c0ral%3Are%40f%2F%255";
 const START_TIME_MAX: Duration = Duration::from_secs(120);
 /// How often it is looked whether one has.
 const LOOK_TIME: Duration = Duration::from_millis(20);
+/// Where a server has its temporary files; as it starts, it removes those of others there.
+const TEMPORARY: &str = "TMPDIR";
 /// The user `nobody`: PostgreSQL does not run as root.
 const NOBODY: u32 = 65_534;
 
@@ -134,6 +136,7 @@ impl Server {
             Kind::Mysql => {
                 let program = find("mariadb-install-db").expect("it comes with the server").join("mariadb-install-db");
                 let mut command = Command::new(program);
+                command.env(TEMPORARY, path);
                 command.args(["--no-defaults", "--user=root", "--skip-test-db", "--skip-name-resolve"]);
                 run(command
                     .arg("--auth-root-authentication-method=normal")
@@ -162,7 +165,7 @@ impl Server {
     /// One of its programs, which ends when the test does; as nobody, where it does not run as root.
     fn tied(&self, program: &str) -> Command {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).current_dir(self.folder.path());
+        command.args(["--pdeathsig", "KILL"]).current_dir(self.folder.path()).env(TEMPORARY, self.folder.path());
         if self.kind == Kind::Postgres && is_root() {
             command.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".to_owned()]);
         }
