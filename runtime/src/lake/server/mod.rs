@@ -14,6 +14,7 @@ mod uploads;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -22,7 +23,7 @@ use s3s::S3;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::debug;
 
@@ -101,6 +102,8 @@ impl Server {
     }
 }
 
+/// How many connections are open at most: what others may take of the files that this process can have open.
+const CONNECTIONS_MAX: usize = 256;
 /// Pauses after a refused accept (no more file descriptors, say), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests under way may hold a stop up.
@@ -109,15 +112,20 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const READ_BYTES: usize = 512 * 1024;
 
 async fn accept(listener: TcpListener, service: S3Service, mut stopped: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = enter(&listener, &room) => accepted,
             () = stop(&mut stopped) => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(serve(stream, service.clone(), stopped.clone()));
+            Ok((stream, place)) => {
+                let served = serve(stream, service.clone(), stopped.clone());
+                connections.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 debug!(%error, "embedded S3 cannot accept");
@@ -131,6 +139,13 @@ async fn accept(listener: TcpListener, service: S3Service, mut stopped: watch::R
     if tokio::time::timeout(STOP_PATIENCE, answered).await.is_err() {
         debug!("embedded S3 left requests unanswered");
     }
+}
+
+/// The next connection, once there is room for it; until then it waits where the system keeps it.
+async fn enter(listener: &TcpListener, room: &Arc<Semaphore>) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(room).acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
 }
 
 async fn serve(stream: TcpStream, service: S3Service, mut stopped: watch::Receiver<bool>) {

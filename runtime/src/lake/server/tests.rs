@@ -1,10 +1,16 @@
-//! The server's store and listing, without the network.
+//! The server's store and listing, without the network; and whom it lets in.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::super::tests::Folder;
 use super::listing::{Page, Query, page};
 use super::store::{Draft, Meta, Refusal, Store};
+use super::{CONNECTIONS_MAX, Credentials, Server};
 
 fn store(folder: &Folder, keys: &[&str]) -> Store {
     let store = Store::open(&folder.0).unwrap();
@@ -161,4 +167,30 @@ fn many_at_once_are_objects_beside_others_that_are_put_and_removed() {
         }
     });
     assert!((0..4).flat_map(keys).all(|key| get(&store, &key) == Some((key.clone(), format!("etag of {key}")))));
+}
+
+/// A connection on which something was asked.
+async fn asked(server: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_takes_no_more_connections_than_it_may() {
+    let folder = Folder::new("crowd");
+    let mut server = Server::start(&folder.0, 0, Credentials::default()).await.unwrap();
+    let mut crowd = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        let mut stream = asked(server.addr()).await;
+        assert_eq!(stream.read_u8().await.unwrap(), b'H');
+        crowd.push(stream);
+    }
+    let mut late = asked(server.addr()).await;
+    let waited = tokio::time::timeout(Duration::from_millis(100), late.read_u8()).await;
+    assert!(waited.is_err(), "answered beyond the bound: {waited:?}");
+    crowd.pop();
+    assert_eq!(late.read_u8().await.unwrap(), b'H', "one that left makes room");
+    drop(crowd);
+    server.stop().await;
 }
