@@ -35,7 +35,7 @@ golden: setup ## tests/golden/VERSION: the data folder of this release, for the 
 	TIDEMILL_GOLDEN=make cargo test --workspace --test golden what_each_release
 
 # What each harness does; another TIDEMILL_SEED draws other points.
-SHORT := TIDEMILL_KILLS=1000 TIDEMILL_IO_FAULTS=1000 TIDEMILL_POWER_CUTS=100 TIDEMILL_SIM_SEEDS=5000 TIDEMILL_FLIPS=3000 \
+SHORT := TIDEMILL_KILLS=2000 TIDEMILL_IO_FAULTS=1000 TIDEMILL_POWER_CUTS=100 TIDEMILL_SIM_SEEDS=5000 TIDEMILL_FLIPS=3000 \
 	TIDEMILL_LAKE_SCHEDULES=300 TIDEMILL_HTTP_INPUTS=1000000 TIDEMILL_FUZZ=1000000 TIDEMILL_OVERLOAD_SECONDS=60 \
 	TIDEMILL_RECORDS=10000000
 LONG := TIDEMILL_KILLS=10000 TIDEMILL_IO_FAULTS=50000 TIDEMILL_POWER_CUTS=2000 TIDEMILL_SIM_SEEDS=200000 TIDEMILL_FLIPS=100000 \
@@ -68,14 +68,23 @@ fuzz: setup ## each parser and decoder, guided by coverage; needs a nightly Rust
 		cargo +nightly fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=$(FUZZ_TIME) -rss_limit_mb=4096 || exit 1; \
 	done
 
-# Which of them: all, or SHARD=0/100 for a hundredth.
-MUTANTS = cargo mutants $(if $(SHARD),--shard $(SHARD))
+# Which of them: all, SHARD=0/100 for a hundredth, or SINCE=main for what has changed since then.
+MUTANTS = cargo mutants $(if $(SHARD),--shard $(SHARD) --sharding round-robin) $(if $(SINCE),--in-diff target/since.diff)
+# Each change to one of these is judged by the tests beside it; the disk would only hold them up.
+KEEPERS := log window rollup cache
+MEMORY := $(or $(wildcard /dev/shm),/tmp)
 
 mutants: setup ## changes to log, window and commit code that no unit test would notice; installs cargo-mutants where it is missing
 	cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
 	tests/mutants/make.sh target/mutants
-	$(MUTANTS) --in-place --dir target/mutants --output target/mutants
-	$(MUTANTS) --output target
+	git diff $(or $(SINCE),HEAD) > target/since.diff
+	missed=; for part in $(KEEPERS); do \
+		mkdir -p target/mutants/$$part; \
+		TMPDIR=$(MEMORY) $(MUTANTS) --in-place --dir target/mutants --file "runtime/src/$$part/*.rs" \
+			--output target/mutants/$$part -- --lib $$part:: || missed="$$missed target/mutants/$$part"; \
+	done; \
+	$(MUTANTS) --output target || missed="$$missed target"; \
+	test -z "$$missed" || { echo "what no test notices is in mutants.out/missed.txt in each of:$$missed"; exit 1; }
 
 disks: ## what makes file systems, for the tests that cut their power
 	@tests/setup.sh disks

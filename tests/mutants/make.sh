@@ -24,7 +24,7 @@ members = ["runtime"]
 resolver = "3"
 
 [profile.dev]
-opt-level = 0
+opt-level = 1
 debug = false
 
 [profile.dev.package."*"]

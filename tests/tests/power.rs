@@ -1,7 +1,7 @@
 //! Loss of power on a real file system, which drops what was not synced: whatever was acknowledged is there exactly once.
 
 use rand::RngExt;
-use tidemill_tests::torture::{Disk, End, Lane, Plan, Points, all, number, reference, seed};
+use tidemill_tests::torture::{Disk, End, Lane, Plan, Points, Story, all, drawn_for, number, reference, seed};
 
 /// Power cuts where the environment asks for no other number.
 const CUTS: usize = 40;
@@ -31,6 +31,12 @@ fn plans(points: &mut Points, count: usize) -> Vec<Plan> {
     plans
 }
 
+/// Whether the power went in a run, rather than that its moment was not come to.
+fn was_cut(plan: &Plan, story: &Story) -> bool {
+    let mut cuts = plan.0.iter().filter(|trouble| trouble.rule.starts_with("cut"));
+    cuts.any(|trouble| story.lives.get(trouble.life).is_some_and(|life| life.end == End::Killed))
+}
+
 #[test]
 fn nothing_is_lost_or_doubled_when_the_power_goes() {
     let (seed, cuts) = (seed(), number("TIDEMILL_POWER_CUTS", CUTS));
@@ -47,21 +53,11 @@ fn nothing_is_lost_or_doubled_when_the_power_goes() {
         return;
     }
     let mut points = Points::of(&reference("power"), seed);
-    let plans = plans(&mut points, cuts);
-    let stories = all("power", &plans, &lanes, |_, _| Vec::new());
-    let cut = |rule: &str| rule.starts_with("cut");
-    let (mut done, mut after_kill) = (0, 0);
-    for (plan, story) in &stories {
-        let came = plan
-            .0
-            .iter()
-            .filter(|trouble| cut(&trouble.rule))
-            .any(|trouble| story.lives.get(trouble.life).is_some_and(|life| life.end == End::Killed));
-        done += usize::from(came);
-        after_kill += usize::from(came && plan.0.len() > 1);
-    }
+    let plans = plans(&mut points, drawn_for(cuts));
+    let stories = all("power", (&plans, cuts), &lanes, was_cut, |_, _| Vec::new());
+    let cut = || stories.iter().filter(|(plan, story)| was_cut(plan, story));
     if !stories.is_empty() {
-        println!("{done} power cuts survived, {after_kill} of them right after a kill; seed {seed}");
-        assert!(done * 10 >= stories.len() * 8, "too few points are come to: the run is not like its reference");
+        let after_kill = cut().filter(|(plan, _)| plan.0.len() > 1).count();
+        println!("{} power cuts survived, {after_kill} of them right after a kill; seed {seed}", cut().count());
     }
 }

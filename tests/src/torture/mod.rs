@@ -12,4 +12,4 @@ pub use self::house::{House, TABLES};
 pub use self::plan::{Plan, Trouble};
 pub use self::player::{End, Life, Story, play};
 pub use self::points::{Points, number, seed};
-pub use self::runs::{Lane, all, lanes, reference};
+pub use self::runs::{Lane, all, drawn_for, lanes, reference};

@@ -38,13 +38,23 @@ pub fn reference(test: &str) -> Story {
     run().unwrap_or_else(|fault| panic!("{fault}"))
 }
 
-/// Plays all plans, one a lane at a time; gives the stories with their plans. `judge` may find more that is wrong.
+/// Of so many plans one is not come to, at most: the run is not like its reference where there are more.
+const MISSED_MAX: usize = 5;
+
+/// How many plans to draw so that trouble strikes so often.
+pub fn drawn_for(wanted: usize) -> usize {
+    wanted + wanted.div_ceil(MISSED_MAX)
+}
+
+/// Plays plans in their order, one a lane at a time, until trouble has struck in so many as are wanted, which `has_struck` tells; gives
+/// the stories with their plans. `judge` may find more that is wrong.
 ///
 /// `TIDEMILL_PLAN` has one plan played instead, and gives nothing. Panics with what is wrong, and the line that reproduces it.
 pub fn all(
     test: &str,
-    plans: &[Plan],
+    (plans, wanted): (&[Plan], usize),
     lanes: &[Lane],
+    has_struck: impl Fn(&Plan, &Story) -> bool + Sync,
     judge: impl Fn(&Plan, &Story) -> Vec<String> + Sync,
 ) -> Vec<(Plan, Story)> {
     if let Ok(one) = env::var("TIDEMILL_PLAN") {
@@ -53,12 +63,16 @@ pub fn all(
     }
     let begun = Instant::now();
     let (next, told, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let struck = AtomicUsize::new(0);
     let work = |lane: &Lane| {
-        while failed.lock().expect("no panic").len() < FAULTS_MAX {
+        while failed.lock().expect("no panic").len() < FAULTS_MAX && struck.load(Ordering::SeqCst) < wanted {
             let nth = next.fetch_add(1, Ordering::SeqCst);
             let Some(plan) = plans.get(nth) else { return };
             match verdict(test, plan, FORMATS[nth % FORMATS.len()], lane, |story| judge(plan, story)) {
-                Ok(story) => told.lock().expect("no panic").push((plan.clone(), story)),
+                Ok(story) => {
+                    struck.fetch_add(usize::from(has_struck(plan, &story)), Ordering::SeqCst);
+                    told.lock().expect("no panic").push((plan.clone(), story));
+                }
                 Err(fault) => failed.lock().expect("no panic").push(fault),
             }
         }
@@ -66,8 +80,14 @@ pub fn all(
     std::thread::scope(|scope| lanes.iter().for_each(|lane| drop(scope.spawn(|| work(lane)))));
     let failed = failed.into_inner().expect("no panic");
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
-    println!("{} runs in {:.1} s, {} at a time", plans.len(), begun.elapsed().as_secs_f64(), lanes.len());
-    told.into_inner().expect("no panic")
+    let (told, struck) = (told.into_inner().expect("no panic"), struck.into_inner());
+    println!("{} runs in {:.1} s, {} at a time", told.len(), begun.elapsed().as_secs_f64(), lanes.len());
+    assert!(
+        struck >= wanted,
+        "trouble struck in {struck} of {} runs only: they are not like their reference",
+        told.len()
+    );
+    told
 }
 
 /// One run once more, as `TIDEMILL_FORMAT` and `TIDEMILL_DISK` say.
