@@ -6,8 +6,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidemill::time::Clock;
 use tidemill_tests::cli::{done, failed};
 use tidemill_tests::daemon::{Daemon, query, tidemill};
 use tidemill_tests::http;
@@ -96,6 +98,12 @@ fn what_was_missed_is_made_up_for() {
     let house = house("schedules-catch-up", &catching, &[]);
     let daemon = house.start();
     post(&daemon, 0, 5);
+    // One of those times has its run before it comes.
+    let hour = Duration::from_secs(3600);
+    let time = Clock::System.now().floor(hour).minus(hour);
+    let (status, run) = ask(&daemon, &format!("/schedules/nightly/runs?time={time}"));
+    assert_eq!(status, 202, "{run}");
+    ended(&daemon, "nightly", &run["id"]);
     daemon.stop();
     let sql = "UPDATE tidemill_schedules SET upto = upto - 3 * 3600 * 1000000";
     let cache = rusqlite::Connection::open(house.data().join("cache.sqlite")).expect("the cache");
@@ -171,6 +179,36 @@ fn killed_in_an_export_it_sends_the_same_bytes_once() {
     let [(key, versions)] = stored.as_slice() else { panic!("one object: {stored:?}") };
     assert_eq!((key.as_str(), versions.len()), ("exports/marks/2026-11-22T00-00-00Z.csv", 1));
     assert_eq!(versions[0].bytes, b"mark,things\r\ngood,7\r\n");
+    daemon.stop();
+}
+
+/// One that failed for good is done again: what it had fixed is gone, and the answer is that of today.
+#[test]
+fn an_export_that_failed_is_done_again_when_somebody_asks() {
+    let server = Server::start(Habits::default());
+    let house = before(server.addr(), "schedules-failed");
+    let daemon = start_before(&house);
+    post(&daemon, 0, 7);
+    let path = "/schedules/nightly/runs?time=2026-11-22T00:00:00Z";
+    server.lasting("exports", Some(Fault::instead(Reply::Status(400, "InvalidRequest"))));
+    for _ in 0..2 {
+        let (status, run) = ask(&daemon, path);
+        assert_eq!(status, 202, "{run}");
+        let run = ended(&daemon, "nightly", &run["id"]);
+        assert!(
+            run["state"] == "failed"
+                && run["log"].as_str().is_some_and(|log| log.contains("400") || log.contains("InvalidRequest")),
+            "{run}"
+        );
+    }
+    server.lasting("exports", None);
+    post(&daemon, 7, 9);
+    let (_, run) = ask(&daemon, path);
+    let run = ended(&daemon, "nightly", &run["id"]);
+    assert_eq!((&run["state"], &run["object"]["rows"]), (&json!("done"), &json!(1)), "{run}");
+    let stored: Vec<_> = server.history().into_iter().filter(|(key, _)| key.starts_with("exports/")).collect();
+    let [(_, versions)] = stored.as_slice() else { panic!("one object: {stored:?}") };
+    assert_eq!(versions.iter().map(|version| &*version.bytes).collect::<Vec<_>>(), [b"mark,things\r\ngood,9\r\n"]);
     daemon.stop();
 }
 

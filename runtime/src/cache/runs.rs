@@ -21,6 +21,8 @@ pub struct StoredRuns {
     pub open: Vec<Run>,
     /// Up to when the times of each schedule have become runs, or were passed over.
     pub upto: Vec<(String, Timestamp)>,
+    /// The times after that which have their runs already, because somebody asked for them.
+    pub early: Vec<(String, Timestamp)>,
     /// The greatest number of a run.
     pub last: u64,
 }
@@ -74,10 +76,13 @@ impl Store {
     pub fn runs(&self) -> Result<StoredRuns> {
         let open = format!("SELECT {RUN} FROM tidemill_runs WHERE state IN ('waits', 'runs') ORDER BY id");
         let upto = "SELECT schedule, upto FROM tidemill_schedules";
+        let early = "SELECT schedule, r.time FROM tidemill_runs r JOIN tidemill_schedules s USING (schedule) WHERE r.time > s.upto";
         let last = "SELECT coalesce(max(id), 0) FROM tidemill_runs";
+        let times = |sql: &str| select(&self.connection, sql, [], |row| Ok((row.get(0)?, time(row, 1)?)));
         Ok(StoredRuns {
             open: select(&self.connection, &open, [], read)?,
-            upto: select(&self.connection, upto, [], |row| Ok((row.get(0)?, time(row, 1)?)))?,
+            upto: times(upto)?,
+            early: times(early)?,
             last: select(&self.connection, last, [], |row| whole(row, 0))?.first().copied().unwrap_or(0),
         })
     }

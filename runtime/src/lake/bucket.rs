@@ -251,7 +251,7 @@ impl Bucket {
     }
 
     /// Whether the object's key is taken: by the same bytes, or (an error) by others.
-    async fn find(&self, object: &Object) -> Result<Option<Delivered>> {
+    pub async fn find(&self, object: &Object) -> Result<Option<Delivered>> {
         let head = match self.client.head_object().bucket(&self.name).key(&object.key).send().await {
             Ok(head) => head,
             Err(error) if status(&error) == Some(404) => return Ok(None),

@@ -154,7 +154,8 @@ impl Player<'_> {
         }
         let mut done = self.now.replace(upto).unwrap_or(Timestamp::MIN);
         if self.timetable.is_none() {
-            let (timetable, changes) = Timetable::restore(self.schedules, self.stored.clone(), upto);
+            let stored = StoredRuns { early: self.times.iter().cloned().collect(), ..self.stored.clone() };
+            let (timetable, changes) = Timetable::restore(self.schedules, stored, upto);
             self.timetable = Some(timetable);
             self.take(changes.runs, changes.upto)?;
             return self.work(upto);

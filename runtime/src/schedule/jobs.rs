@@ -1,6 +1,7 @@
 //! What runs of schedules do: an export, an audit, a call.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -40,6 +41,13 @@ pub(super) async fn work(setup: &Setup, plan: &Schedule, run: &mut Run) -> Resul
 /// Brings an answer into the lake: the bytes are fixed and recorded before they are sent, and the same are sent until they are there.
 async fn put(setup: &Setup, export: &Export, run: &mut Run) -> Result<String> {
     let file = setup.exports().join(run.id.to_string());
+    if let Some(exported) = run.object.as_ref().filter(|_| !file.exists()) {
+        // It had failed, and its file is gone: unless the lake has the answer all the same, it gets another one.
+        if let Some(there) = deliver(setup, run, exported, None).await? {
+            return Ok(there);
+        }
+        run.object = None;
+    }
     let exported = match &run.object {
         Some(exported) => exported.clone(),
         None => {
@@ -47,14 +55,21 @@ async fn put(setup: &Setup, export: &Export, run: &mut Run) -> Result<String> {
             run.object = Some(exported.clone());
             // First recorded, then sent: a crash between must not make other bytes for the same key.
             if !setup.record(Changes { runs: vec![run.clone()], ..Changes::default() }).await {
-                return Err(Error::new(Kind::Unavailable, "the pipeline is ending"));
+                return Err(ending());
             }
             exported
         }
     };
-    let Exported { key, rows, bytes, sha256 } = exported;
+    let sent = deliver(setup, run, &exported, Some(&file)).await?;
+    sent.ok_or_else(|| Error::new(Kind::Internal, format!("object {:?} was not sent", exported.key)))
+}
+
+/// Sends an answer until it is there; without a file, only looks whether it is.
+async fn deliver(setup: &Setup, run: &Run, exported: &Exported, file: Option<&Path>) -> Result<Option<String>> {
+    let Exported { key, rows, bytes, sha256 } = exported.clone();
+    let said = format!("{rows} rows, {bytes} bytes: {key}");
     let object = Object {
-        key: key.clone(),
+        key,
         file: String::new(),
         start: 0,
         table: run.schedule.clone(),
@@ -68,11 +83,19 @@ async fn put(setup: &Setup, export: &Export, run: &mut Run) -> Result<String> {
         sha256,
         digests: Vec::new(),
     };
+    let delivered = || async {
+        match file {
+            Some(file) => setup.bucket.put(&object, file).await.map(Some),
+            None => setup.bucket.find(&object).await,
+        }
+    };
     let (backoff, mut stop) = (Backoff::upto(setup.pipeline.lake.patience.pause), setup.stop.clone());
-    match retry(&key, backoff, &mut stop, || setup.bucket.put(&object, &file)).await {
-        Some(put) => put.map(|_| format!("{rows} rows, {bytes} bytes: {key}")),
-        None => Err(Error::new(Kind::Unavailable, "the pipeline is ending")),
-    }
+    let delivered = retry(&object.key, backoff, &mut stop, delivered).await.ok_or_else(ending)?;
+    Ok(delivered?.map(|_| said))
+}
+
+fn ending() -> Error {
+    Error::new(Kind::Unavailable, "the pipeline is ending")
 }
 
 /// Asks the query and writes its answer to a file of the run's own.
@@ -127,7 +150,7 @@ async fn prune(setup: &Setup) -> Result<String> {
     let prune = move || {
         let Setup { pipeline, places, committer, clock, stop, .. } = &setup;
         let ends = || *stop.borrow();
-        let pruner = Pruner { cache: &places.cache, committer, now: clock.now(), ends: &ends };
+        let pruner = Pruner { cache: &places.cache, committer, now: clock.aged(), ends: &ends };
         let mut said = Vec::new();
         for plan in pipeline.tables.iter().filter(|plan| plan.retention.is_bounded()) {
             said.extend(pruner.prune(plan)?.into_iter().map(|(name, count)| format!("{name}: {count}")));

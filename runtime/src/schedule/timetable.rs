@@ -1,6 +1,6 @@
 //! The timetable: which runs there are to be, which may begin, what becomes of those that end. It knows no clock.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::cache::StoredRuns;
 use crate::commit::{Run, RunState};
@@ -27,6 +27,8 @@ struct Entry {
     upto: Timestamp,
     /// The first time after that.
     next: Option<Timestamp>,
+    /// Times from then on that have their run already: somebody asked for it.
+    early: BTreeSet<Timestamp>,
     /// Its runs that have not ended, in the order in which they are done.
     open: VecDeque<Run>,
 }
@@ -54,7 +56,8 @@ impl Timetable {
         let mut timetable = Self { entries: Vec::new(), last: stored.last };
         for plan in plans {
             let upto = stored.upto.iter().find(|(name, _)| *name == plan.name).map_or(now, |(_, upto)| *upto);
-            timetable.entries.push(Entry { plan: plan.clone(), upto, next: None, open: VecDeque::new() });
+            let early = stored.early.iter().filter(|(name, _)| *name == plan.name).map(|(_, time)| *time).collect();
+            timetable.entries.push(Entry { plan: plan.clone(), upto, next: None, early, open: VecDeque::new() });
         }
         for mut run in stored.open {
             let entry = timetable.entries.iter_mut().find(|entry| entry.plan.name == run.schedule);
@@ -75,11 +78,10 @@ impl Timetable {
             }
         }
         for index in 0..timetable.entries.len() {
-            let missed = timetable.entries.get(index).map(|entry| entry.times(now)).unwrap_or_default();
             let Some(entry) = timetable.entries.get_mut(index) else { continue };
-            let made_up = if entry.plan.catch_up { missed } else { Vec::new() };
-            entry.move_to(now);
-            changes.upto.push((entry.plan.name.clone(), now));
+            let missed = if entry.plan.catch_up { entry.times(now) } else { Vec::new() };
+            let made_up = entry.move_to(now, missed);
+            changes.upto.push((entry.plan.name.clone(), entry.upto));
             for time in made_up {
                 changes.runs.push(timetable.add(index, time, false, now));
             }
@@ -102,8 +104,8 @@ impl Timetable {
                 times.drain(..times.len().saturating_sub(1));
             }
             let skips = entry.plan.overlap == Overlap::Skip && !entry.open.is_empty() && !several;
-            entry.move_to(now);
-            changes.upto.push((entry.plan.name.clone(), now));
+            let times = entry.move_to(now, times);
+            changes.upto.push((entry.plan.name.clone(), entry.upto));
             let full = entry.open.len() >= WAITING_MAX;
             for time in times {
                 let run = match skips || full {
@@ -143,7 +145,12 @@ impl Timetable {
                 self.wait(index, run.clone());
                 Ok((run, true))
             }
-            None => Ok((self.add(index, time, true, now), true)),
+            None => {
+                if let Some(entry) = self.entries.get_mut(index) {
+                    entry.note_early(time);
+                }
+                Ok((self.add(index, time, true, now), true))
+            }
         }
     }
 
@@ -258,10 +265,22 @@ impl Entry {
         self.plan.cron.latest(self.upto, now, &self.plan.zone, WAITING_MAX)
     }
 
-    fn move_to(&mut self, now: Timestamp) {
+    /// Moves on to a time; of those times that have passed, the ones that have no run yet.
+    fn move_to(&mut self, now: Timestamp, mut passed: Vec<Timestamp>) -> Vec<Timestamp> {
         // A clock that was put back makes no time come twice.
         self.upto = self.upto.max(now);
         self.next = self.plan.cron.after(self.upto, &self.plan.zone);
+        passed.retain(|time| !self.early.contains(time));
+        let upto = self.upto;
+        self.early.retain(|time| *time > upto);
+        passed
+    }
+
+    /// Notes that a time has its run, in case it has yet to come.
+    fn note_early(&mut self, time: Timestamp) {
+        if self.next.is_some_and(|next| time >= next) {
+            self.early.insert(time);
+        }
     }
 }
 

@@ -125,7 +125,7 @@ fn what_was_cut_off_begins_again_and_counts_once() {
     let upto = table.pass(at("10:00")).upto;
     let run = table.begin(9, at("10:00")).remove(0);
     let gone = Run { id: 2, schedule: "gone".to_owned(), ..run.clone() };
-    let stored = StoredRuns { open: vec![run, gone], upto, last: 2 };
+    let stored = StoredRuns { open: vec![run, gone], upto, last: 2, ..StoredRuns::default() };
     let (mut table, changes) = Timetable::restore(&[plan], stored, at("10:20"));
     assert_eq!(shown(&changes.runs), ["1 10:00 waits", "2 10:00 failed"]);
     assert!(changes.runs[1].log.contains("its schedule is no longer declared"), "{changes:?}");
@@ -153,6 +153,35 @@ fn who_asks_gets_a_run_for_that_time_once() {
         table.ask("hourly", Timestamp(minute), None, at("09:37")).unwrap();
     }
     assert_eq!(table.ask("hourly", at("09:20"), None, at("09:38")).unwrap_err().kind(), Kind::Busy);
+}
+
+#[test]
+fn a_time_that_was_asked_for_before_it_came_is_one_run() {
+    let plan = plan(true, Overlap::Queue, 0);
+    let mut table = begun(&plan, "09:30");
+    for (time, run) in [("10:00", 1), ("09:45", 2), ("12:00", 3)] {
+        assert_eq!(table.ask("hourly", at(time), None, at("09:59")).unwrap().0.id, run);
+    }
+    let changes = table.pass(at("10:00"));
+    assert_eq!((shown(&changes.runs), changes.upto), (Vec::new(), vec![("hourly".to_owned(), at("10:00"))]));
+    assert_eq!(shown(&table.pass(at("13:00")).runs), ["4 11:00 waits", "5 13:00 waits"]);
+    let stored = StoredRuns {
+        upto: vec![("hourly".to_owned(), at("09:30"))],
+        early: vec![("hourly".to_owned(), at("10:00")), ("hourly".to_owned(), at("12:00"))],
+        last: 3,
+        ..StoredRuns::default()
+    };
+    let (mut table, changes) = Timetable::restore(std::slice::from_ref(&plan), stored, at("11:10"));
+    assert_eq!(shown(&changes.runs), ["4 11:00 waits"]);
+    assert_eq!(shown(&table.pass(at("12:00")).runs), [""; 0]);
+    assert_eq!(shown(&table.pass(at("13:00")).runs), ["5 13:00 waits"]);
+}
+
+#[test]
+fn a_clock_that_was_put_back_takes_no_time_back() {
+    let stored = StoredRuns { upto: vec![("hourly".to_owned(), at("12:00"))], ..StoredRuns::default() };
+    let (_, changes) = Timetable::restore(&[plan(true, Overlap::Queue, 0)], stored, at("10:30"));
+    assert_eq!((changes.runs.len(), changes.upto), (0, vec![("hourly".to_owned(), at("12:00"))]));
 }
 
 #[test]
