@@ -156,7 +156,7 @@ pub struct Segment {
     pub file: String,
     /// The table, or the aggregate whose closed window it holds.
     pub table: String,
-    /// The partition; 0 for an aggregate.
+    /// The partition; of an aggregate, how often it had begun anew.
     pub partition: u32,
     /// The epoch that wrote it; 0 where a revision did.
     pub epoch: u64,
@@ -176,8 +176,10 @@ pub struct Segment {
     pub bytes: u64,
     /// The digest of the chain that made its rows.
     pub digest: String,
-    /// The sha256 of its bytes, in hexadecimal; none after a restart.
-    pub sha256: Option<String>,
+    /// The sha256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// Whether it was there when the process began: its file has yet to be looked at.
+    pub restored: bool,
 }
 
 impl Segment {

@@ -13,6 +13,7 @@ pub mod record;
 pub mod rolled;
 pub mod sabotage;
 pub mod schema;
+pub mod share;
 pub mod sum;
 pub mod sync;
 pub mod text;

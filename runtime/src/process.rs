@@ -9,6 +9,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::{Kind, OrFail, Result};
 
+/// The clock that nobody sets.
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Monotonic;
 /// How far a thread steps back, as `nice` counts it: where others want the processor too, it gets about a fifth of what one of them gets.
 const BACK: i32 = 7;
 /// Work may take so many times its time by the clock, where its thread had to wait for a processor.
@@ -59,6 +64,11 @@ impl Stint {
 }
 
 /// What the calling thread has had of processors' time since it began.
+/// How much time has passed since the machine began, asleep or awake, whatever its wall clock shows.
+pub fn passed() -> Duration {
+    clock_gettime(CLOCK).try_into().unwrap_or_default()
+}
+
 fn worked() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }

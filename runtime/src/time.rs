@@ -4,12 +4,17 @@ mod cron;
 mod zone;
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 pub use self::cron::Cron;
 pub use self::zone::{Local, Unit, Zone};
 use crate::error::{Error, Kind, Result};
+use crate::process;
+
+/// The wall clock has jumped where it is so far ahead of the time that has passed.
+const JUMP: Duration = Duration::from_hours(1);
 
 /// Microseconds since 1970-01-01T00:00:00Z; negative before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +110,20 @@ impl Clock {
         }
     }
 
+    /// The time by which things grow old: that of now, but for a wall clock that has jumped ahead since the process began. Nothing is
+    /// given up, nor forgotten, because somebody set a clock.
+    pub fn aged(&self) -> Timestamp {
+        static BEGAN: OnceLock<(Timestamp, Duration)> = OnceLock::new();
+        let (now, passed) = (self.now(), process::passed());
+        match self {
+            Self::System => {
+                let (began, at) = BEGAN.get_or_init(|| (now, passed));
+                aged(now, began.plus(passed.saturating_sub(*at)))
+            }
+            Self::Manual(_) => now,
+        }
+    }
+
     /// Sets a manual clock; the machine's own stays as it is.
     pub fn set(&self, to: Timestamp) {
         if let Self::Manual(at) = self {
@@ -113,9 +132,31 @@ impl Clock {
     }
 }
 
+/// What a clock shows, where that is not far ahead of what it has to.
+fn aged(now: Timestamp, expected: Timestamp) -> Timestamp {
+    if now > expected.plus(JUMP) { expected } else { now }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_ahead_makes_nothing_old() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let expected = at("2026-11-22T10:00:00Z");
+        for (now, aged_at) in [
+            ("2026-11-22T10:00:01Z", "2026-11-22T10:00:01Z"),
+            ("2026-11-22T11:00:00Z", "2026-11-22T11:00:00Z"),
+            ("2026-11-22T11:00:01Z", "2026-11-22T10:00:00Z"),
+            ("2036-11-22T10:00:00Z", "2026-11-22T10:00:00Z"),
+            ("2016-11-22T10:00:00Z", "2016-11-22T10:00:00Z"),
+        ] {
+            assert_eq!(aged(at(now), expected), at(aged_at), "{now}");
+        }
+        let now = Clock::System.aged();
+        assert!(Clock::System.aged() >= now && Clock::System.now() >= now);
+    }
 
     fn check(text: &str, shown: &str) {
         assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).unwrap(), shown, "{text}");

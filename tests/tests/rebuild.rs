@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tidemill::emulate::population::Population;
 use tidemill_tests::cli::{done, failed};
-use tidemill_tests::daemon::{Daemon, pinterest, query};
+use tidemill_tests::daemon::{Daemon, pinterest, query, tidemill};
 use tidemill_tests::letters::{AGGREGATES, all, put_in_service, sorted};
 use tidemill_tests::place::{Folder, changeling, command};
 use tidemill_tests::things::House;
@@ -329,4 +329,90 @@ fn another_pipelines_bucket_or_file_is_refused() {
         let said = refused(&other.pipeline, &command.split(' ').collect::<Vec<_>>());
         assert!(said.contains("it is pipeline \"things\"'s, not \"others\"'s"), "{said}");
     }
+}
+
+#[test]
+fn a_rotten_segment_is_landed_by_nobody_and_taken_when_it_is_whole_again() {
+    let house = House::with("rebuild-rot", &changeling("good"), &[("window = \"1s\"", "window = \"1h\"")]);
+    let send = |daemon: &Daemon, from: u64| {
+        let values: Vec<String> = (from..from + 100).map(|ind| format!("{{\"ind\":{ind}}}")).collect();
+        http::post_lines(daemon.topics, "thing", values.iter().map(String::as_str), 50);
+        let all = (from + 100).to_string();
+        daemon.wait("all is committed", |_| {
+            query(&house.pipeline, "SELECT sum(next_offset) FROM tidemill_positions")[1] == all
+        });
+    };
+    let daemon = house.start();
+    send(&daemon, 0);
+    daemon.stop();
+    let segment =
+        query(&house.pipeline, "SELECT file FROM tidemill_segments WHERE partition = 0 ORDER BY file LIMIT 1");
+    let segment = house.data().join("spool").join(&segment[1]);
+    let written = fs::read(&segment).expect("the segment");
+    // Its window is over with the next start.
+    let text = fs::read_to_string(&house.pipeline).expect("the pipeline file");
+    fs::write(&house.pipeline, text.replace("window = \"1h\"", "window = \"1s\"")).expect("it is written");
+    let (flipped, cut) = (written.len() / 2, written.len() / 3);
+    let rotten = [[&written[..flipped], b"?", &written[flipped + 1..]].concat(), written[..cut].to_vec()];
+    for (nth, rotten) in rotten.into_iter().enumerate() {
+        fs::write(&segment, rotten).expect("it is altered");
+        let said = refused(&house.pipeline, &["cache", "rebuild"]);
+        assert!(said.contains("its sha256 is"), "{said}");
+        let audited = tidemill(["audit", house.pipeline.to_str().expect("a path")]);
+        let said = String::from_utf8_lossy(&audited.stdout);
+        assert!(!audited.status.success() && said.contains("in the spool is not there as it was written"), "{said}");
+        let daemon = house.start();
+        daemon
+            .wait("it is told", |status| status.to_string().contains("its bytes have changed since they were written"));
+        let landed = "SELECT count(*) FROM tidemill_objects WHERE delivered IS NOT NULL AND partition =";
+        daemon.wait("others land", |_| query(&house.pipeline, &format!("{landed} 1"))[1] != "0");
+        assert_eq!(query(&house.pipeline, &format!("{landed} 0"))[1], "0");
+        http::post_lines(daemon.topics, "thing", [r#"{"ind":7}"#].into_iter().cycle().take(10 + nth), 5);
+        daemon.stop();
+    }
+    fs::write(&segment, &written).expect("it is back");
+    let daemon = house.start();
+    daemon.settle();
+    daemon.stop();
+    assert_eq!(query(&house.pipeline, "SELECT count(*) FROM thing")[1], "100");
+    done(house.data().parent().expect("a folder"), &["audit", house.pipeline.to_str().expect("a path")], "");
+}
+
+#[test]
+fn a_copy_of_the_cache_that_is_older_than_the_bucket_doubles_no_row() {
+    let house = House::new("rebuild-older", &changeling("good"));
+    let send = |daemon: &Daemon, from: u64| {
+        let values: Vec<String> = (from..from + 100).map(|ind| format!("{{\"ind\":{ind}}}")).collect();
+        http::post_lines(daemon.topics, "thing", values.iter().map(String::as_str), 50);
+    };
+    let (older, newest) = (house.data().with_file_name("older"), house.data().with_file_name("newest"));
+    for from in [0, 100] {
+        let daemon = house.start();
+        send(&daemon, from);
+        daemon.settle();
+        daemon.stop();
+        if from == 0 {
+            fs::create_dir(&older).expect("a folder");
+            fs::copy(cache_of(&house), older.join("cache.sqlite")).expect("a copy");
+        }
+    }
+    let objects = "SELECT count(*), sum(rows) FROM tidemill_objects";
+    let before = query(&house.pipeline, objects);
+    take_away(&house, &newest);
+    fs::copy(older.join("cache.sqlite"), cache_of(&house)).expect("an old copy");
+    let known = query(&house.pipeline, objects);
+    assert_ne!(known, before);
+    let daemon = house.start();
+    daemon.wait("it is told", |status| status.to_string().contains("it is older than the bucket"));
+    send(&daemon, 200);
+    daemon.stop();
+    assert_eq!(query(&house.pipeline, objects), known, "nothing was written to the lake");
+    take_away(&house, &house.data().with_file_name("used"));
+    fs::rename(newest.join("cache.sqlite"), cache_of(&house)).expect("the newest is back");
+    let daemon = house.start();
+    daemon.settle();
+    daemon.stop();
+    assert_eq!(query(&house.pipeline, "SELECT sum(rows) FROM tidemill_objects WHERE delivered > 0")[1], "300");
+    assert_eq!(query(&house.pipeline, "SELECT count(*) FROM thing")[1], "300");
+    done(house.data().parent().expect("a folder"), &["audit", house.pipeline.to_str().expect("a path")], "");
 }

@@ -54,6 +54,17 @@ fn segments(pair: &Pair, partition: u32) -> Vec<std::path::PathBuf> {
     segments
 }
 
+/// The offset that a segment begins with.
+fn base(segment: &Path) -> u64 {
+    segment.file_stem().and_then(|stem| stem.to_str()?.parse().ok()).expect("an offset")
+}
+
+/// Whether `tidemill repair` found all to be well, and what it said.
+fn repair(pair: &Pair, more: &[&str]) -> (bool, String) {
+    let output = tidemill([&["repair", pair.pipeline.to_str().expect("a path")], more].concat());
+    (output.status.success(), String::from_utf8(output.stdout).expect("text"))
+}
+
 /// The one trouble whose part is `what`.
 fn trouble<'a>(status: &'a Value, what: &str) -> Option<&'a Value> {
     status["trouble"].as_array()?.iter().find(|trouble| trouble["what"] == what)
@@ -103,9 +114,7 @@ fn rot_that_a_reader_meets_stops_one_partition_there() {
     let segments = segments(&pair, 1);
     assert!(segments.len() > 4, "{segments:?}");
     flip(&segments[2]);
-    let base = |nth: usize| -> u64 {
-        segments[nth].file_stem().and_then(|stem| stem.to_str()?.parse().ok()).expect("an offset")
-    };
+    let base = |nth: usize| base(&segments[nth]);
     let daemon = Daemon::start(&pair.pipeline);
     let status = daemon.wait("all that can be read is", |status| {
         next(status, "0") == end && status["tables"]["bad"]["workers"]["1"]["paused"] == true
@@ -131,12 +140,9 @@ fn what_is_rotten_is_named_and_left_out_on_request() {
     let pair = Pair::new("trouble-repair", &changeling("good"), &changeling("bad"));
     let end = fill(&pair, 30, 1 << 10);
     let rotten = &segments(&pair, 1)[2];
-    let base: u64 = rotten.file_stem().and_then(|stem| stem.to_str()?.parse().ok()).expect("an offset");
+    let base = base(rotten);
     flip(rotten);
-    let repair = |more: &[&str]| {
-        let output = tidemill([&["repair", pair.pipeline.to_str().expect("a path")], more].concat());
-        (output.status.success(), String::from_utf8(output.stdout).expect("text"))
-    };
+    let repair = |more: &[&str]| repair(&pair, more);
     let (well, said) = repair(&["--json"]);
     let found: Value = serde_json::from_str(&said).expect("JSON");
     let (from, to) = (found[0]["from"].as_u64().expect("an offset"), found[0]["to"].as_u64().expect("an offset"));
@@ -153,4 +159,34 @@ fn what_is_rotten_is_named_and_left_out_on_request() {
     assert!(String::from_utf8_lossy(&busy.stderr).contains("in use by process"), "{busy:?}");
     daemon.stop();
     assert_eq!(query(&pair.pipeline, "SELECT count(*) FROM bad")[1], (2 * end - (to - from)).to_string());
+}
+
+#[test]
+fn segments_that_are_gone_stop_one_partition_until_they_are_given_up() {
+    let pair = Pair::new("trouble-gone", &changeling("good"), &changeling("bad"));
+    let read = fill(&pair, 3, 1 << 10);
+    let daemon = Daemon::start(&pair.pipeline);
+    daemon.wait("all is read", |status| next(status, "0") == read && next(status, "1") == read);
+    daemon.stop();
+    let end = read + fill(&pair, 30, 1 << 10);
+    let all = segments(&pair, 1);
+    let kept = all.iter().position(|segment| base(segment) > read).expect("a segment") + 1;
+    all[..kept].iter().for_each(|segment| fs::remove_file(segment).expect("it goes"));
+    let first = base(&all[kept]);
+    let daemon = Daemon::start(&pair.pipeline);
+    let status = daemon.wait("the whole partition is read", |status| {
+        next(status, "0") == end && trouble(status, "table \"bad\", partition 1").is_some()
+    });
+    let why = trouble(&status, "table \"bad\", partition 1").expect("a trouble")["why"].clone();
+    assert_eq!(why, format!("topic \"bad\": partition 1: offsets {read} to {first} are gone, and were not read yet"));
+    good_goes_on(&daemon);
+    daemon.stop();
+    let (well, said) = repair(&pair, &[]);
+    assert!(!well && said.contains(&format!("offsets {read} to {first} cannot be read")), "{said}");
+    assert!(repair(&pair, &["--skip"]).0 && repair(&pair, &[]).0);
+    let daemon = Daemon::start(&pair.pipeline);
+    daemon.wait("all that is there is read", |status| next(status, "1") == end);
+    daemon.stop();
+    let lines = "SELECT sum(records_in) FROM tidemill_ledger WHERE table_name = 'bad' AND partition = 1";
+    assert_eq!(query(&pair.pipeline, lines)[1], (end - (first - read)).to_string());
 }

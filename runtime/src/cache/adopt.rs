@@ -35,6 +35,7 @@ pub(super) fn adopt(connection: &Connection, layout: &Layout) -> Result<Vec<Stri
 pub(super) fn anew(connection: &Connection, layout: &Layout) -> Result<()> {
     let wanted = wanted(layout);
     let schema = schema(connection)?;
+    let mut kept = Vec::new();
     for present in present(connection)? {
         present.take_away(connection, &schema)?;
         let Present { name, kind, definition } = present;
@@ -49,9 +50,18 @@ pub(super) fn anew(connection: &Connection, layout: &Layout) -> Result<()> {
         if kind == "table" || !same {
             run(connection, "note where it begins", "DELETE FROM tidemill_begun WHERE name = ?", [&name])?;
         }
+        if same {
+            kept.push(name);
+        }
     }
     run(connection, "note its layout", "DELETE FROM tidemill_layout", [])?;
-    wanted.iter().filter(|object| object.kind != "query").try_for_each(|object| object.make_whole(connection))
+    for object in wanted.iter().filter(|object| object.kind != "query") {
+        if object.kind == "aggregate" && !kept.iter().any(|name| name == object.name) {
+            group::begin(connection, object.name)?;
+        }
+        object.make_whole(connection)?;
+    }
+    Ok(())
 }
 
 /// Makes the views of a layout whose tables are there.
@@ -174,6 +184,9 @@ impl Wanted<'_> {
             return Ok(());
         }
         self.make_whole(connection)?;
+        if self.kind == "aggregate" {
+            group::begin(connection, self.name)?;
+        }
         let sql =
             "INSERT INTO tidemill_begun SELECT ?, partition, next_offset FROM tidemill_positions WHERE table_name = ?";
         run(connection, "note where it begins", sql, params![self.name, self.of]).map(drop)

@@ -42,7 +42,7 @@ pub struct Position {
 /// Rows that are kept together: an object, or a segment that is part of none yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
-    /// What the outbox says of it; of a segment, `key` and `sha256` are empty.
+    /// What the outbox says of it; of a segment, `key` is empty.
     pub object: Object,
     /// When the bucket had it; none while it waits in the spool.
     pub delivered: Option<Timestamp>,
@@ -210,7 +210,7 @@ impl Reader {
     }
 
     /// The objects of a partition of a table and the segments that are part of none, by rising offset, one at a time. Of an
-    /// aggregate, the partition is 0. Without those that revisions have added, or those alone.
+    /// aggregate, the partition is how often it had begun anew. Without those that revisions have added, or those alone.
     pub fn each_holding(
         &self,
         table: &str,

@@ -286,9 +286,8 @@ impl DerivedAggregate<'_> {
         run(&self.reader.connection, "note what is absent", sql, values).map(drop)
     }
 
-    /// Where the cache has other groups than those that were given. `anew` says that it began anew once, and lacks the
-    /// windows that were closed before.
-    pub fn strays(&self, given: Given, anew: bool) -> Result<Vec<Stray>> {
+    /// Where the cache has other groups than those that were given.
+    pub fn strays(&self, given: Given) -> Result<Vec<Stray>> {
         let AggregateLayout { name, fields, by, .. } = &self.layout;
         let name = quote(name);
         let key: Vec<String> = [0]
@@ -325,12 +324,10 @@ impl DerivedAggregate<'_> {
             keyed("c"),
             kept_still("c"),
         );
-        let kept = format!("d.window_start IN (SELECT window_start FROM main.{name})");
         let missing = format!(
             "SELECT {} FROM temp.{name} d LEFT JOIN main.{name} c ON c.window_start = d.window_start AND {joined} \
-             WHERE c.window_start IS NULL AND {} AND {} AND ?1 = ?1",
+             WHERE c.window_start IS NULL AND {} AND ?1 = ?1",
             keyed("d"),
-            if anew { kept.as_str() } else { "1" },
             kept_still("d"),
         );
         let mut strays = Vec::new();

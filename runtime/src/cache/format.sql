@@ -23,6 +23,12 @@ CREATE TABLE tidemill_begun (
   PRIMARY KEY (name, partition)
 ) WITHOUT ROWID;
 
+-- How often an aggregate has begun anew: the partition that its segments and objects have, so that they are told from those before.
+CREATE TABLE tidemill_renewals (
+  aggregate TEXT NOT NULL PRIMARY KEY,
+  count INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- One line for each epoch of each partition of each table. `cuts` is a JSON list of [window start, first offset, next offset,
 -- rows], `shares` one of [aggregate, late rows, watermark].
 CREATE TABLE tidemill_ledger (
@@ -115,7 +121,8 @@ CREATE TABLE tidemill_segments (
   bytes INTEGER NOT NULL,
   digest TEXT NOT NULL,
   revision INTEGER NOT NULL,
-  replaces INTEGER NOT NULL
+  replaces INTEGER NOT NULL,
+  sha256 TEXT NOT NULL
 );
 
 -- The outbox; `delivered` is when the bucket had the object, null until then. `digests` is a JSON list. `revision` is 0 where

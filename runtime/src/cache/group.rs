@@ -148,6 +148,18 @@ pub(super) fn read_marks(connection: &Connection, aggregate: &str) -> Result<Opt
     Ok(found.first().map(|&(closed_upto, late)| Marks { closed_upto, late, partitions }))
 }
 
+/// How often an aggregate has begun anew.
+pub(super) fn renewals(connection: &Connection, aggregate: &str) -> Result<u32> {
+    let sql = "SELECT count FROM tidemill_renewals WHERE aggregate = ?";
+    Ok(select(connection, sql, [aggregate], |row| row.get(0))?.first().copied().unwrap_or(0))
+}
+
+/// Notes that an aggregate begins: for the first time, or anew.
+pub(super) fn begin(connection: &Connection, aggregate: &str) -> Result<()> {
+    let sql = "INSERT INTO tidemill_renewals VALUES (?, 0) ON CONFLICT DO UPDATE SET count = count + 1";
+    run(connection, "note that an aggregate begins", sql, [aggregate]).map(drop)
+}
+
 /// Forgets all that an aggregate keeps beside its own table.
 pub(super) fn forget(connection: &Connection, aggregate: &str) -> Result<()> {
     for sql in [

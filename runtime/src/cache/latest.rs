@@ -14,6 +14,7 @@ use super::cell::Cells;
 use super::fault::internal;
 use super::layout::TableLayout;
 use crate::error::{Kind, OrFail, Result};
+use crate::time::Timestamp;
 
 /// One row a key, by rising key: the row with the greatest `(_time, _partition, _offset, _row)`.
 #[derive(Clone, Debug)]
@@ -58,6 +59,15 @@ impl Latest {
     /// How many rows were left out because their key has a null.
     pub fn unkeyed(&self) -> u64 {
         self.unkeyed
+    }
+
+    /// Without the rows of records before a time, where one is given.
+    pub fn since(self, from: Option<Timestamp>) -> Result<Self> {
+        let Some(from) = from else { return Ok(self) };
+        let kept = (0..self.rows() as u32).filter(|&row| self.place.time.value(row as usize) >= from.0);
+        let kept = UInt32Array::from_iter_values(kept);
+        let columns = self.columns.iter().map(|column| pick_rows(column, &kept)).collect::<Result<_>>()?;
+        Ok(Self { columns, place: self.place.take(&kept)?, ..self })
     }
 
     fn pick(table: &TableLayout, batches: &[RecordBatch]) -> Result<Self> {

@@ -15,6 +15,7 @@ use super::late;
 use super::latest::Latest;
 use super::layout::{AggregateLayout, Layout, TableLayout, quote};
 use super::letters;
+use super::prune;
 use super::rolled::{self, Rolled};
 use super::row::{self, int, run, select, whole};
 use super::show::Statements;
@@ -29,6 +30,8 @@ pub struct Revise {
     table: String,
     /// The cached table, with the statement that puts a row in, or in place of one that is no later.
     cached: Option<(TableLayout, String)>,
+    /// Rows of records before that time were pruned, and do not come back.
+    pruned: Option<Timestamp>,
     rollups: rolled::Statements,
 }
 
@@ -56,7 +59,8 @@ impl Revise {
         }
         let cached = cached.map(|layout| (layout.clone(), layout.upsert_where(">=")));
         let rollups = rolled::Statements::of(&layout.rollups, &layout.tables, "main");
-        Ok(Self { connection, table: table.to_owned(), cached, rollups })
+        let pruned = prune::mark(&connection, table)?;
+        Ok(Self { connection, table: table.to_owned(), cached, pruned, rollups })
     }
 
     /// Writes what becomes of an epoch: the line beside the ledger's, the segments of its rows, the letters that are healed or wait
@@ -103,10 +107,11 @@ impl Revise {
         self.connection.execute_batch(&sql).during("take out what is revised")
     }
 
-    /// Adds rows as a rebuild would: the latest of each key stays. They have the columns that [`Latest::prepare`] asks for.
+    /// Adds rows as a rebuild would: the latest of each key stays, and what was pruned stays away. They have the columns that [`Latest::prepare`] asks for.
     pub fn rows(&self, rows: &RecordBatch) -> Result<()> {
         let Some((layout, sql)) = &self.cached else { return Ok(()) };
-        put(&self.connection, layout, sql, &Latest::prepare(layout, std::slice::from_ref(rows))?).map(drop)
+        let latest = Latest::prepare(layout, std::slice::from_ref(rows))?.since(self.pruned)?;
+        put(&self.connection, layout, sql, &latest).map(drop)
     }
 
     /// Of how many keys the row that was taken out has no row of the same place or a later one in its stead, so that an older one

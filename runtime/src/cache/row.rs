@@ -108,7 +108,8 @@ pub(super) fn segment(row: &Row<'_>) -> rusqlite::Result<Segment> {
         digest: row.get(9)?,
         revision: whole(row, 10)?,
         replaces: row.get(11)?,
-        sha256: None,
+        sha256: row.get(12)?,
+        restored: true,
     })
 }
 
@@ -126,22 +127,24 @@ pub(super) fn write_segment(connection: &Connection, segment: &Segment) -> Resul
         bytes,
         digest,
         replaces,
-        ..
+        sha256,
+        restored: _,
     } = segment;
     let (epoch, revision, first, next) = (int(*epoch), int(*revision), int(*first_offset), int(*next_offset));
     let (rows, bytes) = (int(*rows), int(*bytes));
-    let values = params![file, table, partition, epoch, window.0, first, next, rows, bytes, digest, revision, replaces];
-    let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    run(connection, "list a segment", sql, values).map(drop)
+    let of =
+        params![file, table, partition, epoch, window.0, first, next, rows, bytes, digest, revision, replaces, sha256];
+    let sql = "INSERT INTO tidemill_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    run(connection, "list a segment", sql, of).map(drop)
 }
 
 /// The columns that [`object`] reads.
 pub(super) const OBJECT: &str = "key, file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, sha256, digests, \
      revision, start";
 
-/// The same of a segment, which has no key, sha256 or start yet.
+/// The same of a segment, which has no key or start yet.
 pub(super) const SEGMENT_AS_OBJECT: &str = "'', file, table_name, partition, window_start, first_offset, next_offset, rows, bytes, \
-     '', json_array(digest), revision, 0";
+     sha256, json_array(digest), revision, 0";
 
 /// How many columns those are.
 pub(super) const OBJECT_COLUMNS: usize = 13;

@@ -13,12 +13,14 @@ use super::file::{self, Found};
 use super::group::{self, Marks};
 use super::layout::{Layout, TableLayout};
 use super::ledger::{self, EPOCH};
+use super::prune;
 use super::rolled;
 use super::row::{self, Generation, OBJECT, run, select};
 use super::show::Statements;
 use crate::commit::{Epoch, Group, Object, Segment};
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::sync;
+use crate::time::Timestamp;
 
 /// A pipeline's cache, open to write. One at a time: the data folder's lock sees to it.
 pub struct Store {
@@ -139,6 +141,16 @@ impl Store {
         group::last_number(&self.connection, aggregate)
     }
 
+    /// The time before which a table's rows were pruned; none where none were.
+    pub fn pruned(&self, table: &str) -> Result<Option<Timestamp>> {
+        prune::mark(&self.connection, table)
+    }
+
+    /// How often an aggregate has begun anew.
+    pub fn renewals(&self, aggregate: &str) -> Result<u32> {
+        group::renewals(&self.connection, aggregate)
+    }
+
     /// How far an aggregate has come; `None` before its first commit.
     pub fn marks(&self, aggregate: &str) -> Result<Option<Marks>> {
         group::read_marks(&self.connection, aggregate)
@@ -148,6 +160,18 @@ impl Store {
     pub fn segments(&self) -> Result<Vec<Segment>> {
         let sql = "SELECT * FROM tidemill_segments ORDER BY table_name, partition, first_offset, window_start, file";
         select(&self.connection, sql, [], row::segment)
+    }
+
+    /// The key of the newest object of a table or aggregate; none where there is none.
+    pub fn newest_key(&self, name: &str) -> Result<Option<String>> {
+        let sql = "SELECT key FROM tidemill_objects WHERE table_name = ? ORDER BY id DESC LIMIT 1";
+        Ok(select(&self.connection, sql, [name], |row| row.get(0))?.pop())
+    }
+
+    /// Whether an object of this key has ever been put into the outbox.
+    pub fn has_object(&self, key: &str) -> Result<bool> {
+        let sql = "SELECT 1 FROM tidemill_objects WHERE key = ?";
+        Ok(!select(&self.connection, sql, [key], |_| Ok(()))?.is_empty())
     }
 
     /// The objects that are not yet delivered, oldest first.

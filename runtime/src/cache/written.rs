@@ -130,7 +130,7 @@ impl Reader {
 
     /// Whether a later revision stands in the place of an aggregate's window, which an object or a segment has.
     pub fn superseded(&self, window: &Object) -> Result<bool> {
-        superseded(&self.connection, &window.table, window.window, window.revision)
+        superseded(&self.connection, (&window.table, window.partition), window.window, window.revision)
     }
 
     /// How many letters of an epoch wait.
@@ -185,6 +185,11 @@ impl Reader {
         Ok(select(&self.connection, sql, (table, at.0), |row| json(row, 0))?.pop())
     }
 
+    /// How often an aggregate has begun anew.
+    pub fn renewals(&self, aggregate: &str) -> Result<u32> {
+        group::renewals(&self.connection, aggregate)
+    }
+
     /// How far an aggregate has come; none before its first commit.
     pub fn marks(&self, aggregate: &str) -> Result<Option<Marks>> {
         group::read_marks(&self.connection, aggregate)
@@ -199,10 +204,15 @@ pub(super) fn replaced(connection: &Connection, table: &str, partition: u32) -> 
     Ok(Replaced { epochs: select(connection, sql, (table, partition), read)? })
 }
 
-pub(super) fn superseded(connection: &Connection, aggregate: &str, window: Timestamp, revision: u64) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM tidemill_objects WHERE table_name = ?1 AND partition = 0 AND first_offset = 0 \
-         AND window_start = ?2 AND revision > ?3) OR EXISTS (SELECT 1 FROM tidemill_segments WHERE table_name = ?1 \
-         AND window_start = ?2 AND revision > ?3)";
-    let found = select(connection, sql, (aggregate, window.0, int(revision)), |row| row.get(0))?;
+pub(super) fn superseded(
+    connection: &Connection,
+    (aggregate, partition): (&str, u32),
+    window: Timestamp,
+    revision: u64,
+) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tidemill_objects WHERE table_name = ?1 AND partition = ?2 AND first_offset = 0 \
+         AND window_start = ?3 AND revision > ?4) OR EXISTS (SELECT 1 FROM tidemill_segments WHERE table_name = ?1 \
+         AND partition = ?2 AND window_start = ?3 AND revision > ?4)";
+    let found = select(connection, sql, (aggregate, partition, window.0, int(revision)), |row| row.get(0))?;
     Ok(found.first().copied().unwrap_or(false))
 }

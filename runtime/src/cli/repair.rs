@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Ended;
+use crate::cache::query::Reader;
 use crate::error::Result;
 use crate::log::lock::DataLock;
 use crate::log::repair::{self, Fault};
@@ -32,13 +33,22 @@ impl Repair {
     pub(super) fn run(self) -> Result<Ended> {
         let pipeline = super::pipeline(&self.pipeline, None)?;
         let _lock = DataLock::take(&pipeline.data)?;
-        let folder = Places::of(&pipeline.data).topics;
+        let Places { topics: folder, cache, .. } = Places::of(&pipeline.data);
+        let reader = cache.exists().then(|| Reader::open(&cache)).transpose()?;
+        // Who reads a topic wants what it has not read yet.
+        let wanted = |topic: &str, partition: u32| {
+            let Some(reader) = &reader else { return Ok(0) };
+            let positions = pipeline.readers(topic).map(|table| reader.position(table, partition));
+            let read = positions.filter_map(Result::transpose).collect::<Result<Vec<_>>>()?;
+            // Who has read nothing misses nothing.
+            Ok(read.iter().map(|position| position.next).min().unwrap_or(0))
+        };
         let mut found = Vec::new();
         let asked = |topic: &&str| self.topic.as_deref().is_none_or(|asked| asked == *topic);
         // What is not there has nothing that could be rotten: a topic of another system, or one that nobody has written to.
         let kept = pipeline.topics.iter().map(|topic| topic.name.as_str()).filter(|topic| folder.join(topic).is_dir());
         for topic in kept.filter(asked) {
-            let faults = repair::faults(&folder, topic)?;
+            let faults = repair::faults(&folder, topic, |partition| wanted(topic, partition))?;
             if self.skip {
                 repair::skip(&folder, topic, &faults)?;
             }

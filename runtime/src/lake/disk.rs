@@ -18,7 +18,7 @@ pub(super) fn storage(path: &Path) -> impl Fn(io::Error) -> Error {
 }
 
 /// The sha256 of a stretch of a file's bytes as they are now, in hexadecimal.
-pub(super) fn sha256(path: &Path, start: u64, bytes: u64) -> Result<String> {
+pub fn sha256(path: &Path, start: u64, bytes: u64) -> Result<String> {
     let mut file = File::open(path).map_err(storage(path))?;
     file.seek(SeekFrom::Start(start)).map_err(storage(path))?;
     let mut stretch = file.take(bytes);

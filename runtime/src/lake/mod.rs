@@ -20,9 +20,9 @@ pub(crate) mod tests;
 
 pub use bucket::{Bucket, Delivered, Listed};
 pub use columns::parquet_columns;
-pub use disk::hex;
+pub use disk::{hex, sha256};
 pub use encoding::Profile;
-pub use join::{Joined, join, link};
+pub use join::{Joined, Part, join, link};
 pub use json::json_lines;
 pub use key::{claim_key, object_key};
 pub use reader::{BucketReader, Fetched};

@@ -90,10 +90,10 @@ fn rows(from: i64, count: i64) -> RecordBatch {
     RecordBatch::try_new(every_type(), columns).unwrap()
 }
 
-fn write(path: &Path, format: Format, batches: &[RecordBatch], profile: &mut Profile) -> Finished {
+fn write(path: &Path, format: Format, batches: &[RecordBatch], profile: &mut Profile) -> Part {
     let mut segment = SegmentWriter::create(path, format, every_type(), profile).unwrap();
     batches.iter().for_each(|batch| segment.write(batch).unwrap());
-    segment.finish(profile).unwrap()
+    Part { file: path.to_owned(), holds: segment.finish(profile).unwrap() }
 }
 
 /// The rows of a file, as columns of the schema that they were written with.
@@ -131,16 +131,16 @@ fn rows_come_back_from_segments_and_objects() {
         for (number, batches) in segments.iter().enumerate() {
             let path = folder.0.join(format!("segment-{number}"));
             let batches: Vec<RecordBatch> = batches.iter().map(|(from, count)| rows(*from, *count)).collect();
-            let finished = write(&path, Format::Parquet, &batches, &mut profile);
+            let part = write(&path, Format::Parquet, &batches, &mut profile);
             let expected = concat_batches(&every_type(), &batches).unwrap();
-            assert_eq!(finished.rows, expected.num_rows() as u64);
-            assert_eq!(finished.bytes, fs::metadata(&path).unwrap().len());
+            assert_eq!(part.holds.rows, expected.num_rows() as u64);
+            assert_eq!(part.holds.bytes, fs::metadata(&path).unwrap().len());
             assert_eq!(read(&path), expected, "{name}: segment {number}");
-            files.push(path);
+            files.push(part);
             all.push(expected);
         }
         let object = folder.0.join("object");
-        let joined = join(&files, &object, Format::Parquet).unwrap();
+        let joined = join(&files, &object, Format::Parquet).unwrap().holds;
         let expected = concat_batches(&every_type(), &all).unwrap();
         let bytes = fs::read(&object).unwrap();
         assert_eq!(read(&object), expected, "{name}: joined");
@@ -192,10 +192,10 @@ fn one_segment_is_an_object_as_it_stands() {
     for format in [Format::Parquet, Format::Json] {
         let folder = Folder::new("alone");
         let (segment, object) = (folder.0.join("segment"), folder.0.join("object"));
-        write(&segment, format, &[rows(1, 1), rows(2, 4)], &mut Profile::default());
-        let first = join(std::slice::from_ref(&segment), &object, format).unwrap();
+        let part = write(&segment, format, &[rows(1, 1), rows(2, 4)], &mut Profile::default());
+        let first = join(std::slice::from_ref(&part), &object, format).unwrap().holds;
         // A crash before the commit leaves the name; joining again finds it.
-        assert_eq!(join(std::slice::from_ref(&segment), &object, format).unwrap(), first);
+        assert_eq!(join(std::slice::from_ref(&part), &object, format).unwrap().holds, first);
         let bytes = fs::read(&segment).unwrap();
         fs::remove_file(&segment).unwrap();
         assert_eq!(fs::read(&object).unwrap(), bytes);
@@ -208,10 +208,9 @@ fn one_segment_is_an_object_as_it_stands() {
 fn json_lines_read_like_rows() {
     let folder = Folder::new("json");
     let mut profile = Profile::default();
-    let files = [folder.0.join("a"), folder.0.join("b")];
-    write(&files[0], Format::Json, &[rows(1, 1), rows(0, 0)], &mut profile);
-    write(&files[1], Format::Json, &[rows(2, 1), rows(6, 1)], &mut profile);
-    let joined = join(&files, &folder.0.join("object"), Format::Json).unwrap();
+    let first = write(&folder.0.join("a"), Format::Json, &[rows(1, 1), rows(0, 0)], &mut profile);
+    let second = write(&folder.0.join("b"), Format::Json, &[rows(2, 1), rows(6, 1)], &mut profile);
+    let joined = join(&[first, second], &folder.0.join("object"), Format::Json).unwrap().holds;
     let null = concat!(
         r#"{"flag":null,"count":null,"ratio":null,"words":null,"raw":null,"at":null,"#,
         r#""nested":null,"points":null,"tags":null}"#
@@ -235,27 +234,38 @@ fn json_lines_read_like_rows() {
 #[test]
 fn segments_of_other_columns_are_left_and_broken_ones_named() {
     let folder = Folder::new("misfits");
-    let (good, other, broken) = (folder.0.join("good"), folder.0.join("other"), folder.0.join("broken"));
     let mut profile = Profile::default();
-    write(&good, Format::Parquet, &[rows(0, 3)], &mut profile);
+    let good = write(&folder.0.join("good"), Format::Parquet, &[rows(0, 3)], &mut profile);
     let narrow = rows(0, 3).project(&[0, 1]).unwrap();
+    let other = folder.0.join("other");
     let mut segment = SegmentWriter::create(&other, Format::Parquet, narrow.schema(), &profile).unwrap();
     segment.write(&narrow).unwrap();
-    segment.finish(&mut profile).unwrap();
-    fs::write(&broken, &fs::read(&good).unwrap()[..100]).unwrap();
-    let check = |files: &[&PathBuf], kind: Kind, says: &str| {
-        let files: Vec<PathBuf> = files.iter().map(|file| (*file).clone()).collect();
-        let error = join(&files, &folder.0.join("object"), Format::Parquet).unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
-        assert!(error.message().contains(says), "{error}");
-        assert!(!folder.0.join("object").exists());
+    let other = Part { file: other, holds: segment.finish(&mut profile).unwrap() };
+    let with = |name: &str, change: fn(&mut Vec<u8>)| {
+        let mut bytes = fs::read(&good.file).unwrap();
+        change(&mut bytes);
+        fs::write(folder.0.join(name), &bytes).unwrap();
+        Part { file: folder.0.join(name), holds: good.holds.clone() }
+    };
+    let (broken, rotten) = (with("broken", |bytes| bytes.truncate(100)), with("rotten", |bytes| bytes[40] ^= 1));
+    let gone = Part { file: folder.0.join("gone"), ..good.clone() };
+    let check = |parts: &[&Part], kind: Kind, says: &str| {
+        for format in [Format::Parquet, Format::Json] {
+            let parts: Vec<Part> = parts.iter().map(|part| (*part).clone()).collect();
+            let error = join(&parts, &folder.0.join("object"), format).unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.message().contains(says), "{error}");
+            assert!(!folder.0.join("object").exists());
+        }
     };
     check(&[&good, &broken], Kind::Corrupt, "broken");
-    check(&[&good, &folder.0.join("gone")], Kind::Storage, "gone");
+    check(&[&rotten], Kind::Corrupt, "rotten");
+    check(&[&rotten, &good], Kind::Corrupt, "rotten");
+    check(&[&good, &gone], Kind::Storage, "gone");
     check(&[], Kind::Internal, "no segments");
-    for (files, segments, joined_rows) in [([&good, &good, &other], 2, 6), ([&other, &good, &good], 1, 3)] {
-        let joined = join(&files.map(PathBuf::clone), &folder.0.join("object"), Format::Parquet).unwrap();
-        assert_eq!((joined.segments, joined.rows), (segments, joined_rows), "it ends where the columns change");
+    for (parts, segments, joined_rows) in [([&good, &good, &other], 2, 6), ([&other, &good, &good], 1, 3)] {
+        let joined = join(&parts.map(Part::clone), &folder.0.join("object"), Format::Parquet).unwrap();
+        assert_eq!((joined.segments, joined.holds.rows), (segments, joined_rows), "it ends where the columns change");
     }
 }
 

@@ -66,6 +66,14 @@ impl Place {
         ))
     }
 
+    /// The first offset after those that are gone, where a reader wants `next`, the oldest segment begins with `base`, and no person has
+    /// chosen to do without what lies between.
+    pub(super) fn gone(&self, next: u64, base: u64) -> Option<u64> {
+        let given_up = || self.skips.iter().any(|skip| skip.covers(next, base));
+        // Who has read nothing yet begins with the oldest that retention has left.
+        (next > 0 && base > next && !given_up()).then_some(base)
+    }
+
     /// Puts this partition and what was being done in front of an I/O error.
     pub(super) fn io<T>(&self, done: io::Result<T>, doing: impl std::fmt::Display) -> Result<T> {
         done.map_err(|cause| self.error(io_kind(&cause), format!("{doing}: {cause}")))

@@ -112,7 +112,16 @@ impl Source for Reader {
     fn seek(&mut self, offset: u64, _floor: Timestamp) -> Result<()> {
         self.next = offset;
         self.frames = None;
-        Ok(())
+        let place = &self.partition.place;
+        match self.partition.first(|_| true, |oldest| oldest.base).and_then(|base| place.gone(offset, base)) {
+            None => Ok(()),
+            Some(first) => Err(place
+                .error(Kind::Missing, format!("offsets {offset} to {first} are gone, and were not read yet"))
+                .hint(format!(
+                    "put their segments back from a backup of {:?}, or give them up with `tidemill repair --skip`",
+                    place.folder
+                ))),
+        }
     }
 
     fn end(&self) -> Option<u64> {

@@ -22,13 +22,19 @@ pub struct Fault {
     pub why: &'static str,
 }
 
-/// Reads the topic `name` in `dir` through, and gives what is rotten in it; a torn tail, which the next start cuts, is not.
+/// Reads the topic `name` in `dir` through, and gives what is rotten in it, and what is gone of that which is wanted: of a partition all from an
+/// offset on. A torn tail, which the next start cuts, is no fault.
 ///
 /// `Kind::Corrupt` where more is damaged than records: a segment that is missing, or its header.
-pub fn faults(dir: &Path, name: &str) -> Result<Vec<Fault>> {
+pub fn faults(dir: &Path, name: &str, wanted: impl Fn(u32) -> Result<u64>) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
     for place in places(dir, name)? {
         let bases = place.io(segment::list(&place.folder), "its folder")?;
+        let next = wanted(place.partition)?;
+        if let Some(first) = bases.first().and_then(|&base| place.gone(next, base)) {
+            let skip = Skip::of_gone(next, first);
+            faults.push(Fault { partition: place.partition, skip, why: "the segments that had them are gone" });
+        }
         for (nth, &base) in bases.iter().enumerate() {
             let successor = bases.get(nth + 1).map(|&next| Frames::open(&place, next)).transpose()?;
             if let Some((_, before)) = successor.as_ref().filter(|(_, before)| before.base != Some(base)) {

@@ -27,6 +27,16 @@ pub struct Skip {
 }
 
 impl Skip {
+    /// A stretch of segments that are gone, from the offset that is wanted to the first that is there: of no segment.
+    pub(super) fn of_gone(from: u64, to: u64) -> Self {
+        Self { segment: u64::MAX, position: 0, end: 0, from, to }
+    }
+
+    /// Whether a person chose to do without these offsets.
+    pub(super) fn covers(&self, from: u64, to: u64) -> bool {
+        self.from <= from && to <= self.to
+    }
+
     /// Where reading goes on.
     pub(super) fn entry(&self) -> Entry {
         Entry { offset: self.to, position: self.end, time: Timestamp::MIN }

@@ -282,7 +282,7 @@ impl Topic {
             }
         }
         let readable = recovered.iter_mut().filter_map(|(_, read)| read.as_mut().ok());
-        self.producers.open(readable.map(|read| std::mem::take(&mut read.found)), self.clock.now());
+        self.producers.open(readable.map(|read| std::mem::take(&mut read.found)), self.clock.aged());
         let mut writers = Vec::with_capacity(recovered.len());
         for (place, read) in recovered {
             match read {

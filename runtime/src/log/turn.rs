@@ -61,7 +61,7 @@ impl Producers {
     pub(super) async fn turn(self: &Arc<Self>, producer: Producer, clock: &Clock) -> Result<Turn, OutOfTurn> {
         let mut lane = self.lane((producer.key, producer.id));
         lane.held = Some(Arc::clone(&lane.lock).lock_owned().await);
-        let known = self.state().memory.check(&producer, clock.now())?;
+        let known = self.state().memory.check(&producer, clock.aged())?;
         Ok(Turn { lane, producer, known })
     }
 

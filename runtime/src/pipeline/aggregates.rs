@@ -25,6 +25,8 @@ pub struct Aggregates {
 struct Aggregate {
     name: String,
     table: String,
+    /// How often it has begun anew.
+    renewals: u32,
     output: Vec<Field>,
     state: State,
     memory_max: usize,
@@ -32,6 +34,19 @@ struct Aggregate {
     late: u64,
     /// Those among them that are stored.
     late_stored: u64,
+}
+
+/// An aggregate as the last commit left it.
+#[derive(Default)]
+pub struct Stored {
+    /// How often it has begun anew.
+    pub renewals: u32,
+    /// Its open groups.
+    pub groups: Vec<Group>,
+    /// The greatest number of a group.
+    pub last: i64,
+    /// How far it has come.
+    pub marks: Option<Marks>,
 }
 
 /// What one transaction stores of one aggregate.
@@ -58,23 +73,17 @@ pub struct Change {
 }
 
 impl Aggregates {
-    /// Adds the aggregates of a table, restored by `stored`: of an aggregate by its name the open groups, the greatest number of a group,
-    /// and the progress.
-    pub fn add(
-        &mut self,
-        table: &Arc<Table>,
-        partitions: u32,
-        stored: impl Fn(&str) -> Result<(Vec<Group>, i64, Option<Marks>)>,
-    ) -> Result<()> {
+    /// Adds the aggregates of a table, restored by `stored`, which has them by their names.
+    pub fn add(&mut self, table: &Arc<Table>, partitions: u32, stored: impl Fn(&str) -> Result<Stored>) -> Result<()> {
         for aggregate in &table.plan.aggregates {
             let output = window::output_fields(aggregate, &table.fields)?;
-            let (groups, last, marks) = stored(&aggregate.name)?;
+            let Stored { renewals, groups, last, marks } = stored(&aggregate.name)?;
             let late = marks.as_ref().map_or(0, |marks| marks.late);
             let progress = marks.map_or_else(|| Progress::new(partitions), progress);
             let state = State::restore(aggregate, &table.fields, partitions, (&groups, last), progress)?;
             let (name, table) = (aggregate.name.clone(), table.plan.name.clone());
             let memory_max = aggregate.memory_max;
-            self.all.push(Aggregate { name, table, output, state, memory_max, late, late_stored: late });
+            self.all.push(Aggregate { name, table, renewals, output, state, memory_max, late, late_stored: late });
         }
         Ok(())
     }
@@ -167,7 +176,7 @@ impl Aggregate {
         }
         self.late_stored = self.late;
         let marks = marks(self.state.progress(), self.late);
-        let segments = segments(&self.name, self.state.window(), &closed);
+        let segments = segments((&self.name, self.renewals), self.state.window(), &closed);
         Some(Change {
             aggregate: self.name.clone(),
             gone,
@@ -202,15 +211,15 @@ fn progress(marks: Marks) -> Progress {
 }
 
 /// A segment for each window of the lake among `closed`, which come by these.
-fn segments(aggregate: &str, of: &Window, closed: &[Group]) -> Vec<Segment> {
+fn segments((aggregate, renewals): (&str, u32), of: &Window, closed: &[Group]) -> Vec<Segment> {
     let lands = |group: &Group| of.lands(Span { start: group.window, end: group.end });
     let windows = closed.chunk_by(|a, b| lands(a) == lands(b));
     let segment = |groups: &[Group]| {
         let window = lands(groups.first()?);
         Some(Segment {
-            file: format!("{aggregate}+{}", window.0),
+            file: format!("{aggregate}+{renewals}+{}", window.0),
             table: aggregate.to_owned(),
-            partition: 0,
+            partition: renewals,
             epoch: 0,
             revision: 0,
             replaces: false,
@@ -220,7 +229,8 @@ fn segments(aggregate: &str, of: &Window, closed: &[Group]) -> Vec<Segment> {
             rows: groups.len() as u64,
             bytes: 0,
             digest: String::new(),
-            sha256: None,
+            sha256: String::new(),
+            restored: false,
         })
     };
     windows.filter_map(segment).collect()
@@ -228,16 +238,17 @@ fn segments(aggregate: &str, of: &Window, closed: &[Group]) -> Vec<Segment> {
 
 impl Change {
     /// Writes and syncs the segments; done again, it writes the same.
-    pub fn write_segments(&self, spool: &Path, format: Format) -> Result<()> {
+    pub fn write_segments(&mut self, spool: &Path, format: Format) -> Result<()> {
         let schema = arrow_schema(&self.output);
         let mut closed = self.closed.as_slice();
-        for segment in &self.segments {
+        for segment in &mut self.segments {
             let (groups, rest) = closed.split_at_checked(segment.rows as usize).unwrap_or((closed, &[]));
             closed = rest;
             let mut writer =
                 SegmentWriter::create(&spool.join(&segment.file), format, Arc::clone(&schema), &Profile::default())?;
             writer.write(&window::rows(&self.output, groups)?)?;
-            writer.finish(&mut Profile::default())?;
+            let finished = writer.finish(&mut Profile::default())?;
+            (segment.bytes, segment.sha256) = (finished.bytes, finished.sha256);
         }
         Ok(())
     }

@@ -139,7 +139,7 @@ struct Redriven {
 pub fn run(mut setup: Setup, messages: &Receiver<Message>) {
     while let Ok(first) = messages.recv() {
         let gathered = setup.gather(std::iter::once(first).chain(messages.try_iter().take(HANDOVERS_MAX)));
-        match gathered.and_then(|batch| setup.commit(&batch).map(|()| batch)) {
+        match gathered.and_then(|mut batch| setup.commit(&mut batch).map(|()| batch)) {
             Ok(mut batch) => {
                 let holds = std::mem::take(&mut batch.holds);
                 setup.publish(batch);
@@ -206,6 +206,8 @@ impl Setup {
             let _ = done.send(Err(error));
             return Ok(());
         }
+        let pruned = self.store.pruned(&table)?;
+        let latest = latest.map(|latest| latest.since(pruned)).transpose()?;
         let late = self.aggregates.amend(&table, partials)?;
         lines.iter_mut().take(1).for_each(|line| line.late.clone_from(&late));
         batch.segments.extend(segments);
@@ -224,14 +226,14 @@ impl Setup {
         // Windows of aggregates get there when they have closed.
         let closed: Vec<_> = segments.iter().filter(|segment| segment.table != table).cloned().collect();
         self.shelf.add(segments);
-        for Segment { table, window, .. } in closed {
-            self.shelf.close(&table, 0, window.plus(Duration::from_micros(1)));
+        for Segment { table, partition, window, .. } in closed {
+            self.shelf.close(&table, partition, window.plus(Duration::from_micros(1)));
         }
         Ok(())
     }
 
     /// Writes a batch, again and again while the disk or another program is in the way.
-    fn commit(&mut self, batch: &Batch) -> Result<()> {
+    fn commit(&mut self, batch: &mut Batch) -> Result<()> {
         while !self.attempt(batch)? {
             std::thread::park_timeout(RETRY_TIME);
         }
@@ -239,7 +241,7 @@ impl Setup {
     }
 
     /// Writes a batch; false where it is to be tried again.
-    pub(crate) fn attempt(&mut self, batch: &Batch) -> Result<bool> {
+    pub(crate) fn attempt(&mut self, batch: &mut Batch) -> Result<bool> {
         if batch.is_empty() {
             return Ok(true);
         }
@@ -260,8 +262,8 @@ impl Setup {
         }
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<()> {
-        for change in &batch.changes {
+    fn write(&mut self, batch: &mut Batch) -> Result<()> {
+        for change in &mut batch.changes {
             change.write_segments(&self.spool, self.format)?;
         }
         let now = self.clock.now();

@@ -10,8 +10,8 @@ use super::committer::Message;
 use super::shelf::Shelf;
 use crate::commit::{Object, Segment};
 use crate::error::{Error, Kind, Result};
-use crate::lake;
 use crate::lake::options::Options;
+use crate::lake::{self, Finished, Joined, Part};
 use crate::sabotage::{self, Place};
 
 /// All that the lander needs.
@@ -65,10 +65,12 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
     let topic = setup.topics.get(table).unwrap_or(table);
     let extension = setup.lake.format.extension();
     let file = format!("object+{table}+{partition}+{}+{first_offset}+{epoch}+{revision}.{extension}", window.0);
-    let parts: Vec<PathBuf> = segments.iter().map(|segment| setup.spool.join(&segment.file)).collect();
     let joined = match one(setup, segments, &file)? {
         Some(joined) => joined,
-        None => lake::join(&parts, &setup.spool.join(&file), setup.lake.format)?,
+        None => {
+            let parts: Vec<Part> = segments.iter().map(|segment| part(setup, segment)).collect();
+            lake::join(&parts, &setup.spool.join(&file), setup.lake.format)?
+        }
     };
     let segments = segments.get(..joined.segments).unwrap_or_default();
     let last = segments.last().ok_or_else(nothing)?;
@@ -89,17 +91,22 @@ fn join(setup: &Setup, segments: &[Segment]) -> Result<(usize, Object)> {
         window: *window,
         first_offset: *first_offset,
         next_offset: last.next_offset,
-        rows: joined.rows,
-        bytes: joined.bytes,
-        sha256: joined.sha256,
+        rows: joined.holds.rows,
+        bytes: joined.holds.bytes,
+        sha256: joined.holds.sha256,
         digests,
     };
     Ok((segments.len(), object))
 }
 
-/// One segment of which all is known is the object, and is not read again.
-fn one(setup: &Setup, segments: &[Segment], file: &str) -> Result<Option<lake::Joined>> {
-    let [Segment { file: segment, rows, bytes, sha256: Some(sha256), .. }] = segments else { return Ok(None) };
-    let linked = lake::link(&setup.spool.join(segment), &setup.spool.join(file))?;
-    Ok(linked.then(|| lake::Joined { segments: 1, rows: *rows, bytes: *bytes, sha256: sha256.clone() }))
+/// One segment that this process has written is the object, and is not read again.
+fn one(setup: &Setup, segments: &[Segment], file: &str) -> Result<Option<Joined>> {
+    let [segment @ Segment { restored: false, .. }] = segments else { return Ok(None) };
+    let Part { file: segment, holds } = part(setup, segment);
+    Ok(lake::link(&segment, &setup.spool.join(file))?.then_some(Joined { segments: 1, holds }))
+}
+
+fn part(setup: &Setup, segment: &Segment) -> Part {
+    let Segment { file, rows, bytes, sha256, .. } = segment;
+    Part { file: setup.spool.join(file), holds: Finished { rows: *rows, bytes: *bytes, sha256: sha256.clone() } }
 }

@@ -24,7 +24,8 @@ pub fn layout<'a>(pipeline: &Pipeline, tables: impl IntoIterator<Item = &'a Tabl
             let (name, of) = (aggregate.name.clone(), table.plan.name.clone());
             let reads = |field: &&Field| aggregate.columns().any(|column| column == field.name);
             let read = table.fields.iter().filter(reads).map(|field| (&field.name, field.kind));
-            let definition = format!("{} over {:?}", aggregate.definition(), read.collect::<Vec<_>>());
+            let read = read.collect::<Vec<_>>();
+            let definition = format!("{} of {of:?} over {read:?}", aggregate.definition());
             layout.aggregates.push(AggregateLayout { name, table: of, fields, by: aggregate.by.len(), definition });
         }
     }

@@ -75,7 +75,11 @@ impl Pruner<'_> {
         for (aggregate, age) in &plan.retention.aggregates {
             let Some(upto) = reader.closed_upto(aggregate)?.filter(|upto| *upto > Timestamp::MIN) else { continue };
             // By the aggregate's own time: what it is over may have happened long ago.
-            let before = held_back(upto.minus(*age), reader.waits_from(aggregate)?);
+            let window = plan.aggregates.iter().find(|of| of.name == *aggregate).map(|of| &of.window);
+            // A session lands some time after its end.
+            let ends_after =
+                |lands: Timestamp| window.and_then(|kind| Some(kind.landing_ends(lands)?.start)).unwrap_or(lands);
+            let before = held_back(upto.minus(*age), reader.waits_from(aggregate)?.map(ends_after));
             let groups = self.groups(&reader, aggregate, before)?;
             pruned.extend((groups > 0).then(|| (aggregate.clone(), groups)));
         }

@@ -112,7 +112,7 @@ impl Segments {
     fn close(&mut self, profile: &mut Profile) -> Result<()> {
         if let Some(Open { writer, mut segment }) = self.open.take() {
             let finished = writer.finish(profile)?;
-            (segment.bytes, segment.sha256) = (finished.bytes, Some(finished.sha256));
+            (segment.bytes, segment.sha256) = (finished.bytes, finished.sha256);
             self.finished.push(segment);
         }
         Ok(())

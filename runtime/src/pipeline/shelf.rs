@@ -91,7 +91,10 @@ impl Shelf {
 
     /// The lake windows of a partition that begin before `start` get no more rows.
     pub fn close(&self, table: &str, partition: u32, start: Timestamp) {
-        self.held().closed.insert((table.to_owned(), partition), start);
+        let mut held = self.held();
+        let closed = held.closed.entry((table.to_owned(), partition)).or_insert(start);
+        *closed = start.max(*closed);
+        drop(held);
         self.more_due.notify_all();
     }
 
@@ -150,7 +153,10 @@ impl Shelf {
             if held.ending {
                 return None;
             }
-            let rest = held.resting.values().min().map(|until| until.saturating_duration_since(Instant::now()));
+            let now = Instant::now();
+            // What is not due after its rest, its table having room again, is waited for no more.
+            held.resting.retain(|_, until| *until > now);
+            let rest = held.resting.values().min().map(|until| until.saturating_duration_since(now));
             held = match rest {
                 Some(rest) => self.more_due.wait_timeout(held, rest).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.more_due.wait(held).unwrap_or_else(PoisonError::into_inner),
@@ -207,6 +213,12 @@ impl Shelf {
             Some(error) => lane.note(what, error, now),
             None => lane.forget(&what),
         });
+    }
+
+    /// Nothing of a table or aggregate may be cleaned before a person has looked at it.
+    pub fn refuse(&self, name: &str, error: &Error) {
+        let (what, now) = (format!("table {:?}, cache", self.owner(name)), self.clock.now());
+        self.lane(&mut self.held(), name, |lane| lane.note(what, error, now));
     }
 
     /// Whether no other object that is not delivered lies in the file of this one.

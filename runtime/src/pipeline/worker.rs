@@ -211,6 +211,7 @@ impl Worker {
         }
         if let Some(settled) = self.setup.source.settled(self.setup.position.next, now) {
             let (table, partition) = (Arc::clone(&self.setup.name), self.setup.position.partition);
+            self.setup.settled = settled;
             let message = Message::Settled { table, partition, settled, quiet };
             if self.setup.committer.send(message).is_err() {
                 return Ok(Turn::Ends(Command::Stop));

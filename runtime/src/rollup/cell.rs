@@ -221,8 +221,8 @@ impl Cell {
             }
             (Self::Values(values), Shown::Quantile(_, nth, kind)) => {
                 let CellPlan::Values { quantiles, .. } = plan else { return Err(astray()) };
-                let p = quantiles.get(nth).copied().ok_or_else(astray)?;
-                match values.quantile(at, nth, p)?.ok_or_else(astray)? {
+                let share = quantiles.get(nth).copied().ok_or_else(astray)?;
+                match values.quantile(at, nth, share)?.ok_or_else(astray)? {
                     Some(value) => risen(&value, kind)?,
                     None => Value::Null,
                 }

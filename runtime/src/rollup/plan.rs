@@ -4,6 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::expression::Expression;
 use crate::rolled::TABLES_MAX;
 use crate::schema::{Field, Type};
+use crate::share::Share;
 
 use super::best::First;
 use super::spec::{Measure, Rollup};
@@ -47,7 +48,7 @@ pub(super) enum CellPlan {
     Whole(usize),
     Float(usize),
     Best { by: usize, shown: Option<usize>, first: First },
-    Values { of: usize, quantiles: Vec<f64> },
+    Values { of: usize, quantiles: Vec<Share> },
 }
 
 /// How a measure is shown, of which cell.
@@ -328,8 +329,8 @@ impl Plan {
             Measure::Mean(_) => (Shown::Mean(self.cell(number)), Type::Float64),
             Measure::Min(_) => (Shown::First(self.cell(best(First::Least)), kind), kind),
             Measure::Max(_) => (Shown::First(self.cell(best(First::Greatest)), kind), kind),
-            Measure::Quantile(_, p) => {
-                let (cell, nth) = self.values(slot, Some(*p));
+            Measure::Quantile(_, share) => {
+                let (cell, nth) = self.values(slot, Some(*share));
                 (Shown::Quantile(cell, nth, kind), kind)
             }
             Measure::CountDistinct(_) => (Shown::Distinct(self.values(slot, None).0), Type::Int64),
@@ -349,13 +350,15 @@ impl Plan {
     }
 
     /// The cell of all values of a column, and which of its quantiles is this one.
-    fn values(&mut self, slot: usize, p: Option<f64>) -> (usize, usize) {
+    fn values(&mut self, slot: usize, share: Option<Share>) -> (usize, usize) {
         let found = self.cells.iter().position(|cell| matches!(cell, CellPlan::Values { of, .. } if *of == slot));
         let place = found.unwrap_or_else(|| self.cell(CellPlan::Values { of: slot, quantiles: Vec::new() }));
-        let Some((CellPlan::Values { quantiles, .. }, p)) = self.cells.get_mut(place).zip(p) else { return (place, 0) };
-        let nth = quantiles.iter().position(|known| *known == p).unwrap_or(quantiles.len());
+        let Some((CellPlan::Values { quantiles, .. }, share)) = self.cells.get_mut(place).zip(share) else {
+            return (place, 0);
+        };
+        let nth = quantiles.iter().position(|known| *known == share).unwrap_or(quantiles.len());
         if nth == quantiles.len() {
-            quantiles.push(p);
+            quantiles.push(share);
         }
         (place, nth)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::{Error, Kind, Result};
 use crate::expression::Grouping;
+use crate::share::Share;
 
 /// A continuous aggregate over the latest rows of a table, or of several that are joined on their keys.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +37,7 @@ pub enum Measure {
     /// The greatest value.
     Max(String),
     /// The ceil(p n)-th smallest value, at least the first; the lower median where p is a half.
-    Quantile(String, f64),
+    Quantile(String, Share),
     /// How many different values, exactly.
     CountDistinct(String),
     /// The different values of one column where another is greatest, as a JSON list.
@@ -146,9 +147,9 @@ pub fn parse(text: &str) -> Result<Measure> {
         ("mean", [x]) => Measure::Mean(column(x)),
         ("min", [x]) => Measure::Min(column(x)),
         ("max", [x]) => Measure::Max(column(x)),
-        ("median", [x]) => Measure::Quantile(column(x), 0.5),
-        ("quantile", [x, p]) => match p.parse::<f64>() {
-            Ok(p) if (0.0..=1.0).contains(&p) => Measure::Quantile(column(x), p),
+        ("median", [x]) => Measure::Quantile(column(x), Share::HALF),
+        ("quantile", [x, p]) => match Share::parse(p) {
+            Ok(share) => Measure::Quantile(column(x), share),
             _ => return Err(wrong(format!("{p:?} is no part of the rows")).hint("write a number from 0 to 1")),
         },
         ("count_distinct", [x]) => Measure::CountDistinct(column(x)),
@@ -199,8 +200,8 @@ impl fmt::Display for Measure {
             Self::Mean(column) => write!(f, "mean({column})"),
             Self::Min(column) => write!(f, "min({column})"),
             Self::Max(column) => write!(f, "max({column})"),
-            Self::Quantile(column, p) if *p == 0.5 => write!(f, "median({column})"),
-            Self::Quantile(column, p) => write!(f, "quantile({column}, {p})"),
+            Self::Quantile(column, share) if *share == Share::HALF => write!(f, "median({column})"),
+            Self::Quantile(column, share) => write!(f, "quantile({column}, {share})"),
             Self::CountDistinct(column) => write!(f, "count_distinct({column})"),
             Self::Top(shown, by) => write!(f, "top({shown}, {by})"),
         }

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::packed::{Reader, put, put_bytes};
 use crate::rolled::{Keep, Stretch};
+use crate::share::Share;
 
 /// Bytes of a stretch; one that grows beyond twice as many is cut.
 const STRETCH_BYTES: usize = 1500;
@@ -115,12 +116,12 @@ impl Values {
         Some(merged)
     }
 
-    /// The value of the `nth` quantile, `p`; the outer none where what is kept does not go together.
-    pub(super) fn quantile(&mut self, at: At<'_>, nth: usize, p: f64) -> Result<Option<Option<Vec<u8>>>> {
+    /// The value of the `nth` quantile, which is that of a share; the outer none where what is kept does not go together.
+    pub(super) fn quantile(&mut self, at: At<'_>, nth: usize, share: Share) -> Result<Option<Option<Vec<u8>>>> {
         if self.total == 0 {
             return Ok(Some(None));
         }
-        let rank = ((p * self.total as f64).ceil() as u64).clamp(1, self.total);
+        let rank = u64::try_from(share.rank(self.total.into())).unwrap_or(self.total).min(self.total);
         let Some(place) = self.places.get_mut(nth) else { return Ok(None) };
         let Some(mut stretch) = at.keep.stretch(at.rollup, at.group, at.cell, &place.at)? else { return Ok(None) };
         let Some(skipped) = total(&stretch.entries, Some(&place.at)) else { return Ok(None) };

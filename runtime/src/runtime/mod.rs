@@ -1,5 +1,6 @@
 //! The runtime: a pipeline started, watched, and stopped without losing what was taken.
 
+mod ahead;
 mod answers;
 mod back;
 mod claim;
@@ -26,7 +27,7 @@ mod topics;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -184,6 +185,13 @@ impl Runtime {
 
     /// Removes from topics and cache what retention no longer keeps and nothing still needs.
     pub fn retain(&self) {
+        static TOLD: Once = Once::new();
+        let (now, aged) = (self.clock.now(), self.clock.aged());
+        if now > aged {
+            TOLD.call_once(|| {
+                tracing::warn!(%now, by_then = %aged, "the clock has jumped ahead: until the next start retention goes by the time that has passed");
+            });
+        }
         self.prune();
         for topic in self.topics.all() {
             let name = topic.name();
@@ -192,7 +200,7 @@ impl Runtime {
                 readers.map(|reader| self.health.committed(reader, partition)).min().unwrap_or(u64::MAX)
             };
             let needed: Vec<u64> = (0..topic.partitions()).map(needed).collect();
-            if let Err(error) = topic.retain(self.clock.now(), &needed) {
+            if let Err(error) = topic.retain(self.clock.aged(), &needed) {
                 tracing::warn!(topic = name, error = error.message(), "retention failed");
             }
         }
@@ -205,7 +213,7 @@ impl Runtime {
         let messages = lock(&self.threads).as_ref().map(|threads| threads.messages.clone());
         let Some(committer) = messages.filter(|_| !scheduled) else { return };
         let ends = || lock(&self.threads).is_none();
-        let pruner = Pruner { cache: &self.answers.cache, committer: &committer, now: self.clock.now(), ends: &ends };
+        let pruner = Pruner { cache: &self.answers.cache, committer: &committer, now: self.clock.aged(), ends: &ends };
         for plan in plans() {
             if let Err(error) = pruner.prune(plan) {
                 tracing::warn!(table = plan.name, error = error.message(), "retention failed");

@@ -13,7 +13,7 @@ use crate::commit::{Object, Segment};
 use crate::component::Host;
 use crate::config::plan::Pipeline;
 use crate::error::{Error, Kind, OrFail, Result};
-use crate::lake::BucketReader;
+use crate::lake::{self, BucketReader};
 use crate::log::lock::DataLock;
 use crate::pipeline::landed;
 use crate::pipeline::layout::layout;
@@ -160,7 +160,7 @@ impl Run<'_> {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(rebuild.replaced(table, partition)?),
             },
-            Destination::Aggregate(..) if rebuild.superseded(table, window, revision)? => return Ok(()),
+            Destination::Aggregate(..) if rebuild.superseded((table, partition), window, revision)? => return Ok(()),
             Destination::Aggregate(..) => &Replaced::default(),
         };
         let file = file(&self.bucket, &self.places, part)?;
@@ -189,10 +189,19 @@ impl Run<'_> {
 
 /// The bytes of an object or segment, found to be those that were written.
 fn file(bucket: &BucketReader, places: &Places, part: &Part) -> Result<File> {
-    let spooled = |file: &str| File::open(places.spool.join(file)).or_fail(Kind::Missing, || part.name());
+    let spooled = |file: &str, (start, bytes): (u64, u64), written: &str| {
+        let path = places.spool.join(file);
+        let opened = File::open(&path).or_fail(Kind::Missing, || part.name())?;
+        match lake::sha256(&path, start, bytes)? {
+            sha256 if sha256 == written => Ok(opened),
+            sha256 => Err(altered(part, &sha256, written)),
+        }
+    };
     let object = match part {
-        Part::Segment(segment) => return spooled(&segment.file),
-        Part::Object(object, false) => return spooled(&object.file),
+        Part::Segment(Segment { file, bytes, sha256, .. }) => return spooled(file, (0, *bytes), sha256),
+        Part::Object(Object { file, start, bytes, sha256, .. }, false) => {
+            return spooled(file, (*start, *bytes), sha256);
+        }
         Part::Object(object, true) => object,
     };
     let fetched = bucket.fetch(&object.key)?.ok_or_else(|| {
@@ -200,12 +209,14 @@ fn file(bucket: &BucketReader, places: &Places, part: &Part) -> Result<File> {
             .hint("put it back: without it the rows of its records are lost; the cache stays as it is")
     })?;
     if fetched.sha256 != object.sha256 {
-        let what = format!("{}: its sha256 is {}, not {}", part.name(), fetched.sha256, object.sha256);
-        return Err(
-            Error::new(Kind::Corrupt, what).hint("put the object back that was written; the cache stays as it is")
-        );
+        return Err(altered(part, &fetched.sha256, &object.sha256));
     }
     Ok(fetched.file)
+}
+
+fn altered(part: &Part, sha256: &str, written: &str) -> Error {
+    let what = format!("{}: its sha256 is {sha256}, not {written}", part.name());
+    Error::new(Kind::Corrupt, what).hint("put back what was written; the cache stays as it is")
 }
 
 impl Part {

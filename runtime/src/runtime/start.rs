@@ -9,6 +9,7 @@ use std::time::Duration;
 use hashbrown::HashSet;
 use tokio::sync::{mpsc, watch};
 
+use super::ahead;
 use super::answers::Answers;
 use super::claim::Claim;
 use super::feeds::Feeds;
@@ -29,7 +30,7 @@ use crate::log::groups::Groups;
 use crate::log::lock::DataLock;
 use crate::log::{Topic, created};
 use crate::metrics::Metrics;
-use crate::pipeline::aggregates::Aggregates;
+use crate::pipeline::aggregates::{Aggregates, Stored};
 use crate::pipeline::committer::{self, HANDOVERS_MAX, Health};
 use crate::pipeline::generation::{Generation, digests};
 use crate::pipeline::layout::layout;
@@ -87,6 +88,10 @@ impl Runtime {
         let positions = store.positions()?;
         let shelf = restore_shelf(&pipeline, &store, &positions, &tables, &places.spool, &clock)?;
         aggregates.weigh(&shelf);
+        if reached {
+            let newest = ahead::newest(&store, &pipeline)?;
+            ahead::compare(&store, ahead::listed(&bucket, newest).await, &shelf)?;
+        }
         let runs = store.runs()?;
         let health = Arc::new(Health::default());
         health.advance(&positions);
@@ -267,7 +272,8 @@ pub(super) fn restore_aggregates(
         let partitions = partitions(pipeline, topics, &table.plan.topic);
         aggregates.add(table, partitions, |name| {
             let groups = if sabotage::is(Fault::WindowsForgotten) { Vec::new() } else { store.groups(name)? };
-            Ok((groups, store.last_group(name)?, store.marks(name)?))
+            let (renewals, last, marks) = (store.renewals(name)?, store.last_group(name)?, store.marks(name)?);
+            Ok(Stored { renewals, groups, last, marks })
         })?;
     }
     Ok(aggregates)
@@ -302,7 +308,7 @@ pub(super) fn restore_shelf(
     let plans = || tables.iter().map(|generation| &generation.table.plan);
     let is_table = |name: &str| plans().any(|plan| plan.name == name);
     for closed in segments.iter().filter(|segment| !is_table(&segment.table)) {
-        shelf.close(&closed.table, 0, Timestamp(closed.window.0.saturating_add(1)));
+        shelf.close(&closed.table, closed.partition, Timestamp(closed.window.0.saturating_add(1)));
     }
     shelf.add(segments);
     shelf.add_objects(outbox);

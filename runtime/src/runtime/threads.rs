@@ -92,6 +92,7 @@ impl Beginning<'_> {
                 commands: told,
                 bounds: self.pipeline.epoch.clone(),
                 profile: Profile::default(),
+                settled: Timestamp::MIN,
                 watermarks: self.aggregates.watermarks(name, partition),
                 shelf: Arc::clone(self.onward.shelf),
                 committer: self.onward.messages.clone(),

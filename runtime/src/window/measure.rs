@@ -1,13 +1,12 @@
 //! What is measured over the rows of a group, as declared.
 
 mod parse;
-mod share;
 
 use std::fmt;
 
 pub use self::parse::parse;
-pub use self::share::Share;
 use crate::schema::Type;
+use crate::share::Share;
 
 /// What is measured over the rows of a group; nulls do not count.
 #[derive(Clone, Debug, PartialEq)]

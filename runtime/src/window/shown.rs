@@ -7,8 +7,9 @@ use serde_json::{Map, Value as Json, json};
 use super::cell::{Cell, Held};
 use super::plan::Measured;
 use super::scalar::{Scalar, float_of};
-use super::spec::{Measure, Share};
+use super::spec::Measure;
 use crate::schema::Type;
+use crate::share::Share;
 use crate::value::Value;
 
 impl Measured {

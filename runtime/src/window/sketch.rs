@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::scalar::{self, float_of};
-use super::spec::Share;
+use crate::share::Share;
 
 /// A number's bin is what is left of its word: sign, exponent, six bits of the fraction.
 const SHIFT: u32 = 46;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-pub use super::measure::{Measure, Share, parse};
+pub use super::measure::{Measure, parse};
 use crate::expression::Grouping;
 use crate::time::{Timestamp, Unit, Zone};
 

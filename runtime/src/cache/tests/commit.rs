@@ -20,7 +20,8 @@ fn segment(file: &str, first: u64, next: u64) -> Segment {
         rows: next - first,
         bytes: 100,
         digest: "ab".into(),
-        sha256: None,
+        sha256: "ef".into(),
+        restored: false,
     }
 }
 
@@ -97,7 +98,7 @@ fn a_commit_is_whole_or_nothing() {
     drop(store);
     let store = Store::open(&folder.file(), &layout()).unwrap();
     assert_eq!(store.positions().unwrap(), [epoch(0, 1, 0, 1)]);
-    assert_eq!(store.segments().unwrap(), [segment("s", 0, 1)]);
+    assert_eq!(store.segments().unwrap(), [Segment { restored: true, ..segment("s", 0, 1) }]);
     let letters = Reader::open(&folder.file()).unwrap().letters("pin", &Which::default(), 9).unwrap();
     assert_eq!(letters, [Letter { letter: letter(4), healed: None }]);
     assert_eq!(ask(&folder.file(), "categories"), ["a|1"]);

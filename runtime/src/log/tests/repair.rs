@@ -38,15 +38,15 @@ fn flip((file, at): &(PathBuf, u64)) {
 /// With the last byte of these frames changed, reading stops; `ranges` are named, and left out once that is asked for.
 fn check(rotten: &[usize], ranges: &[(u64, u64)]) {
     let (folder, frames) = filled();
-    assert!(repair::faults(&folder.0, "pin").unwrap().is_empty());
+    assert!(repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap().is_empty());
     rotten.iter().for_each(|&nth| flip(&frames[nth]));
-    let faults = repair::faults(&folder.0, "pin").unwrap();
+    let faults = repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap();
     let named: Vec<(u64, u64)> = faults.iter().map(|fault| (fault.skip.from, fault.skip.to)).collect();
     assert_eq!(named, ranges, "{rotten:?}");
     let stopped = |folder: &Folder| read(&folder.open(&SMALL).unwrap(), 0).1;
     assert_eq!(stopped(&folder), Some(Kind::Corrupt), "naming it changes nothing");
     repair::skip(&folder.0, "pin", &faults).unwrap();
-    assert!(repair::faults(&folder.0, "pin").unwrap().is_empty());
+    assert!(repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap().is_empty());
     let topic = folder.open(&SMALL).unwrap();
     let left = |offset: &u64| !ranges.iter().any(|&(from, to)| (from..to).contains(offset));
     let expected: Vec<_> = (0..20).filter(left).map(|nth| (nth, format!("value {nth}"))).collect();
@@ -85,6 +85,36 @@ fn what_is_rotten_is_left_out() {
 fn a_missing_segment_cannot_be_left_out() {
     let (folder, frames) = filled();
     fs::remove_file(&frames[9].0).unwrap();
-    let failed = repair::faults(&folder.0, "pin").unwrap_err();
+    let failed = repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap_err();
     assert_eq!(failed.kind(), Kind::Corrupt);
+}
+
+#[test]
+fn segments_that_are_gone_are_missed_by_who_had_not_read_them() {
+    let (folder, frames) = filled();
+    let oldest = &frames[0].0;
+    let kept = fs::read(oldest).unwrap();
+    let base = frames.iter().position(|(file, _)| file != oldest).unwrap() as u64;
+    fs::remove_file(oldest).unwrap();
+    let seek = |offset: u64| {
+        let topic = folder.open(&SMALL).unwrap();
+        let mut reader = topic.reader(0, offset).unwrap();
+        reader.seek(offset, Timestamp(0)).map_err(|error| (error.kind(), error.message().to_owned()))
+    };
+    let gone = |from: u64| {
+        let said = format!("topic \"pin\": partition 0: offsets {from} to {base} are gone, and were not read yet");
+        Err((Kind::Missing, said))
+    };
+    assert_eq!(seek(0), Ok(()), "who has read nothing begins with the oldest");
+    assert_eq!((seek(1), seek(base - 1), seek(base)), (gone(1), gone(base - 1), Ok(())));
+    assert!(repair::faults(&folder.0, "pin", |_| Ok(base)).unwrap().is_empty());
+    let faults = repair::faults(&folder.0, "pin", |_| Ok(2)).unwrap();
+    assert_eq!(faults.iter().map(|fault| (fault.skip.from, fault.skip.to)).collect::<Vec<_>>(), [(2, base)]);
+    repair::skip(&folder.0, "pin", &faults).unwrap();
+    assert!(repair::faults(&folder.0, "pin", |_| Ok(2)).unwrap().is_empty());
+    assert_eq!((seek(1), seek(2), seek(3)), (gone(1), Ok(()), Ok(())));
+    // A segment that comes back is read as ever.
+    fs::write(oldest, kept).unwrap();
+    assert_eq!(seek(1), Ok(()));
+    assert_eq!(read(&folder.open(&SMALL).unwrap(), 0).0.len(), 20);
 }

@@ -38,7 +38,6 @@ struct OfAggregate<'a> {
     name: String,
     derived: DerivedAggregate<'a>,
     fields: Vec<Field>,
-    anew: bool,
     /// How its time is cut; none where it is not declared.
     window: Option<Window>,
 }
@@ -75,13 +74,12 @@ impl<'a> Cached<'a> {
             let table = tables.iter().find(|table| table.plan.name == layout.table);
             let plan =
                 table.and_then(|table| Some((table, table.plan.aggregates.iter().find(|of| of.name == layout.name)?)));
-            let anew = !reader.begun(&layout.name)?.is_empty();
             note_pruned(reader, &layout.name, report)?;
             if let Some((table, plan)) = plan {
                 open_groups(reader, table, plan, &layout.fields, &derived, report)?;
             }
             let window = plan.map(|(_, plan)| plan.window.clone());
-            cached.aggregates.push(OfAggregate { name: layout.name, derived, fields: layout.fields, anew, window });
+            cached.aggregates.push(OfAggregate { name: layout.name, derived, fields: layout.fields, window });
         }
         Ok(cached)
     }
@@ -120,11 +118,6 @@ impl<'a> Cached<'a> {
         Ok(Some(count))
     }
 
-    /// Whether an aggregate began anew once, so that the lake has windows of it which the cache has not.
-    pub(super) fn began_anew(&self, aggregate: &str) -> bool {
-        self.of_aggregate(aggregate).is_some_and(|of| of.anew)
-    }
-
     /// The groups of an aggregate's window are not to be had.
     pub(super) fn absent_window(&self, aggregate: &str, window: Timestamp) -> Result<()> {
         let Some(of) = self.of_aggregate(aggregate) else { return Ok(()) };
@@ -140,7 +133,7 @@ impl<'a> Cached<'a> {
             }
         }
         for aggregate in &self.aggregates {
-            for stray in aggregate.derived.strays(self.given, aggregate.anew)? {
+            for stray in aggregate.derived.strays(self.given)? {
                 report.fault(of_group(&aggregate.name, &stray));
             }
         }

@@ -16,7 +16,7 @@ use crate::decode::Decoder;
 use crate::error::{Error, Kind, Result};
 use crate::lake;
 use crate::lake::options::Format;
-use crate::pipeline::aggregates::Aggregates;
+use crate::pipeline::aggregates::{Aggregates, Stored};
 use crate::pipeline::bounds::Bounds;
 use crate::pipeline::generation::Chain;
 use crate::pipeline::table::Table;
@@ -136,7 +136,7 @@ impl Run {
             groups.push(Groups { name: aggregate.name.clone(), output, open, closed, late: 0 });
         }
         let mut aggregates = Aggregates::default();
-        aggregates.add(table, count, |_| Ok((Vec::new(), 0, None)))?;
+        aggregates.add(table, count, |_| Ok(Stored::default()))?;
         Ok(Self {
             table: Arc::clone(table),
             transform: chain.start()?,

@@ -18,7 +18,9 @@ impl Setup {
         let mut segments = batch.segments;
         let mut ended: Vec<(String, u32, Timestamp)> = Vec::new();
         for change in batch.changes {
-            ended.extend(change.segments.iter().map(|s| (s.table.clone(), 0, s.window.plus(Duration::from_micros(1)))));
+            ended.extend(
+                change.segments.iter().map(|s| (s.table.clone(), s.partition, s.window.plus(Duration::from_micros(1)))),
+            );
             segments.extend(change.segments);
         }
         self.shelf.add(segments);

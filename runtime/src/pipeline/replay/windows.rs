@@ -42,6 +42,8 @@ pub struct Anew {
     pub(super) state: State,
     /// All groups that were made anew, each with its state; of sessions, all that those keys ever had.
     pub(super) groups: Vec<Group>,
+    /// How often it has begun anew.
+    renewals: u32,
     differ: Differ,
 }
 
@@ -104,6 +106,7 @@ impl Replay<'_> {
                 keys: Keys::default(),
                 state: State::new(aggregate, &found.table.fields, 0)?,
                 groups: Vec::new(),
+                renewals: reader.renewals(&aggregate.name)?,
                 differ: Differ::Windows(BTreeSet::new()),
                 aggregate: aggregate.clone(),
             });
@@ -222,14 +225,14 @@ impl Anew {
 
     /// Writes the groups of a window of the lake as a segment.
     pub(super) fn segment(&self, window: Timestamp, groups: &[Group], to: &Table, revision: u64) -> Result<Segment> {
-        let table = self.layout.name.clone();
-        let file = format!("{table}+{}+v{revision}", window.0);
+        let (table, partition) = (self.layout.name.clone(), self.renewals);
+        let file = format!("{table}+{partition}+{}+v{revision}", window.0);
         let schema = arrow_schema(&self.layout.fields);
         let mut writer = SegmentWriter::create(&to.spool.join(&file), to.format, schema, &Profile::default())?;
         writer.write(&window::rows(&self.layout.fields, groups)?)?;
         let Finished { bytes, sha256, .. } = writer.finish(&mut Profile::default())?;
-        let (rows, sha256) = (groups.len() as u64, Some(sha256));
-        Ok(Segment { file, table, revision, replaces: true, window, rows, bytes, sha256, ..Segment::default() })
+        let (rows, replaces) = (groups.len() as u64, true);
+        Ok(Segment { file, table, partition, revision, replaces, window, rows, bytes, sha256, ..Segment::default() })
     }
 }
 

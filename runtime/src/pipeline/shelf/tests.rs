@@ -17,7 +17,8 @@ fn segment(table: &str, window: i64, bytes: u64) -> Segment {
         rows: 1,
         bytes,
         digest: String::new(),
-        sha256: None,
+        sha256: String::new(),
+        restored: false,
     }
 }
 

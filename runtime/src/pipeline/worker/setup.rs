@@ -80,6 +80,8 @@ pub struct Setup {
     pub profile: Profile,
     /// How far each aggregate has come in this partition, in their order.
     pub watermarks: Vec<Timestamp>,
+    /// Up to when windows of append time were told that no record comes any more.
+    pub settled: Timestamp,
     /// Where its rows wait for the bucket; while they are too many, or cannot get there, it waits.
     pub shelf: Arc<Shelf>,
     /// Where it hands over; full means that it waits.
@@ -96,7 +98,7 @@ impl Setup {
         let aggregates = self.generation.table.plan.aggregates.iter().zip(&self.watermarks);
         let settled =
             aggregates.filter(|(aggregate, _)| aggregate.window.time == Time::Append).map(|(_, settled)| *settled);
-        settled.fold(self.position.watermark, Timestamp::max)
+        settled.fold(self.position.watermark.max(self.settled), Timestamp::max)
     }
 
     /// Changes what the worker shows of itself.

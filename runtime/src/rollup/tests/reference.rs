@@ -69,9 +69,9 @@ fn measure(measure: &Measure, rows: &[Wide<'_>]) -> Value {
         },
         Measure::Min(column) => first(values(column).first()),
         Measure::Max(column) => first(values(column).last()),
-        Measure::Quantile(column, p) => {
+        Measure::Quantile(column, share) => {
             let values = values(column);
-            let rank = ((p * values.len() as f64).ceil() as usize).max(1);
+            let rank = share.rank(values.len() as u128) as usize;
             first(values.get(rank - 1))
         }
         Measure::CountDistinct(column) => Value::Int64(BTreeSet::from_iter(values(column)).len() as i64),

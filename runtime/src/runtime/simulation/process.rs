@@ -162,7 +162,7 @@ impl Process {
 
     /// One part of what the committer does: takes in what waits, tries to write it, tells of it. An error ends the process.
     pub(super) fn commit(&mut self, together: usize) -> Result<()> {
-        let batch = match self.gathered.take() {
+        let mut batch = match self.gathered.take() {
             Some(batch) => batch,
             None if self.inbox.is_empty() => return Ok(()),
             None => {
@@ -170,7 +170,7 @@ impl Process {
                 self.committer.gather(self.inbox.drain(..together))?
             }
         };
-        if self.committer.attempt(&batch)? {
+        if self.committer.attempt(&mut batch)? {
             self.committer.publish(batch);
         } else {
             self.gathered = Some(batch);

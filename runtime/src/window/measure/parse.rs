@@ -1,7 +1,8 @@
 //! A measure as a pipeline file writes it.
 
-use super::{Measure, Share};
+use super::Measure;
 use crate::error::{Error, Kind, Result};
+use crate::share::Share;
 use crate::window::spec::closest;
 
 /// The most values that a `top_k` shows, and the most edges of a histogram.

@@ -18,10 +18,10 @@ pub struct Share {
 
 impl Share {
     /// One of two.
-    pub(in crate::window) const HALF: Self = Self { part: 1, of: 2 };
+    pub const HALF: Self = Self { part: 5, of: 10 };
 
     /// Reads `0`, `0.95`, `.5` or `1`.
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &str) -> Result<Self> {
         let no = || {
             Error::new(Kind::Input, format!("the share {text:?} is not a number from 0 to 1"))
                 .hint("write one such as 0.95")
@@ -32,6 +32,8 @@ impl Share {
         if !some || !plain(whole) || !plain(digits) || whole.len() > 1 || digits.len() > SHARE_DIGITS {
             return Err(no());
         }
+        // Shares are equal however they are written.
+        let digits = digits.trim_end_matches('0');
         let of = 10_u64.pow(digits.len() as u32);
         let number = |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse::<u64>().ok() };
         let (whole, digits) = (number(whole).ok_or_else(no)?, number(digits).ok_or_else(no)?);
@@ -40,7 +42,7 @@ impl Share {
     }
 
     /// The rank, from 1, of the value that has this share of `count` values at or below it.
-    pub(in crate::window) fn rank(self, count: u128) -> u128 {
+    pub fn rank(self, count: u128) -> u128 {
         // A count of 64 bits and a part of 30 are far from 128.
         (count * u128::from(self.part)).div_ceil(u128::from(self.of)).max(1)
     }
@@ -68,5 +70,14 @@ mod tests {
         check("0", 9, 1);
         check("1", 9, 9);
         check("0.999999999", 1_000_000_000, 999_999_999);
+        check("0.07", 100, 7);
+    }
+
+    #[test]
+    fn equal_however_they_are_written() {
+        for (one, other) in [("0.5", ".500"), ("1", "1.0"), ("0", "0.00")] {
+            assert_eq!(Share::parse(one).unwrap(), Share::parse(other).unwrap());
+        }
+        assert_eq!(Share::parse("0.50").unwrap(), Share::HALF);
     }
 }
