@@ -174,6 +174,13 @@ impl Store {
         Ok(!select(&self.connection, sql, [key], |_| Ok(()))?.is_empty())
     }
 
+    /// Another table, aggregate or landing that has had an object in a folder of the lake; none where none had.
+    pub fn other_in(&self, folder: &str, name: &str) -> Result<Option<String>> {
+        // A slash is followed by a zero.
+        let sql = "SELECT table_name FROM tidemill_objects WHERE key > ?1 || '/' AND key < ?1 || '0' AND table_name <> ?2 LIMIT 1";
+        Ok(select(&self.connection, sql, [folder, name], |row| row.get(0))?.pop())
+    }
+
     /// The objects that are not yet delivered, oldest first.
     pub fn outbox(&self) -> Result<Vec<Object>> {
         let sql = format!("SELECT {OBJECT} FROM tidemill_objects WHERE delivered IS NULL ORDER BY id");

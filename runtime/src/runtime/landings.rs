@@ -12,7 +12,7 @@ use super::threads::Beginning;
 use super::{lock, spawn};
 use crate::commit::Epoch;
 use crate::config::plan;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::pipeline::landing::{Setup, Shown, State};
 use crate::pipeline::source;
 use crate::time::Timestamp;
@@ -68,6 +68,9 @@ impl Beginning<'_> {
                 let first =
                     Epoch { table: plan.name.clone(), partition, watermark: Timestamp::MIN, ..Epoch::default() };
                 let line = positions.iter().find(|line| line.table == plan.name && line.partition == partition);
+                if line.is_none() {
+                    self.folder_is_free(plan)?;
+                }
                 let (stop, stopped) = channel();
                 let setup = self.landing(plan, line.cloned().unwrap_or(first), stopped)?;
                 let shown = Arc::clone(&setup.shown);
@@ -80,16 +83,31 @@ impl Beginning<'_> {
         Ok((landings, threads))
     }
 
+    /// That no other landing has written where one that begins would: it would make objects of the same names.
+    fn folder_is_free(&self, plan: &plan::Landing) -> Result<()> {
+        let folder = self.prefix() + plan.options.folder(&plan.topic).trim_end_matches('/');
+        let Some(other) = self.store.other_in(&folder, &plan.name)? else { return Ok(()) };
+        let what = format!("landing {:?}: {other:?} has put objects into its folder {folder:?}", plan.name);
+        Err(Error::new(Kind::Conflict, what)
+            .hint("give it the name that it had, so that it goes on where it was, or another topics_dir"))
+    }
+
+    fn prefix(&self) -> String {
+        match self.pipeline.lake.prefix.trim_matches('/') {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        }
+    }
+
     fn landing(&self, plan: &plan::Landing, position: Epoch, stop: std::sync::mpsc::Receiver<()>) -> Result<Setup> {
         let partition = position.partition;
         if let Some(topic) = self.topics.get(&plan.topic).filter(|topic| topic.refusal(partition).is_none()) {
             topic.resume(partition, position.next, position.watermark)?;
         }
-        let prefix = self.pipeline.lake.prefix.trim_matches('/');
         Ok(Setup {
             name: Arc::from(plan.name.as_str()),
             plan: plan.clone(),
-            prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+            prefix: self.prefix(),
             spool: self.spool.to_owned(),
             source: source::open(self.pipeline, self.topics, &plan.topic, partition, position.next)?,
             position,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tidemill_tests::cli::failed;
 use tidemill_tests::daemon::{Daemon, query};
 use tidemill_tests::http;
 use tidemill_tests::place::Folder;
@@ -179,4 +180,29 @@ fn a_prefix_and_another_folder_and_partitions() {
     let key = |partition: u32| format!("partition={partition}/pin+{partition}+0000000000.json");
     assert_eq!(found, (0..3).map(key).collect::<Vec<_>>());
     prove(&folder, &file);
+}
+
+#[test]
+fn a_landing_of_another_name_does_not_begin_where_one_has_written() {
+    let folder = Folder::new("landing-renamed");
+    let sections = |name: &str, more: &str| format!("[landings.{name}]\ntopics = [\"pin\"]\nflush = 1\n{more}");
+    let land = |sections: &str, value: &str| {
+        let file = pipeline(folder.path(), &["pin"], 1, sections);
+        let daemon = Daemon::start(&file);
+        http::post_lines(daemon.topics, "pin", [value], 1);
+        daemon.settle();
+        daemon.stop();
+        prove(&folder, &file);
+    };
+    land(&sections("raw", ""), "{\"ind\":1}");
+    pipeline(folder.path(), &["pin"], 1, &sections("archive", ""));
+    let said = failed(folder.path(), &["run", "pipeline.toml"]);
+    assert!(
+        said.contains("landing \"archive.pin\": \"raw.pin\" has put objects into its folder \"topics/pin\""),
+        "{said}"
+    );
+    land(&sections("archive", "topics_dir = \"more\"\n"), "{\"ind\":2}");
+    land(&sections("raw", ""), "{\"ind\":3}");
+    let counts = ["topics/pin", "more/pin"].map(|below| objects(folder.path(), below).len());
+    assert_eq!(counts, [3, 2], "each goes on where it was, and a new one begins with what there is");
 }
