@@ -188,3 +188,32 @@ fn what_another_program_altered_is_refused_until_it_is_made_anew() {
     let taken = Layout { queries: vec![("mine".into(), "SELECT 1".into())], ..layout() };
     assert!(Store::open(&folder.file(), &taken).err().unwrap().message().contains("already exists"));
 }
+
+#[test]
+fn an_aggregate_is_told_from_what_it_was_before_it_began_anew() {
+    let folder = Folder::new();
+    let name = "pins_per_category";
+    let other = |definition: &str| {
+        let mut other = layout();
+        other.aggregates[0].definition = definition.into();
+        other
+    };
+    let without = Layout { aggregates: Vec::new(), ..layout() };
+    let open = |layout: &Layout| Store::open(&folder.file(), layout).unwrap().renewals(name).unwrap();
+    let rebuilt = |layout: &Layout| {
+        Rebuild::begin(&folder.file(), layout).unwrap().finish().unwrap();
+        Reader::open(&folder.file()).unwrap().renewals(name).unwrap()
+    };
+    assert_eq!([open(&layout()), open(&layout()), rebuilt(&layout())], [0, 0, 0]);
+    assert_eq!([open(&other("tumbling 2m")), open(&other("tumbling 2m"))], [1, 1]);
+    assert_eq!([open(&layout()), open(&without), open(&layout())], [2, 2, 3]);
+    assert_eq!(
+        [rebuilt(&other("tumbling 2m")), rebuilt(&other("tumbling 2m")), open(&other("tumbling 2m"))],
+        [4, 4, 4]
+    );
+    // What it had before is in the lake alone; of what it has now, the last revision shows.
+    let window = Timestamp(0);
+    let rebuild = Rebuild::begin(&folder.file(), &other("tumbling 2m")).unwrap();
+    let shows = |partition: u32| !rebuild.superseded((name, partition), window, 0).unwrap();
+    assert_eq!([shows(3), shows(4)], [false, true]);
+}
