@@ -147,3 +147,12 @@ fn columns_must_be_those_of_the_layout() {
     assert!(store.begin().unwrap().upsert("pin", &other).unwrap_err().message().contains("another layout"));
     assert!(store.begin().unwrap().upsert("geo", &other).unwrap_err().message().contains("does not have it"));
 }
+
+#[test]
+fn what_is_older_than_a_mark_stays_away() {
+    let rows = latest(&[(1, "a", (5, 0, 0)), (2, "b", (6, 0, 1)), (3, "c", (7, 0, 2))]);
+    let kept = rows.clone().since(Some(Timestamp(6))).unwrap();
+    let offsets = |of: &Latest| of.place.offset.values().to_vec();
+    assert_eq!((offsets(&kept), kept.rows()), (vec![1, 2], 2));
+    assert_eq!(offsets(&rows.since(None).unwrap()), [0, 1, 2]);
+}
