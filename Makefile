@@ -77,7 +77,7 @@ MEMORY := $(or $(wildcard /dev/shm),/tmp)
 mutants: setup ## changes to log, window and commit code that no unit test would notice; installs cargo-mutants where it is missing
 	cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
 	tests/mutants/make.sh target/mutants
-	git diff $(or $(SINCE),HEAD) > target/since.diff
+	$(if $(SINCE),git diff $(SINCE) > target/since.diff)
 	missed=; for part in $(KEEPERS); do \
 		mkdir -p target/mutants/$$part; \
 		TMPDIR=$(MEMORY) $(MUTANTS) --in-place --dir target/mutants --file "runtime/src/$$part/*.rs" \

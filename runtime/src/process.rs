@@ -63,12 +63,12 @@ impl Stint {
     }
 }
 
-/// What the calling thread has had of processors' time since it began.
 /// How much time has passed since the machine began, asleep or awake, whatever its wall clock shows.
 pub fn passed() -> Duration {
     clock_gettime(CLOCK).try_into().unwrap_or_default()
 }
 
+/// What the calling thread has had of processors' time since it began.
 fn worked() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }

@@ -153,6 +153,14 @@ fn start_before(house: &House) -> Daemon {
     Daemon::start_in(&house.pipeline, &environment)
 }
 
+/// The bucket has one export, of that time, which was written once and is this.
+fn exported_once(server: &Server, bytes: &str) {
+    let stored: Vec<_> = server.history().into_iter().filter(|(key, _)| key.starts_with("exports/")).collect();
+    let [(key, versions)] = stored.as_slice() else { panic!("one object: {stored:?}") };
+    assert_eq!((key.as_str(), versions.len()), ("exports/marks/2026-11-22T00-00-00Z.csv", 1));
+    assert_eq!(versions[0].bytes, bytes.as_bytes());
+}
+
 /// Killed while the bucket is away, it sends the bytes that were fixed before, also where the answer is another by then.
 #[test]
 fn killed_in_an_export_it_sends_the_same_bytes_once() {
@@ -175,10 +183,7 @@ fn killed_in_an_export_it_sends_the_same_bytes_once() {
     server.lasting("exports", None);
     let run = ended(&daemon, "nightly", &id);
     assert_eq!((&run["state"], &run["attempt"]), (&json!("done"), &json!(1)), "{run}");
-    let stored: Vec<_> = server.history().into_iter().filter(|(key, _)| key.starts_with("exports/")).collect();
-    let [(key, versions)] = stored.as_slice() else { panic!("one object: {stored:?}") };
-    assert_eq!((key.as_str(), versions.len()), ("exports/marks/2026-11-22T00-00-00Z.csv", 1));
-    assert_eq!(versions[0].bytes, b"mark,things\r\ngood,7\r\n");
+    exported_once(&server, "mark,things\r\ngood,7\r\n");
     daemon.stop();
 }
 
@@ -206,9 +211,7 @@ fn an_export_that_failed_is_done_again_when_somebody_asks() {
     let (_, run) = ask(&daemon, path);
     let run = ended(&daemon, "nightly", &run["id"]);
     assert_eq!((&run["state"], &run["object"]["rows"]), (&json!("done"), &json!(1)), "{run}");
-    let stored: Vec<_> = server.history().into_iter().filter(|(key, _)| key.starts_with("exports/")).collect();
-    let [(_, versions)] = stored.as_slice() else { panic!("one object: {stored:?}") };
-    assert_eq!(versions.iter().map(|version| &*version.bytes).collect::<Vec<_>>(), [b"mark,things\r\ngood,9\r\n"]);
+    exported_once(&server, "mark,things\r\ngood,9\r\n");
     daemon.stop();
 }
 

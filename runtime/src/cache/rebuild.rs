@@ -105,10 +105,9 @@ impl Rebuild {
         written::replaced(&self.connection, table, partition)
     }
 
-    /// Whether a window of an aggregate shows nothing any more: the aggregate has begun anew since, or a later revision stands in its place.
-    pub fn superseded(&self, (aggregate, partition): (&str, u32), window: Timestamp, revision: u64) -> Result<bool> {
-        let anew = group::renewals(&self.connection, aggregate)? > partition;
-        Ok(anew || written::superseded(&self.connection, (aggregate, partition), window, revision)?)
+    /// Whether a window of an aggregate, with the partition that its object has, shows nothing any more.
+    pub fn superseded(&self, of: (&str, u32), window: Timestamp, revision: u64) -> Result<bool> {
+        written::superseded(&self.connection, of, window, revision)
     }
 
     /// Adds rows of a table as a commit would: the latest of each key stays, wherever it comes in the order of these calls. They

@@ -107,7 +107,8 @@ impl Revise {
         self.connection.execute_batch(&sql).during("take out what is revised")
     }
 
-    /// Adds rows as a rebuild would: the latest of each key stays, and what was pruned stays away. They have the columns that [`Latest::prepare`] asks for.
+    /// Adds rows as a rebuild would: the latest of each key stays, and what was pruned stays away. They have the columns that
+    /// [`Latest::prepare`] asks for.
     pub fn rows(&self, rows: &RecordBatch) -> Result<()> {
         let Some((layout, sql)) = &self.cached else { return Ok(()) };
         let latest = Latest::prepare(layout, std::slice::from_ref(rows))?.since(self.pruned)?;

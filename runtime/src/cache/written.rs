@@ -128,7 +128,7 @@ impl Reader {
         replaced(&self.connection, table, partition)
     }
 
-    /// Whether a later revision stands in the place of an aggregate's window, which an object or a segment has.
+    /// Whether an aggregate's window, which an object or a segment has, shows nothing any more.
     pub fn superseded(&self, window: &Object) -> Result<bool> {
         superseded(&self.connection, (&window.table, window.partition), window.window, window.revision)
     }
@@ -204,6 +204,7 @@ pub(super) fn replaced(connection: &Connection, table: &str, partition: u32) -> 
     Ok(Replaced { epochs: select(connection, sql, (table, partition), read)? })
 }
 
+/// Whether a window of an aggregate shows nothing any more: the aggregate has begun anew since, or a later revision stands in its place.
 pub(super) fn superseded(
     connection: &Connection,
     (aggregate, partition): (&str, u32),
@@ -212,7 +213,8 @@ pub(super) fn superseded(
 ) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM tidemill_objects WHERE table_name = ?1 AND partition = ?2 AND first_offset = 0 \
          AND window_start = ?3 AND revision > ?4) OR EXISTS (SELECT 1 FROM tidemill_segments WHERE table_name = ?1 \
-         AND partition = ?2 AND window_start = ?3 AND revision > ?4)";
+         AND partition = ?2 AND window_start = ?3 AND revision > ?4) \
+         OR EXISTS (SELECT 1 FROM tidemill_renewals WHERE aggregate = ?1 AND count > ?2)";
     let found = select(connection, sql, (aggregate, partition, window.0, int(revision)), |row| row.get(0))?;
     Ok(found.first().copied().unwrap_or(false))
 }

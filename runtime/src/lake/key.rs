@@ -32,8 +32,8 @@ pub fn claim_key(options: &Options) -> String {
     format!("{}_tidemill/owner.json", prefix(options))
 }
 
-/// What every key begins with.
-fn prefix(options: &Options) -> String {
+/// What every key begins with: the lake's prefix and a slash, where it has one.
+pub fn prefix(options: &Options) -> String {
     match options.prefix.trim_matches('/') {
         "" => String::new(),
         prefix => format!("{prefix}/"),

@@ -24,7 +24,7 @@ pub use disk::{hex, sha256};
 pub use encoding::Profile;
 pub use join::{Joined, Part, join, link};
 pub use json::json_lines;
-pub use key::{claim_key, object_key};
+pub use key::{claim_key, object_key, prefix};
 pub use reader::{BucketReader, Fetched};
 pub use retry::{Backoff, retry};
 pub use rows::{json_rows, parquet_rows};

@@ -1,15 +1,11 @@
 //! Whether the bucket is ahead of the cache: with a copy that is older, rows would be written again that are there.
 
-use std::time::Duration;
-
+use super::claim::WAIT_TIME_MAX;
 use crate::cache::Store;
 use crate::config::plan::Pipeline;
 use crate::error::{Error, Kind, Result};
 use crate::lake::{Bucket, Listed};
 use crate::pipeline::shelf::Shelf;
-
-/// How long a start waits for a bucket that does not list.
-const WAIT_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What the bucket has of a table or aggregate from the window on in which the newest object lies that the cache knows.
 pub(super) struct Found {

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, OrFail, Result};
 use crate::lake::{self, Bucket};
 
 /// How long a start waits for a bucket that does not answer.
-const WAIT_TIME_MAX: Duration = Duration::from_secs(5);
+pub(super) const WAIT_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A pipeline's claim to its bucket, or to the part of it that its prefix names.
 pub(super) struct Claim<'a> {

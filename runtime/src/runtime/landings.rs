@@ -13,6 +13,7 @@ use super::{lock, spawn};
 use crate::commit::Epoch;
 use crate::config::plan;
 use crate::error::{Error, Kind, Result};
+use crate::lake;
 use crate::pipeline::landing::{Setup, Shown, State};
 use crate::pipeline::source;
 use crate::time::Timestamp;
@@ -85,18 +86,11 @@ impl Beginning<'_> {
 
     /// That no other landing has written where one that begins would: it would make objects of the same names.
     fn folder_is_free(&self, plan: &plan::Landing) -> Result<()> {
-        let folder = self.prefix() + plan.options.folder(&plan.topic).trim_end_matches('/');
+        let folder = lake::prefix(&self.pipeline.lake) + plan.options.folder(&plan.topic).trim_end_matches('/');
         let Some(other) = self.store.other_in(&folder, &plan.name)? else { return Ok(()) };
         let what = format!("landing {:?}: {other:?} has put objects into its folder {folder:?}", plan.name);
         Err(Error::new(Kind::Conflict, what)
             .hint("give it the name that it had, so that it goes on where it was, or another topics_dir"))
-    }
-
-    fn prefix(&self) -> String {
-        match self.pipeline.lake.prefix.trim_matches('/') {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        }
     }
 
     fn landing(&self, plan: &plan::Landing, position: Epoch, stop: std::sync::mpsc::Receiver<()>) -> Result<Setup> {
@@ -107,7 +101,7 @@ impl Beginning<'_> {
         Ok(Setup {
             name: Arc::from(plan.name.as_str()),
             plan: plan.clone(),
-            prefix: self.prefix(),
+            prefix: lake::prefix(&self.pipeline.lake),
             spool: self.spool.to_owned(),
             source: source::open(self.pipeline, self.topics, &plan.topic, partition, position.next)?,
             position,

@@ -200,7 +200,7 @@ impl Runtime {
                 readers.map(|reader| self.health.committed(reader, partition)).min().unwrap_or(u64::MAX)
             };
             let needed: Vec<u64> = (0..topic.partitions()).map(needed).collect();
-            if let Err(error) = topic.retain(self.clock.aged(), &needed) {
+            if let Err(error) = topic.retain(aged, &needed) {
                 tracing::warn!(topic = name, error = error.message(), "retention failed");
             }
         }

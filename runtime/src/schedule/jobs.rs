@@ -15,7 +15,7 @@ use crate::commit::{Exported, Object, Run};
 use crate::config::plan::{Call, Export, Held, Job, Schedule};
 use crate::emulate::client::{Client, Outside};
 use crate::error::{Error, Kind, OrFail, Result};
-use crate::lake::{Backoff, retry};
+use crate::lake::{self, Backoff, retry};
 use crate::pipeline::answer;
 use crate::pipeline::audit::Audit;
 use crate::pipeline::prune::Pruner;
@@ -102,7 +102,7 @@ fn ending() -> Error {
 async fn answered(setup: &Setup, export: &Export, run: &Run) -> Result<Exported> {
     let (cache, folder, export) = (setup.places.cache.clone(), setup.exports(), export.clone());
     let file = folder.join(run.id.to_string());
-    let key = key(&setup.pipeline.lake.prefix, &export, &run.schedule, run.time);
+    let key = lake::prefix(&setup.pipeline.lake) + &key(&export, &run.schedule, run.time);
     let write = move || {
         let table = Reader::open(&cache)?.run_within(&export.query, ROWS_MAX, ANSWER_TIME_MAX)?;
         if table.more {
@@ -116,13 +116,9 @@ async fn answered(setup: &Setup, export: &Export, run: &Run) -> Result<Exported>
     tokio::task::spawn_blocking(write).await.or_fail(Kind::Internal, || "export")?
 }
 
-fn key(prefix: &str, export: &Export, schedule: &str, time: Timestamp) -> String {
+fn key(export: &Export, schedule: &str, time: Timestamp) -> String {
     let key = export.key.replace("{query}", &export.query).replace("{schedule}", schedule);
-    let key = key.replace("{time}", &time.for_key());
-    match prefix.trim_matches('/') {
-        "" => key,
-        prefix => format!("{prefix}/{key}"),
-    }
+    key.replace("{time}", &time.for_key())
 }
 
 /// Proves the ledger, on a thread that nobody has to wait for when the process ends: an audit changes nothing.

@@ -131,9 +131,9 @@ impl Walk<'_> {
                 of.objects += u64::from(!object.key.is_empty());
             }
             // A window that was revised is what its last revision says; one from before the aggregate began anew is in the lake alone.
-            let shows = object.partition == renewals && !reader.superseded(object)?;
+            let superseded = reader.superseded(object)?;
             let fetched = self.read(&holding, report)?;
-            if !shows {
+            if superseded {
                 return Ok(());
             }
             let Some(fetched) = fetched else {
