@@ -14,7 +14,7 @@ use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 const PAGE_BYTES: usize = 64 * 1024;
 /// A dictionary larger than this gives way to the plain form for the rest of the row group.
-const DICTIONARY_BYTES_MAX: usize = 4 * 1024 * 1024;
+const DICTIONARY_BYTES_MAX: usize = 1024 * 1024;
 /// What a dictionary, or a compression, must save to be worth its time.
 const WORTH: f64 = 0.8;
 /// Every so many segments, what did not pay is tried again.
