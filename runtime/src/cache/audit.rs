@@ -10,11 +10,13 @@ use super::ledger::{self, EPOCH};
 use super::query::Reader;
 use super::row::{self, OBJECT, OBJECT_COLUMNS, SEGMENT_AS_OBJECT, int, json, select, whole};
 use crate::commit::{Epoch, Group, Object, Revision};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::time::Timestamp;
 
 /// Lines of the ledger that are in memory at a time.
 const LINES: i64 = 512;
+/// What is wrong with the file is told in so many lines.
+const UNSOUND_MAX: u64 = 20;
 
 /// Where a partition of a table stands by its own word, with its sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +155,16 @@ impl Reader {
              (SELECT count(*) FROM tidemill_objects) + (SELECT count(*) FROM tidemill_segments)";
         let found = select(&self.connection, sql, [], |row| Ok((whole(row, 0)?, whole(row, 1)?)))?;
         Ok(found.first().copied().unwrap_or_default())
+    }
+
+    /// What SQLite finds wrong with the file's pages, tables and indexes, a line each; nothing where it is whole.
+    pub fn unsound(&self) -> Result<Vec<String>> {
+        let sql = format!("PRAGMA integrity_check({UNSOUND_MAX})");
+        match select(&self.connection, &sql, [], |row| row.get::<_, String>(0)) {
+            Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+            Err(error) if error.kind() == Kind::Corrupt => Ok(vec![error.message().to_owned()]),
+            Err(error) => Err(error),
+        }
     }
 
     /// Epochs whose dead letters are not as many as the records that they rejected.

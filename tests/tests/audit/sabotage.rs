@@ -1,6 +1,7 @@
 //! What is altered behind a pipeline's back, each with the fault that has to be named.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ pub(crate) const QUICK: [(&str, Sabotage); 11] = [
 ];
 
 /// What only a look at contents finds.
-pub(crate) const FULL: [(&str, Sabotage); 19] = [
+pub(crate) const FULL: [(&str, Sabotage); 22] = [
     ("a byte of an object flipped", |copy| {
         let (fault, file) = copy.object("thing");
         let middle = fs::metadata(&file).expect("the object").len() / 2;
@@ -149,6 +150,31 @@ pub(crate) const FULL: [(&str, Sabotage); 19] = [
     ("an older row of the cache put back", |copy| {
         copy.alter(1, "UPDATE thing SET _offset = _offset - 1 WHERE ind = 17");
         json!({ "what": "altered", "table": "thing", "message": "(17)" })
+    }),
+    ("a dead letter altered", |copy| {
+        let letter = "table_name = 'thing' AND partition = 0 ORDER BY offset LIMIT 1 OFFSET 3";
+        let [offset] = copy.ask(&format!("SELECT offset FROM tidemill_dead_letters WHERE {letter}"));
+        copy.alter(1, &format!("UPDATE tidemill_dead_letters SET value = CAST(value || ' ' AS BLOB) WHERE table_name = 'thing' AND partition = 0 AND offset = {offset}"));
+        let offset = offset.as_u64().expect("an offset");
+        json!({ "what": "altered", "table": "thing", "partition": 0, "offsets": [offset, offset + 1], "message": "a dead letter" })
+    }),
+    ("a dead letter moved to another offset", |copy| {
+        let letters = "tidemill_dead_letters WHERE table_name = 'thing' AND partition = 1";
+        let [offset] = copy.ask(&format!("SELECT min(offset) FROM {letters}"));
+        let offset = offset.as_u64().expect("an offset");
+        let to = offset + 1;
+        copy.alter(1, &format!("UPDATE tidemill_dead_letters SET offset = {to} WHERE table_name = 'thing' AND partition = 1 AND offset = {offset}"));
+        json!({ "what": "altered", "table": "thing", "partition": 1, "offsets": [to, to + 1], "message": "a dead letter" })
+    }),
+    ("a page of the cache gone", |copy| {
+        let [page, bytes] = copy.ask(
+            "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE type = 'index' \
+             AND tbl_name = 'tidemill_dead_letters'",
+        );
+        let (page, bytes) = (page.as_u64().expect("a page"), bytes.as_u64().expect("a size"));
+        let file = fs::File::options().write(true).open(copy.data.join("cache.sqlite")).expect("the cache");
+        file.write_all_at(&vec![0; bytes as usize], (page - 1) * bytes).expect("the page");
+        json!({ "what": "altered", "message": "cache.sqlite" })
     }),
     ("a closed group altered", |copy| {
         copy.alter(

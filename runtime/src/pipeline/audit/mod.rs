@@ -8,6 +8,7 @@ mod cached;
 mod cuts;
 mod landed;
 mod ledger;
+mod letters;
 mod origins;
 mod report;
 mod revised;
@@ -62,16 +63,33 @@ impl Audit<'_> {
         for aggregate in self.pipeline.tables.iter().flat_map(|table| &table.aggregates) {
             report.aggregates.insert(aggregate.name.clone(), Aggregate::default());
         }
+        if !self.quick && !self.is_sound(&reader, &mut report)? {
+            return Ok(report);
+        }
         ledger::check(self, &reader, &mut report)?;
         self.components(&reader, &mut report)?;
         if !self.quick {
             topics::check(self, &reader, &mut report)?;
+            letters::check(self, &reader, &mut report)?;
         }
         let bucket = BucketReader::open(&self.pipeline.lake, &self.places.lake, self.tokio)?;
         let faulty = bucket::list(self, &reader, &bucket, &mut report)?;
         cuts::check(self, &reader, &bucket, &faulty, &mut report)?;
         report.proven = report.faults.is_empty();
         Ok(report)
+    }
+
+    /// Whether the cache's file is whole; of one that is not, nothing more is looked at.
+    fn is_sound(&self, reader: &Reader, report: &mut Report) -> Result<bool> {
+        let found = reader.unsound()?;
+        for said in &found {
+            report.fault(Fault::new(What::Altered, format!("cache {:?}: {said}", self.places.cache)));
+        }
+        if !found.is_empty() {
+            let said = "the cache's file is broken, so nothing else was looked at; restore it from a copy".to_owned();
+            report.not_provable.push(said);
+        }
+        Ok(found.is_empty())
     }
 
     /// Every component that the ledger names has to be kept.
