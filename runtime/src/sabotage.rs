@@ -34,6 +34,8 @@ pub enum Fault {
     SynchronousNormal,
     /// The ledger takes a line that does not follow.
     GapTaken,
+    /// Where a partition stands is committed before what came of its records.
+    PositionEarly,
     /// Dead letters are not kept.
     LettersLost,
     /// Windows that were open begin anew at a start.

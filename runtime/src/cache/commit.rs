@@ -16,6 +16,7 @@ use super::runs;
 use super::store::Store;
 use crate::commit::{Became, DeadLetter, Epoch, Group, LateRow, Object, Revision, Run, Segment};
 use crate::error::{Error, Result};
+use crate::sabotage::{self, Fault};
 use crate::time::Timestamp;
 
 /// A commit under way. Dropped before [`Commit::finish`], it leaves nothing.
@@ -37,7 +38,11 @@ impl<'a> Commit<'a> {
     /// Errors with [`Kind::Internal`] where the line does not balance, in records or in rows, or does not follow the last one of
     /// its partition.
     pub fn epoch(&mut self, line: &Epoch) -> Result<()> {
-        ledger::write_epoch(&self.store.connection, line)
+        ledger::write_epoch(&self.store.connection, line)?;
+        if sabotage::is(Fault::PositionEarly) {
+            self.store.connection.execute_batch("COMMIT; BEGIN IMMEDIATE").during("commit a position alone")?;
+        }
+        Ok(())
     }
 
     /// Writes latest rows over older ones; answers how many were written, the others being older than what is there.
