@@ -1,6 +1,10 @@
-//! The keys of stored groups under bytes that nobody meant.
+//! The keys and states of stored groups under bytes that nobody meant.
+
+#![allow(clippy::unwrap_used, reason = "a body may panic: that is how it fails")]
 
 use super::group_key::{decode, encode};
+use super::states::{Bundle, states};
+use crate::packed::checksum;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -11,8 +15,31 @@ pub(crate) fn key(bytes: &[u8]) {
     }
 }
 
-/// What the target begins with.
-pub(crate) fn seeds() -> Vec<Vec<u8>> {
+/// A bundle of states: what is read is what is written again. What follows an even byte gets its right sum first.
+pub(crate) fn bundle(bytes: &[u8]) {
+    let Some((switch, stored)) = bytes.split_first() else { return };
+    let mut stored = stored.to_vec();
+    if switch % 2 == 0
+        && let Some((body, sum)) = stored.split_last_chunk_mut::<4>()
+    {
+        *sum = checksum(body);
+    }
+    let Some(found) = states(&stored) else { return };
+    let found: Vec<_> = found.collect();
+    let mut again = Bundle::default();
+    found.iter().for_each(|(number, state)| again.put(*number, state));
+    let again = again.take();
+    assert_eq!(states(&again).unwrap().collect::<Vec<_>>(), found);
+}
+
+/// What each of the targets begins with.
+pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
+    if target == "bundle" {
+        let mut bundle = Bundle::default();
+        bundle.put(1, b"state");
+        bundle.put(-300, &[7; 200]);
+        return vec![[&[0], bundle.take().as_slice()].concat()];
+    }
     let key = [
         Value::Null,
         Value::Boolean(true),

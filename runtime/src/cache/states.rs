@@ -47,7 +47,8 @@ impl Bundle {
         put_bytes(&mut self.0, state);
     }
 
-    fn take(&mut self) -> Vec<u8> {
+    /// Its bytes, after which it is empty.
+    pub(super) fn take(&mut self) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.0);
         bytes.extend(checksum(&bytes));
         bytes
@@ -164,17 +165,26 @@ impl States {
             );
             Error::new(Kind::Corrupt, what).hint("restore a copy, or give the aggregate a new name")
         };
-        let (body, sum) = bytes.first().and_then(|bytes| bytes.split_last_chunk()).ok_or_else(broken)?;
-        if checksum(body) != *sum {
-            return Err(broken());
-        }
-        let mut from = Reader(body);
-        while !from.0.is_empty() {
-            let number = from.number().ok_or_else(broken)?.cast_signed();
-            take(number, from.bytes().ok_or_else(broken)?);
-        }
+        bytes
+            .first()
+            .and_then(|bytes| states(bytes))
+            .ok_or_else(broken)?
+            .for_each(|(number, state)| take(number, state));
         Ok(())
     }
+}
+
+/// The states of a bundle, each with the number of its group; none where it is not what was written.
+pub(super) fn states(bundle: &[u8]) -> Option<impl Iterator<Item = (i64, &[u8])>> {
+    let (body, sum) = bundle.split_last_chunk()?;
+    if checksum(body) != *sum {
+        return None;
+    }
+    let (mut from, mut states) = (Reader(body), Vec::new());
+    while !from.0.is_empty() {
+        states.push((from.number()?.cast_signed(), from.bytes()?));
+    }
+    Some(states.into_iter())
 }
 
 /// An open group whose state is in no bundle.

@@ -7,18 +7,21 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::{Map, Value};
+
 use crate::component::limits::Limits;
 use crate::component::{self, Host};
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Unwrap};
 use crate::record::{Batch, Record};
 use crate::schema::{Field, Type};
-use crate::time::Timestamp;
-use crate::{cache, config, http, lake, log, window};
+use crate::time::{Cron, Timestamp, Zone};
+use crate::{cache, config, http, lake, log, rollup, source, window};
 
 /// A parser or a decoder.
 #[derive(Clone, Copy)]
@@ -34,22 +37,30 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 23] = [
     // What is on disk.
     Target { name: "frame", run: log::fuzz::frame, seeds: || log::fuzz::seeds("frame"), cost: 1 },
     Target { name: "files", run: log::fuzz::files, seeds: || log::fuzz::seeds("files"), cost: 1 },
     Target { name: "recovery", run: log::fuzz::recovery, seeds: || log::fuzz::seeds("recovery"), cost: 50 },
     Target { name: "groups", run: window::fuzz::groups, seeds: window::fuzz::seeds, cost: 1 },
-    Target { name: "key", run: cache::fuzz::key, seeds: cache::fuzz::seeds, cost: 1 },
+    Target { name: "cells", run: rollup::fuzz::cells, seeds: rollup::fuzz::seeds, cost: 1 },
+    Target { name: "key", run: cache::fuzz::key, seeds: || cache::fuzz::seeds("key"), cost: 1 },
+    Target { name: "bundle", run: cache::fuzz::bundle, seeds: || cache::fuzz::seeds("bundle"), cost: 1 },
     Target { name: "object", run: lake::fuzz::object, seeds: || lake::fuzz::seeds("object"), cost: 20 },
     Target { name: "lake_key", run: lake::fuzz::key, seeds: || lake::fuzz::seeds("lake_key"), cost: 1 },
     Target { name: "lake_name", run: lake::fuzz::name, seeds: || lake::fuzz::seeds("lake_name"), cost: 1 },
     // What clients send.
     Target { name: "request", run: http::rest::fuzz::body, seeds: || http::rest::fuzz::seeds("request"), cost: 1 },
     Target { name: "headers", run: http::rest::fuzz::headers, seeds: || http::rest::fuzz::seeds("headers"), cost: 1 },
+    Target { name: "stream", run: http::rest::fuzz::v3::stream, seeds: http::rest::fuzz::v3::seeds, cost: 1 },
+    Target { name: "entry", run: http::fuzz::kinesis::entry, seeds: http::fuzz::kinesis::seeds, cost: 1 },
+    Target { name: "mapped", run: http::fuzz::gateway::mapped, seeds: http::fuzz::gateway::seeds, cost: 1 },
+    Target { name: "unwrapped", run: unwrapped, seeds: || texts(&WRAPPED), cost: 1 },
+    Target { name: "rows", run: rows, seeds: source::files::fuzz::seeds, cost: 20 },
     Target { name: "record", run: record, seeds: || texts(&RECORDS), cost: 1 },
     // What people write.
     Target { name: "pipeline", run: pipeline, seeds: || texts(&PIPELINES), cost: 20 },
+    Target { name: "connector", run: connector, seeds: || texts(&CONNECTORS), cost: 20 },
     Target { name: "api_keys", run: api_keys, seeds: || texts(&KEYS), cost: 10 },
     Target { name: "words", run: words, seeds: || texts(&WORDS), cost: 1 },
     Target { name: "component", run: component, seeds: || vec![GUEST.to_vec()], cost: 20 },
@@ -77,9 +88,25 @@ const PIPELINES: [&str; 2] = [
 const KEYS: [&str; 1] = ["[[keys]]\nname = \"one\"\nscopes = [\"produce:pin\", \"consume\", \"admin\"]\n\
      sha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"\ncreated = \"2026-11-22T21:05:00Z\"\n\
      expires = \"2027-11-22T21:05:00Z\"\n"];
-const WORDS: [&str; 6] = [
+const CONNECTORS: [&str; 2] = [
+    "name=sink\nconnector.class=io.confluent.connect.s3.S3SinkConnector\ntasks.max=3\ntopics=a.pin, a.geo\ns3.region=us-east-1\n\
+     s3.bucket.name=lake\nflush.size=10\nrotate.interval.ms=60000\nstorage.class=io.confluent.connect.s3.storage.S3Storage\n\
+     format.class=io.confluent.connect.s3.format.json.JsonFormat\nkey.converter=org.apache.kafka.connect.storage.StringConverter\n\
+     value.converter=org.apache.kafka.connect.json.JsonConverter\nvalue.converter.schemas.enable=false\n",
+    r#"{"name":"sink","config":{"connector.class":"io.confluent.connect.s3.S3SinkConnector","topics.regex":"a\\.(pin|geo).*","s3.bucket.name":"lake","flush.size":3,"format.class":"io.confluent.connect.s3.format.json.JsonFormat"}}"#,
+];
+const WRAPPED: [&str; 4] = [
+    r#""{\"f\":{\"a\":1}}\u00e9""#,
+    "eyJmIjoxfQ==",
+    r#" { "g" : [1] , "f" : { "a" : "\ud83d\ude00" } } "#,
+    r#""eyJmIjoxfQ""#,
+];
+const WORDS: [&str; 9] = [
     "2026-11-22T21:05:00.123456Z",
     "10s",
+    "0,30 8-18/2 * JAN-JUN MON-FRI",
+    "@hourly",
+    "Europe/Berlin",
     "128MiB",
     "count_distinct(follower_count)",
     "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
@@ -125,6 +152,41 @@ fn pipeline(bytes: &[u8]) {
     }
 }
 
+/// A connector's configuration: faults, or a pipeline file that is read.
+fn connector(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let topics = ["a.pin".to_owned(), "b".to_owned()];
+    if let Ok(text) = config::import_connector(Path::new("sink.properties"), text, &topics) {
+        pipeline(text.as_bytes());
+    }
+}
+
+/// A value with each step of unwrapping, and with all: what a text of JSON holds is what any reader finds in it.
+fn unwrapped(bytes: &[u8]) {
+    let taken_off = |steps: &[&str]| {
+        let mut unwrap = Unwrap::default();
+        steps.iter().for_each(|step| unwrap.push(step).unwrap());
+        unwrap.apply(bytes).map(Cow::into_owned)
+    };
+    let text = taken_off(&["json-text"]);
+    if let Ok(inside) = serde_json::from_slice::<String>(bytes) {
+        assert_eq!(text, Ok(inside.into_bytes()));
+    }
+    let field = taken_off(&["field:f"]);
+    if let (Ok(object), Ok(field)) = (serde_json::from_slice::<Map<String, Value>>(bytes), field)
+        && let (Some(inside), Ok(found)) = (object.get("f"), serde_json::from_slice::<Value>(&field))
+    {
+        assert_eq!(&found, inside);
+    }
+    drop(taken_off(&["base64"]));
+    drop(taken_off(&["json-text", "base64", "field:f"]));
+}
+
+fn rows(bytes: &[u8]) {
+    let Some((switch, file)) = bytes.split_first() else { return };
+    source::files::fuzz::rows(*switch, &Scratch::of(file, "rows").0);
+}
+
 fn api_keys(bytes: &[u8]) {
     drop(config::keys::read(&Scratch::of(bytes, "keys").0));
 }
@@ -143,6 +205,13 @@ fn words(bytes: &[u8]) {
     }
     if let Ok(measure) = window::spec::parse(text) {
         assert_eq!(window::spec::parse(&measure.to_string()).ok(), Some(measure));
+    }
+    for zone in [Zone::UTC].into_iter().chain(Zone::named(text)) {
+        for (cron, at) in
+            Cron::parse(text).into_iter().flat_map(|cron| [0, 1_800_000_000_000_000].map(|at| (cron.clone(), at)))
+        {
+            assert!(cron.after(Timestamp(at), &zone).is_none_or(|next| next.0 > at));
+        }
     }
     drop(component::PublicKey::parse(text).and(component::PublicKey::parse_file(text)));
     drop(text.parse::<crate::access::Scope>());

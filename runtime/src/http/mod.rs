@@ -10,6 +10,8 @@ mod credentials;
 mod crowd;
 mod dead_letters;
 mod doors;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod gateway;
 pub mod generations;
 mod guard;

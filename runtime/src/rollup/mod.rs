@@ -9,6 +9,8 @@ mod best;
 mod cell;
 mod encode;
 mod family;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod plan;
 mod stretches;
 

@@ -3,6 +3,8 @@
 //! Which file has which offsets stands in a manifest of the topic's own, synced before a record of the file is given to anybody. So
 //! an offset means the same line for good, whoever reads it and after any crash. A file must not change once it was taken.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod manifest;
 mod place;
 mod rows;

@@ -113,7 +113,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     given.is_none_or(|given| given.to_str().is_ok_and(|given| essence(given) == "application/json"))
 }
 
-fn one(quoting: Quoting, body: &[u8]) -> Result<Entry<'_>, Denial> {
+pub(super) fn one(quoting: Quoting, body: &[u8]) -> Result<Entry<'_>, Denial> {
     if quoting == Quoting::Body {
         return Ok(whole(body));
     }
@@ -125,7 +125,7 @@ fn one(quoting: Quoting, body: &[u8]) -> Result<Entry<'_>, Denial> {
     Ok(Entry { data: Some(Data::Plain(data)), key: Some(scalar(partition_key)?), hash: None })
 }
 
-fn many(quoting: Quoting, body: &[u8]) -> Result<Option<Vec<Entry<'_>>>, Denial> {
+pub(super) fn many(quoting: Quoting, body: &[u8]) -> Result<Option<Vec<Entry<'_>>>, Denial> {
     if quoting == Quoting::Body {
         return Ok(Some(vec![whole(body)]));
     }
@@ -206,7 +206,7 @@ fn java(value: &Value) -> String {
 }
 
 /// A parameter of a query, its percent signs read.
-fn parameter(query: &str, name: &str) -> Option<String> {
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let (_, written) = pairs.into_iter().find(|(known, _)| *known == name)?;
     let (mut bytes, mut rest) = (Vec::with_capacity(written.len()), written.as_bytes());

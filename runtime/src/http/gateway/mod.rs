@@ -1,6 +1,8 @@
 //! An API gateway: stages, keys, usage plans, and behind them the REST proxy and the streams.
 
 mod answer;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod mapping;
 mod route;
 mod usage;

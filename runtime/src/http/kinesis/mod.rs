@@ -1,6 +1,8 @@
 //! Kinesis's own API: one path, the action in a header, JSON in and out.
 
 mod fault;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod iterator;
 mod put;
 mod rates;

@@ -5,6 +5,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::negotiation::{self, Format};
+pub(crate) use super::v3::fuzz as v3;
 use super::{producer, request};
 use crate::http::credentials::secret;
 

@@ -67,7 +67,7 @@ impl Rows {
             }
             match fields.filter(|fields| fields.len() == csv.columns.len()) {
                 Some(fields) => csv.write(&fields, value),
-                // What is no row of this table is no JSON either, so the reason stands among the dead letters.
+                // What is no row of this table is most often no JSON either, and so a dead letter; a line of JSON is taken for one.
                 None => value.extend_from_slice(&self.raw),
             }
             return Ok(true);
@@ -78,7 +78,10 @@ impl Rows {
     /// The next line without its end; in CSV, with as many more as a quoted field goes on over. False at the end.
     fn line(&mut self) -> io::Result<bool> {
         self.raw.clear();
+        // Whether a quoted field goes on over the end of what was read.
+        let mut quoted = false;
         loop {
+            let before = self.raw.len();
             let room = (LINE_BYTES_MAX + 1).saturating_sub(self.raw.len() as u64);
             let read = (&mut self.from).take(room).read_until(b'\n', &mut self.raw)?;
             if self.raw.len() as u64 > LINE_BYTES_MAX {
@@ -89,7 +92,8 @@ impl Rows {
                 self.raw.drain(..BYTE_ORDER_MARK.len());
             }
             self.begun = true;
-            let quoted = self.csv.is_some() && self.raw.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+            let quotes = self.raw.iter().skip(before).filter(|byte| **byte == b'"').count();
+            quoted ^= self.csv.is_some() && quotes % 2 == 1;
             if read == 0 || !quoted {
                 break;
             }

@@ -2,6 +2,8 @@
 
 mod batch;
 mod clusters;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod intake;
 mod receipt;
 mod record;

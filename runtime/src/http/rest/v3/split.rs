@@ -89,49 +89,29 @@ impl Splitter {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    /// The objects of a text that comes in pieces of this size.
-    fn objects(text: &str, piece: usize) -> (Vec<String>, String) {
-        let (mut splitter, mut buffer, mut objects) = (Splitter::default(), Vec::new(), Vec::new());
-        for bytes in text.as_bytes().chunks(piece) {
-            buffer.extend_from_slice(bytes);
-            loop {
-                match splitter.next(&buffer) {
-                    Cut::Object(end) => {
-                        let object: Vec<u8> = buffer.drain(..end).collect();
-                        objects.push(String::from_utf8(object).unwrap().trim().to_owned());
-                    }
-                    Cut::More => break,
-                    Cut::Stray(at) => return (objects, format!("stray {}", &text[text.len() - buffer.len() + at..])),
-                }
-            }
-        }
-        let rest = if splitter.is_inside() { "inside" } else { "" };
-        (objects, rest.to_owned())
-    }
+    use super::super::fuzz::{End, objects};
 
     #[test]
     fn wherever_it_is_cut() {
-        for (text, expected, rest) in [
-            ("", &[][..], ""),
-            (" \r\n\t ", &[], ""),
-            ("{}", &["{}"], ""),
-            (r#"{"a":1}{"b":{}} {"c":"}"}"#, &[r#"{"a":1}"#, r#"{"b":{}}"#, r#"{"c":"}"}"#], ""),
-            (r#"{"a":"\"}"}{"b":"\\"}"#, &[r#"{"a":"\"}"}"#, r#"{"b":"\\"}"#], ""),
-            (r#"{"a":"é\u007d"}"#, &[r#"{"a":"é\u007d"}"#], ""),
-            (r#"{"a":1"#, &[], "inside"),
-            (r#"{}{"#, &["{}"], "inside"),
+        for (text, expected, end) in [
+            ("", &[][..], End::Well),
+            (" \r\n\t ", &[], End::Well),
+            ("{}", &["{}"], End::Well),
+            (r#"{"a":1}{"b":{}} {"c":"}"}"#, &[r#"{"a":1}"#, r#"{"b":{}}"#, r#"{"c":"}"}"#], End::Well),
+            (r#"{"a":"\"}"}{"b":"\\"}"#, &[r#"{"a":"\"}"}"#, r#"{"b":"\\"}"#], End::Well),
+            (r#"{"a":"é\u007d"}"#, &[r#"{"a":"é\u007d"}"#], End::Well),
+            (r#"{"a":1"#, &[], End::Inside),
+            (r#"{}{"#, &["{}"], End::Inside),
+            ("{} [{}]", &["{}"], End::Stray(3)),
+            ("{} 1", &["{}"], End::Stray(3)),
+            ("{} }", &["{}"], End::Stray(3)),
+            ("{}  ,", &["{}"], End::Stray(4)),
         ] {
             for piece in 1..=text.len().max(1) {
-                let found = objects(text, piece);
-                assert_eq!(found.0, expected, "{text:?} in pieces of {piece}");
-                assert_eq!(found.1, rest, "{text:?} in pieces of {piece}");
+                let found = objects(text.as_bytes(), piece);
+                let expected: Vec<Vec<u8>> = expected.iter().map(|object| object.as_bytes().to_vec()).collect();
+                assert_eq!((&found.0, &found.1), (&expected, &end), "{text:?} in pieces of {piece}");
             }
-        }
-        for stray in ["[{}]", "1", "}", ","] {
-            let text = format!("{{}} {stray}");
-            assert_eq!(objects(&text, text.len()), (vec!["{}".to_owned()], format!("stray {stray}")));
         }
     }
 }
