@@ -13,8 +13,10 @@ use crate::talk::Talk;
 const INPUTS: u64 = 3_000;
 /// Inputs after which it is looked whether all still holds.
 const ROUND: u64 = 50_000;
-/// Clients at a time, with a connection to each side: fewer than one address may have.
+/// Clients at a time, with a connection to each door: fewer than one address may have.
 const LANES: u64 = 48;
+/// Topics, operator's side, gateway, Kinesis's own API, embedded S3.
+const DOORS: usize = 5;
 /// What parsers trip over.
 const TOKENS: [&str; 40] = [
     "\r\n",
@@ -59,6 +61,35 @@ const TOKENS: [&str; 40] = [
     "\u{feff}",
 ];
 
+/// The doors that a pipeline has where it says so.
+const MORE_DOORS: &str =
+    "[gateway]\nlisten = \"127.0.0.1:0\"\n[gateway.stages.dev]\n[kinesis]\nlisten = \"127.0.0.1:0\"\n";
+/// What stands in an answer once for each record that it acknowledges: in v2's, in v3's, in Kinesis's.
+const RECEIPTS: [&str; 3] = ["\"error_code\":null", "\"error_code\":200", "\"SequenceNumber\":\""];
+const BINARY: &str = r#"{"records":[{"key":"a2V5","value":"AQI=","partition":1},{"value":null}]}"#;
+const V3: &str = r#"{"value":{"type":"JSON","data":{"ind":1}},"headers":[{"name":"h","value":"AQI="}]} {"key":{"type":"BINARY","data":"AQI="}}"#;
+const BATCH: &str = r#"{"entries":[{"id":"a","value":{"type":"JSON","data":{"ind":1}}},{"id":"b","timestamp":"2026-11-22T21:05:00Z"}]}"#;
+const CONSUMER: [[&str; 2]; 5] = [
+    ["POST /consumers/g", r#"{"name":"i","format":"json","auto.offset.reset":"earliest"}"#],
+    ["POST /consumers/g/instances/i/subscription", r#"{"topics":["thing"]}"#],
+    ["POST /consumers/g/instances/i/assignments", r#"{"partitions":[{"topic":"thing","partition":0}]}"#],
+    ["POST /consumers/g/instances/i/offsets", r#"{"offsets":[{"topic":"thing","partition":0,"offset":5}]}"#],
+    ["POST /consumers/g/instances/i/positions", r#"{"offsets":[{"topic":"thing","partition":0,"offset":5}]}"#],
+];
+const MAPPED: &str = r#"{"records":[{"data":{"ind":1},"partition-key":"a"},{"data":"{}","partition-key":"b"}]}"#;
+const KINESIS: [[&str; 2]; 4] = [
+    [
+        "PutRecords",
+        r#"{"StreamName":"thing","Records":[{"Data":"eyJpbmQiOjF9","PartitionKey":"a","ExplicitHashKey":"7"}]}"#,
+    ],
+    ["PutRecord", r#"{"StreamName":"thing","Data":"eyJpbmQiOjF9","PartitionKey":"a"}"#],
+    [
+        "GetShardIterator",
+        r#"{"StreamName":"thing","ShardId":"shardId-000000000001","ShardIteratorType":"AT_TIMESTAMP","Timestamp":1.5}"#,
+    ],
+    ["ListShards", r#"{"StreamName":"thing","MaxResults":1}"#],
+];
+
 /// What came of the inputs of one lane.
 #[derive(Default)]
 struct Seen {
@@ -77,15 +108,18 @@ fn changed_requests() {
     println!(
         "seed {seed}: TIDEMILL_SEED={seed} TIDEMILL_HTTP_INPUTS={inputs} cargo test -p tidemill-tests --test hostile_http changed_requests"
     );
-    let mut siege = Siege::begin("hostile-fuzz", "idle_time = \"1s\"\nhead_time = \"1s\"\nbody_pause = \"1s\"");
-    let (topics, admin) = (siege.daemon.topics, siege.daemon.admin);
+    let limits = "idle_time = \"1s\"\nhead_time = \"1s\"\nbody_pause = \"1s\"";
+    let mut siege = Siege::with("hostile-fuzz", limits, MORE_DOORS);
+    let daemon = &siege.daemon;
+    let more = [daemon.gateway, daemon.kinesis, daemon.lake].map(|door| door.expect("a door"));
+    let doors = [daemon.topics, daemon.admin, more[0], more[1], more[2]];
     let mut answers = [0; 6];
     for (round, first) in (0..inputs).step_by(ROUND as usize).enumerate() {
         let (before, count) = (siege.kept(), ROUND.min(inputs - first));
         let lanes: Vec<Seen> = std::thread::scope(|scope| {
             let lane = |lane: u64| {
                 let seed = seed.wrapping_add(round as u64 * LANES + lane);
-                scope.spawn(move || one_lane(seed, count / LANES + u64::from(lane < count % LANES), topics, admin))
+                scope.spawn(move || one_lane(seed, count / LANES + u64::from(lane < count % LANES), doors))
             };
             let lanes: Vec<_> = (0..LANES).map(lane).collect();
             lanes.into_iter().map(|lane| lane.join().expect("a lane")).collect()
@@ -107,19 +141,19 @@ fn changed_requests() {
     siege.end();
 }
 
-fn one_lane(seed: u64, inputs: u64, topics: SocketAddr, admin: SocketAddr) -> Seen {
+fn one_lane(seed: u64, inputs: u64, doors: [SocketAddr; DOORS]) -> Seen {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let (mut seen, mut topics, mut admin) = (Seen::default(), Talk::with(topics), Talk::with(admin));
+    let (mut seen, mut talks) = (Seen::default(), doors.map(Talk::with));
     for _ in 0..inputs {
-        let (bytes, operators) = input(&mut random);
-        let (answer, times) = if operators { &mut admin } else { &mut topics }.say(&bytes);
+        let (door, bytes) = input(&mut random);
+        let (answer, times) = talks[door].say(&bytes);
         let any = seen.hear(&answer, &bytes);
         seen.answers[0] += u64::from(!any);
-        // Of what had no answer, or was followed by more in the same piece.
-        let records = bytes.windows(7).filter(|window| window.eq_ignore_ascii_case(b"\"value\"")).count() as u64;
+        // Of what had no answer, or was followed by more in the same piece: each record is an object.
+        let records = bytes.iter().filter(|byte| **byte == b'{').count() as u64;
         seen.possible += records * times;
     }
-    for talk in [topics, admin] {
+    for talk in talks {
         seen.hear(&talk.end(), b"what came before");
     }
     seen
@@ -139,35 +173,59 @@ impl Seen {
                 println!("{answer}, for {:?}", String::from_utf8_lossy(bytes));
             }
             any |= status >= 200;
-            self.acknowledged += if status == 200 { answer.matches("\"error_code\":null").count() as u64 } else { 0 };
+            let kept = RECEIPTS.iter().map(|receipt| answer.matches(receipt).count() as u64).sum::<u64>();
+            self.acknowledged += if status == 200 { kept } else { 0 };
         }
         any
     }
 }
 
-/// One input, and whether it is for the operator's side.
-fn input(random: &mut ChaCha8Rng) -> (Vec<u8>, bool) {
-    let common =
-        format!("host: localhost\r\n{}\r\n", if random.random_bool(0.2) { "connection: close" } else { "x: y" });
-    let length = GOOD.len();
-    let post = format!("POST /topics/thing HTTP/1.1\r\n{common}{JSON}\r\n");
-    let (base, operators) = match random.random_range(0..8) {
-        0..3 => (format!("{post}content-length: {length}\r\n\r\n{GOOD}"), false),
-        3 => (format!("{post}transfer-encoding: chunked\r\n\r\n{length:x}\r\n{GOOD}\r\n0\r\n\r\n"), false),
-        4 => {
-            let body = r#"{"records":[{"key":"a2V5","value":"AQI=","partition":1},{"value":null}]}"#;
-            let json = post.replace("json.v2", "binary.v2");
-            (format!("{json}content-length: {}\r\n\r\n{body}", body.len()), false)
+/// One input, and the door that it is for.
+fn input(random: &mut ChaCha8Rng) -> (usize, Vec<u8>) {
+    let mut common = "host: localhost\r\n".to_owned();
+    common += if random.random_bool(0.2) { "connection: close\r\n" } else { "x: y\r\n" };
+    let with = |line: &str, headers: &str, body: &str| {
+        format!("{line} HTTP/1.1\r\n{common}{headers}content-length: {}\r\n\r\n{body}", body.len())
+    };
+    let without = |line: &str| format!("{line} HTTP/1.1\r\n{common}accept: */*\r\n\r\n");
+    let json = format!("{JSON}\r\n");
+    let binary = json.replace("json.v2", "binary.v2");
+    let v3 = "content-type: application/json\r\n";
+    let kinesis = |action: &str, body: &str| {
+        let headers =
+            format!("x-amz-target: Kinesis_20131202.{action}\r\ncontent-type: application/x-amz-json-1.1\r\n");
+        with("POST /", &headers, body)
+    };
+    let (door, base) = match random.random_range(0..16) {
+        0..3 => (0, with("POST /topics/thing", &json, GOOD)),
+        3 => {
+            let head = format!("POST /topics/thing HTTP/1.1\r\n{common}{json}transfer-encoding: chunked\r\n\r\n");
+            (0, format!("{head}{:x}\r\n{GOOD}\r\n0\r\n\r\n", GOOD.len()))
         }
-        5 => (format!("GET /topics/thing HTTP/1.1\r\n{common}accept: */*\r\n\r\n"), false),
-        6 => (format!("GET /tables/thing/tap?n=2&mask=ind HTTP/1.1\r\n{common}\r\n"), true),
-        _ => (format!("GET /status HTTP/1.1\r\n{common}\r\n"), true),
+        4 => (0, with("POST /topics/thing", &binary, BINARY)),
+        5 => (0, without("GET /topics/thing")),
+        6 => (0, with("POST /v3/clusters/things/topics/thing/records", v3, V3)),
+        7 => (0, with("POST /v3/clusters/things/topics/thing/records:batch", v3, BATCH)),
+        8 => {
+            let [line, body] = CONSUMER[random.random_range(0..CONSUMER.len())];
+            (0, with(line, "content-type: application/vnd.kafka.v2+json\r\n", body))
+        }
+        9 => (0, without("GET /consumers/g/instances/i/records?timeout=0&max_bytes=100")),
+        10 => (1, without("GET /tables/thing/tap?n=2&mask=ind")),
+        11 => (1, without("GET /status")),
+        12 => (2, with("PUT /dev/streams/thing/records", "", MAPPED)),
+        13 => (2, with("POST /dev/topics/thing", &json, GOOD)),
+        14 => {
+            let [action, body] = KINESIS[random.random_range(0..KINESIS.len())];
+            (3, kinesis(action, body))
+        }
+        _ => (4, without("GET /things?list-type=2&prefix=thing%2F&max-keys=5")),
     };
     let mut bytes = base.into_bytes();
     for _ in 0..random.random_range(1..=4) {
         change(&mut bytes, random);
     }
-    (bytes, operators)
+    (door, bytes)
 }
 
 fn change(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {

@@ -33,7 +33,13 @@ pub(crate) struct Siege {
 impl Siege {
     /// One with these lines in `[listen.limits]`.
     pub(crate) fn begin(name: &str, limits: &str) -> Self {
-        let more = format!("[listen.limits]\n{limits}\n[ingest]\nbody = \"64KiB\"\nrecords = 50\n[epoch]\n");
+        Self::with(name, limits, "")
+    }
+
+    /// The same, with more sections in its file.
+    pub(crate) fn with(name: &str, limits: &str, sections: &str) -> Self {
+        let ingest = "[ingest]\nbody = \"64KiB\"\nrecords = 50\n";
+        let more = format!("[listen.limits]\n{limits}\n{ingest}{sections}[epoch]\n");
         let house = House::with(name, &changeling("good"), &[("[epoch]\n", &more)]);
         let daemon = Daemon::start_with_log(&house.pipeline);
         // What is first used takes its memory then: that is not the inputs'.

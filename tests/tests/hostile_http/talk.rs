@@ -85,12 +85,31 @@ fn is_whole(mut answers: &[u8]) -> bool {
         let head = String::from_utf8_lossy(&answers[..end]).to_ascii_lowercase();
         let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let goes_on = head.starts_with("http/1.1 1");
+        let body = &answers[end + 4..];
         // Of others the end is told by the connection's.
-        let length = if goes_on { Some(0) } else { header("content-length:").and_then(|length| length.parse().ok()) };
-        let Some(rest) = length.and_then(|length: usize| answers.get(end + 4 + length..)) else { return false };
+        let length = match header("transfer-encoding:") {
+            _ if goes_on => Some(0),
+            Some("chunked") => chunked(body),
+            _ => header("content-length:").and_then(|length| length.parse().ok()),
+        };
+        let Some(rest) = length.and_then(|length| body.get(length..)) else { return false };
         if rest.is_empty() {
             return !goes_on && header("connection:") != Some("close");
         }
         answers = rest;
+    }
+}
+
+/// Where the chunks of a body end, if they do.
+fn chunked(body: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = body.get(at..)?;
+        let line = rest.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?, 16).ok()?;
+        at += line + 2 + length + 2;
+        if length == 0 {
+            return (body.len() >= at).then_some(at);
+        }
     }
 }
