@@ -6,6 +6,7 @@
 mod aggregates;
 mod files;
 mod journal;
+mod landed;
 mod ledger;
 mod objects;
 mod records;
@@ -29,6 +30,8 @@ pub struct Table {
     pub kept: &'static str,
     /// Its aggregate.
     pub aggregate: Aggregate,
+    /// The landing of its topic, where there is one; its records are numbered in their field `ind`.
+    pub landing: Option<&'static str>,
 }
 
 /// A tumbling aggregate over append time, with the measures `rows = "count()"` and `total = "sum(ind)"`.
@@ -69,6 +72,7 @@ pub fn faults(place: Place<'_>, journal: &Journal) -> Vec<String> {
         of_table.extend(topics::faults(place, *table, &stored, journal));
         of_table.extend(ledger::faults(&cache, *table, &stored));
         of_table.extend(aggregates::faults(&cache, *table, &stored, &objects));
+        of_table.extend(table.landing.iter().flat_map(|landing| landed::faults(landing, &stored, &objects)));
         faults.extend(of_table.into_iter().map(|fault| format!("table {:?}: {fault}", table.name)));
     }
     faults

@@ -1,4 +1,4 @@
-//! A pipeline of two tables in a folder of its own, small enough that all it does is done in half a second.
+//! A pipeline of two tables and a landing in a folder of its own, small enough that all it does is done in half a second.
 
 use std::fs;
 use std::mem::ManuallyDrop;
@@ -21,14 +21,32 @@ pub const TABLES: [Table; 2] = [
         key: "ind",
         kept: "mark",
         aggregate: Aggregate { name: "things_by_mark", by: "mark", size: 2_000_000 },
+        landing: None,
     },
     Table {
         name: "geo",
         key: "country",
         kept: "ind",
         aggregate: Aggregate { name: "geos_by_country", by: "country", size: 2_000_000 },
+        landing: Some("raw.geo"),
     },
 ];
+/// What else it makes of their records.
+const MORE: &str = r#"
+[[tables.thing.aggregates]]
+name = "visits"
+by = ["mark"]
+window = { kind = "session", gap = "1s" }
+measures = { rows = "count()", total = "sum(ind)", middle = "median(ind)" }
+[rollups.things_now]
+from = "thing"
+by = ["mark"]
+measures = { things = "count()", last = "max(ind)", middle = "median(ind)" }
+[landings.raw]
+topics = ["geo"]
+flush = 3
+rotate_interval = "1s"
+"#;
 /// Partitions of each topic.
 pub(super) const PARTITIONS: u32 = 2;
 const BUCKET: &str = "rough";
@@ -60,7 +78,7 @@ impl<'a> House<'a> {
              [epoch]\ntime = \"20ms\"\n[lake]\nbucket = {BUCKET:?}\nendpoint = \"embedded\"\nformat = {format:?}\n",
             house.data
         );
-        for (Table { name, key, kept, aggregate: Aggregate { name: aggregate, by, size } }, component) in tables {
+        for (Table { name, key, kept, aggregate: Aggregate { name: aggregate, by, size }, .. }, component) in tables {
             let size = size / 1_000_000;
             text += &format!(
                 "[topics.{name}]\npartitions = {PARTITIONS}\nsegment = \"64KiB\"\nrecord = \"32KiB\"\ncompression = \"none\"\n\
@@ -70,7 +88,7 @@ impl<'a> House<'a> {
                  measures = {{ rows = \"count()\", total = \"sum(ind)\" }}\n"
             );
         }
-        house.folder.write("pipeline.toml", text);
+        house.folder.write("pipeline.toml", text + MORE);
         house.put("honest");
         copy_all(&compiled(), &house.data.join("compiled"));
         if let Some(disk) = disk {
@@ -128,7 +146,17 @@ impl<'a> House<'a> {
     /// All that is wrong with it now that it has ended.
     pub fn faults(&self, journal: &Journal) -> Vec<String> {
         let place = checks::Place { data: &self.data, bucket: BUCKET, partitions: PARTITIONS, tables: &TABLES };
-        checks::faults(place, journal)
+        let mut faults = checks::faults(place, journal);
+        faults.extend(self.audit());
+        faults
+    }
+
+    /// What the pipeline's own audit says: of sessions and rollups too, which [`checks`] do not know.
+    fn audit(&self) -> Option<String> {
+        let pipeline = self.folder.path().join("pipeline.toml");
+        let audited = Command::new(place::command()).arg("audit").arg(pipeline).output().expect("tidemill starts");
+        let said = |of: &[u8]| String::from_utf8_lossy(of).into_owned();
+        (!audited.status.success()).then(|| format!("audit: {}{}", said(&audited.stdout), said(&audited.stderr)))
     }
 
     /// Leaves everything where it is, for whoever looks for the cause; where that is.

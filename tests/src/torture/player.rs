@@ -5,6 +5,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::house::{House, PARTITIONS};
 use super::plan::{Plan, Trouble};
 use crate::checks::{Journal, Posted};
@@ -183,6 +185,13 @@ fn steps(journal: &mut Journal) -> Vec<Step> {
     ]
 }
 
+/// Records in open objects of landings.
+fn open_records(status: &Value) -> u64 {
+    let landings = status["landings"].as_object().into_iter().flat_map(|landings| landings.values());
+    let workers = landings.filter_map(|landing| landing["workers"].as_object()).flat_map(|workers| workers.values());
+    workers.map(|worker| worker["open_records"].as_u64().unwrap_or(1)).sum()
+}
+
 /// A life under way.
 struct Alive<'a> {
     house: &'a House<'a>,
@@ -229,12 +238,18 @@ impl Alive<'_> {
         }
     }
 
+    /// Waits until all is committed and uploaded, what a landing held open too.
     fn settle(&mut self) -> Result<(), Cut> {
+        let mut has_ended = false;
         loop {
             let answer = http::get(self.daemon.admin, "/status");
-            match serde_json::from_str::<serde_json::Value>(&answer.body) {
-                Ok(status) if status["settled"] == true => return Ok(()),
-                Ok(status) => self.held_up(&format!("not settled: {status}"))?,
+            match serde_json::from_str::<Value>(&answer.body) {
+                Ok(status) if status["settled"] == true && has_ended => return Ok(()),
+                Ok(status) => {
+                    // What has ended now is committed when it is settled after that.
+                    has_ended = open_records(&status) == 0;
+                    self.held_up(&format!("not settled: {status}"))?;
+                }
                 Err(_) => self.silent("the status")?,
             }
         }
