@@ -1,9 +1,9 @@
-//! What a process gives up at its start, so that a fault in it can do less; and threads that let others go first.
+//! What a process gives up at its start, so that a fault in it can do less, and what it takes; and threads that let others go first.
 
 use std::time::{Duration, Instant};
 
 use rustix::fs::Mode;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, nice, set_dumpable_behavior, setrlimit, umask};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, nice, set_dumpable_behavior, setrlimit, umask};
 use rustix::thread::set_no_new_privs;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -27,6 +27,14 @@ pub fn harden() -> Result<()> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).or_fail(Kind::Internal, || "process: no core files")?;
     set_no_new_privs(true).or_fail(Kind::Internal, || "process: no new rights")
+}
+
+/// As many files and connections may be open from now on as the system ever lets it have; how many those are.
+pub fn open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    // Where the system takes less than it says, what it was stays.
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    raised.map_or(limit.current, |()| limit.maximum).unwrap_or(u64::MAX)
 }
 
 /// Other processes of the same user may not look into its memory, where secrets lie.

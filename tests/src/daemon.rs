@@ -70,6 +70,13 @@ impl Daemon {
         Self::spawn(Command::new("sh").args(["-c", script]).arg(place::command()).arg(pipeline).stderr(log))
     }
 
+    /// Starts a pipeline that may have no more than so many files and connections open; its log goes to `log` beside the file.
+    pub fn start_with_files(pipeline: &Path, files: u32) -> Self {
+        let log = std::fs::File::create(pipeline.with_file_name("log")).expect("a file for the log");
+        let script = format!("ulimit -n {files}; exec \"$0\" run \"$1\"");
+        Self::spawn(Command::new("sh").args(["-c", &script]).arg(place::command()).arg(pipeline).stderr(log))
+    }
+
     /// Starts what this command says, which is `tidemill run` in some way.
     pub fn spawn(command: &mut Command) -> Self {
         Self::try_spawn(command).expect("it says where it listens")

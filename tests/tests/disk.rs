@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tidemill_tests::daemon::{Daemon, pinterest_of_its_own, query};
 use tidemill_tests::http;
@@ -68,13 +69,38 @@ fn posts_are_refused_and_all_goes_on_when_there_is_space() {
     for ind in 100..110 {
         refused(&daemon, ind);
     }
+    let ready = http::get(daemon.admin, "/ready");
+    assert!(ready.status == 503 && ready.body.contains("nothing was kept, the disk does not take it"), "{ready:?}");
     daemon.fill_disk(None);
     for ind in 10..20 {
         taken(&daemon, ind);
     }
+    daemon.wait("nothing is wrong", |status| status["trouble"] == json!([]));
     daemon.settle();
     daemon.stop();
     full.has(40);
+}
+
+#[test]
+fn commits_wait_while_another_program_holds_the_cache() {
+    let full = Full::new("disk-held", SHORT);
+    let daemon = Daemon::start(&full.pipeline);
+    taken(&daemon, 0);
+    daemon.settle();
+    let other = Connection::open(full.folder.path().join("data/cache.sqlite")).expect("the cache");
+    other.execute_batch("BEGIN IMMEDIATE").expect("its lock");
+    for ind in 1..10 {
+        taken(&daemon, ind);
+    }
+    let status = daemon.wait("it says what is wrong", |status| status["trouble"] != json!([]));
+    let trouble = &status["trouble"][0];
+    assert!(trouble["hint"].as_str().is_some_and(|hint| hint.contains("another program holds the file")), "{trouble}");
+    taken(&daemon, 10);
+    other.execute_batch("ROLLBACK").expect("its end");
+    daemon.settle();
+    assert_eq!(daemon.status()["trouble"], json!([]));
+    daemon.stop();
+    full.has(22);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tidemill_tests::daemon::{Daemon, query};
+use tidemill_tests::http;
 use tidemill_tests::pair::{Pair, post};
 use tidemill_tests::place::{changeling, command};
 use tidemill_tests::shim::Shim;
@@ -95,14 +96,18 @@ fn a_topic_whose_disk_is_slow_is_slow_alone() {
     post(daemon.topics, "good", 0, 1);
     house.arm();
     let waiting = crowd(daemon.topics, "bad", 1, 8, 2);
-    let (mut sent, mut most) = (1, Duration::ZERO);
+    let (mut sent, mut most, mut not_ready) = (1, Duration::ZERO, 0);
     while !waiting.is_finished() {
         let begun = Instant::now();
         post(daemon.topics, "good", sent, 1);
-        daemon.status();
+        let ready = http::get(daemon.admin, "/ready");
         most = most.max(begun.elapsed());
+        let said = ready.body.contains("topic \\\"bad\\\", partition") && ready.body.contains("its disk is slow");
+        assert_eq!((ready.status == 503, ready.status == 200), (said, !said), "{ready:?}");
+        not_ready += usize::from(said);
         sent += 1;
     }
+    assert!(not_ready > 0, "who asks whether it is ready hears of the disk");
     let (least, _) = waiting.join().expect("they were answered");
     assert!(least >= SLOW, "no answer before the sync: {least:?}");
     assert!(sent > 5 && most < SLOW, "{sent} posts to the other topic, the slowest with a look at the status {most:?}");

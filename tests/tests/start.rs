@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use tidemill_tests::daemon::{Daemon, pinterest_of_its_own, tidemill};
+use tidemill_tests::http;
 use tidemill_tests::place::{Folder, replace, root};
 
 /// A run of `pipeline` fails and says exactly `lines`, log lines aside.
@@ -159,14 +160,18 @@ fn a_data_folder_in_use() {
     let pipeline = pinterest_of_its_own(folder.path(), &[]);
     let mut first = Daemon::start(&pipeline);
     let data = folder.path().join("data").canonicalize().expect("its place");
-    check(
-        &pipeline,
-        &[
-            &format!("error: data folder {data:?}: in use by process {}", first.pid()),
-            "hint: stop that process, or name another data folder",
-        ],
-    );
+    let lines = [
+        format!("error: data folder {data:?}: in use by process {}", first.pid()),
+        "hint: stop that process, or name another data folder".to_owned(),
+    ];
+    check(&pipeline, &lines.each_ref().map(String::as_str));
     assert!(first.is_running());
+    // One that stands still has it all the same, and goes on as if nothing had been.
+    first.signal("STOP");
+    check(&pipeline, &lines.each_ref().map(String::as_str));
+    first.signal("CONT");
+    assert_eq!(http::post(first.topics, "pin", r#"{"records":[{"value":{"ind":1}}]}"#).status, 200);
+    first.settle();
     first.stop();
     Daemon::start(&pipeline).stop();
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::Ended;
 use crate::access::Seal;
 use crate::config;
-use crate::config::plan::{Listen, Pipeline};
+use crate::config::plan::{Listen, Pipeline, Topic};
 use crate::error::{Error, Kind, OrFail, Result};
 use crate::http::{self, Addresses, Guard, Listener, Rates, Signers, Usage, Wired};
 use crate::lake::options::Endpoint;
@@ -24,6 +24,12 @@ use crate::time::Clock;
 
 /// How often it is looked whether the process has to end.
 const LOOK_TIME: Duration = Duration::from_millis(500);
+/// Files that a pipeline has open whatever it has to do, with the connections of the embedded S3.
+const FILES: u64 = 384;
+/// Those of one partition: of its topic, and of each that reads it.
+const PARTITION_FILES: u64 = 8;
+/// What a listener takes in any case.
+const CONNECTIONS_MIN: u64 = 8;
 /// How often topics are trimmed.
 const RETAIN_TIME: Duration = Duration::from_secs(60);
 
@@ -113,6 +119,27 @@ impl Run {
     }
 }
 
+/// Lets listeners take no more connections than leave the pipeline the files that it needs, of so many that may be open.
+fn leave_files(pipeline: &mut Pipeline, files: u64) {
+    let of_topic = |topic: &Topic| {
+        let users = 1 + pipeline.readers(&topic.name).count() as u64;
+        u64::from(topic.backend.partitions()) * users * PARTITION_FILES
+    };
+    let own = FILES + pipeline.topics.iter().map(of_topic).sum::<u64>();
+    let doors = 2 + u64::from(pipeline.gateway.is_some()) + u64::from(pipeline.kinesis.is_some());
+    let room = (files.saturating_sub(own) / doors).max(CONNECTIONS_MIN);
+    let limits = &mut pipeline.listen.limits;
+    if limits.connections_max as u64 > room {
+        tracing::warn!(
+            files,
+            connections = room,
+            asked = limits.connections_max,
+            "listeners take fewer connections than [listen.limits] says, so that files can be opened: raise the limit of open files (ulimit -n)"
+        );
+        limits.connections_max = room as usize;
+    }
+}
+
 /// Binds a listener, where there is to be one.
 async fn bind(addr: Option<std::net::SocketAddr>, key: &str) -> Result<Option<Listener>> {
     match addr {
@@ -152,7 +179,8 @@ impl Asked {
 
 impl Running {
     /// Binds the listeners first, so that an occupied port is said before anything is touched.
-    pub(super) async fn start(pipeline: Pipeline, options: Options) -> Result<Self> {
+    pub(super) async fn start(mut pipeline: Pipeline, options: Options) -> Result<Self> {
+        leave_files(&mut pipeline, process::open_files());
         let topics = Listener::bind(pipeline.listen.topics, "listen.topics").await?;
         let admin = Listener::bind(pipeline.listen.admin, "listen.admin").await?;
         let (gateway, kinesis) = (pipeline.gateway.clone(), pipeline.kinesis.clone());

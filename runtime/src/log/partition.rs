@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -18,6 +19,10 @@ use crate::time::{Clock, Timestamp};
 const WAITING_BYTES_MAX: usize = 32 << 20;
 /// The writer syncs about so many bytes together.
 const GROUP_BYTES_MAX: usize = 8 << 20;
+/// A disk that takes longer for a group is slow.
+const SLOW_TIME: Duration = Duration::from_millis(500);
+/// A disk that refused a group is said to do so for as long; whoever posts then finds out whether it still does.
+const REFUSED_TIME: Duration = Duration::from_secs(10);
 
 /// One partition, open.
 #[derive(Debug)]
@@ -80,6 +85,8 @@ struct State {
     skip: Option<(u64, SyncSender<Result<()>>)>,
     readers: Vec<(u64, Thread)>,
     readers_made: u64,
+    /// The time of a group that the disk refused, and why, until it takes another.
+    not_taken: Option<(Timestamp, Error)>,
     refusal: Option<Error>,
     closing: bool,
 }
@@ -97,6 +104,7 @@ impl Partition {
             skip: None,
             readers: Vec::new(),
             readers_made: 0,
+            not_taken: None,
             refusal,
             closing: false,
         };
@@ -152,7 +160,7 @@ impl Partition {
     /// Takes note that the last segment is durable up to here, and wakes the readers.
     pub(super) fn durable(&self, bytes: u64, end: u64, time: Timestamp, frames: &[Entry]) {
         let mut state = self.state();
-        state.writing = None;
+        (state.writing, state.not_taken) = (None, None);
         if let Some(last) = state.segments.back_mut() {
             (last.bytes, last.end, last.time) = (bytes, end, time);
             frames.iter().for_each(|&frame| last.index.push(frame));
@@ -161,8 +169,22 @@ impl Partition {
     }
 
     /// Takes note that nothing came of the group.
-    pub(super) fn not_written(&self) {
-        self.state().writing = None;
+    pub(super) fn not_written(&self, cause: &Error) {
+        let mut state = self.state();
+        if let Some(time) = state.writing.take() {
+            state.not_taken = Some((time, cause.clone()));
+        }
+    }
+
+    /// Why its disk holds it up, and since when: it has had a group for a while, or it has refused the last one just now.
+    pub(super) fn held_up(&self, now: Timestamp) -> Option<(Error, Timestamp)> {
+        let state = self.state();
+        if let Some(since) = state.writing.filter(|since| now.since(*since) >= SLOW_TIME) {
+            let slow = self.place.error(Kind::Storage, "its disk is slow: what was posted waits to be synced");
+            return Some((slow.hint("look what else keeps the disk busy, or whether it fails"), since));
+        }
+        let refused = state.not_taken.as_ref().filter(|(at, _)| now.since(*at) < REFUSED_TIME);
+        refused.map(|(at, cause)| (cause.clone(), *at))
     }
 
     /// Takes note that the last segment is sealed and a new one begun; gives back the sealed one's index.

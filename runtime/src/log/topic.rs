@@ -225,6 +225,11 @@ impl Topic {
         self.partition(partition).map_or_else(Some, |partition| partition.refusal())
     }
 
+    /// Why a partition's disk holds it up, where it does, and since when: it is slow, or it has just refused what was posted.
+    pub fn held_up(&self, partition: u32, now: Timestamp) -> Option<(Error, Timestamp)> {
+        self.partition(partition).ok().and_then(|partition| partition.held_up(now))
+    }
+
     /// Whether a sync failed, so that what the disk holds is not known: the process must stop and start again.
     pub fn poisoned(&self) -> bool {
         self.poisoned.load(Ordering::SeqCst)

@@ -123,7 +123,7 @@ impl Writer {
     fn settle<T>(&self, done: Result<T, Failure>) -> Result<T> {
         done.map_err(|failure| match failure {
             Failure::Undone(cause) => {
-                self.partition.not_written();
+                self.partition.not_written(&cause);
                 cause
             }
             Failure::Unknown(cause) => {

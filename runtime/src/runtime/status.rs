@@ -134,7 +134,9 @@ impl Runtime {
             let name = topic.name();
             trouble.extend((0..topic.partitions()).filter_map(|partition| {
                 let what = format!("topic {name:?}, partition {partition}");
-                Some(Trouble::of(what, &topic.refusal(partition)?, None, self.started))
+                let refusal = topic.refusal(partition).map(|refusal| (refusal, self.started));
+                let (why, since) = refusal.or_else(|| topic.held_up(partition, self.clock.now()))?;
+                Some(Trouble::of(what, &why, None, since))
             }));
         }
         let noted = self.pipeline.lanes().flat_map(|lane| self.shelf.troubles(lane));

@@ -116,6 +116,34 @@ fn good_clients_go_on_beside_crowds() {
 }
 
 #[test]
+fn crowds_leave_the_pipeline_the_files_that_it_needs() {
+    // Fewer than the connections of one listener, of which it may have 1,024.
+    let mut siege = Siege::of_few_files("flood-files", 500);
+    let doors = [siege.daemon.topics, siege.daemon.admin];
+    let status = siege.daemon.status();
+    let limits =
+        status["doors"].as_array().expect("doors").iter().filter_map(|door| door["limits"]["connections"].as_u64());
+    let limits: Vec<u64> = limits.collect();
+    assert!(!limits.is_empty() && limits.iter().all(|limit| (8..250).contains(limit)), "{limits:?}");
+    let (opened, end, before) = (AtomicU64::new(0), AtomicBool::new(false), siege.kept());
+    let silent = &crowds()[0];
+    let again = std::thread::scope(|scope| {
+        let (opened, end) = (&opened, &end);
+        doors.into_iter().for_each(|door| drop(scope.spawn(move || silent.besiege(door, opened, end))));
+        while opened.load(Ordering::Relaxed) < 2 * CROWD as u64 {
+            std::thread::yield_now();
+        }
+        let (_, again) = good(doors[0]);
+        end.store(true, Ordering::Relaxed);
+        again
+    });
+    let kept = siege.kept() - before;
+    assert!((REQUESTS..=REQUESTS + again).contains(&(kept as usize)), "{kept} kept");
+    siege.holds("crowds at two doors");
+    siege.end();
+}
+
+#[test]
 fn one_address_does_not_take_all_the_places() {
     let siege = Siege::begin("flood-address", "connections_per_address = 5");
     let (to, other) = (siege.daemon.topics, [127, 0, 0, 2].into());

@@ -38,10 +38,19 @@ impl Siege {
 
     /// The same, with more sections in its file.
     pub(crate) fn with(name: &str, limits: &str, sections: &str) -> Self {
+        Self::started(name, limits, sections, Daemon::start_with_log)
+    }
+
+    /// One that may not have more than so many files open.
+    pub(crate) fn of_few_files(name: &str, files: u32) -> Self {
+        Self::started(name, "", "", |pipeline| Daemon::start_with_files(pipeline, files))
+    }
+
+    fn started(name: &str, limits: &str, sections: &str, start: impl FnOnce(&Path) -> Daemon) -> Self {
         let ingest = "[ingest]\nbody = \"64KiB\"\nrecords = 50\n";
         let more = format!("[listen.limits]\n{limits}\n{ingest}{sections}[epoch]\n");
         let house = House::with(name, &changeling("good"), &[("[epoch]\n", &more)]);
-        let daemon = Daemon::start_with_log(&house.pipeline);
+        let daemon = start(&house.pipeline);
         // What is first used takes its memory then: that is not the inputs'.
         for _ in 0..20 {
             assert_eq!(http::post(daemon.topics, "thing", GOOD).status, 200);
