@@ -39,8 +39,11 @@ fn fill(pair: &Pair, appends: u64, segment_bytes: u64) -> u64 {
 
 /// Flips a bit in the middle of a file.
 fn flip(file: &Path) {
+    flip_at(file, file.metadata().expect("its size").len() / 2);
+}
+
+fn flip_at(file: &Path, at: u64) {
     let file = fs::File::options().read(true).write(true).open(file).expect("the file");
-    let at = file.metadata().expect("its size").len() / 2;
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).expect("a byte");
     file.write_all_at(&[byte[0] ^ 1], at).expect("a byte");
@@ -159,6 +162,35 @@ fn what_is_rotten_is_named_and_left_out_on_request() {
     assert!(String::from_utf8_lossy(&busy.stderr).contains("in use by process"), "{busy:?}");
     daemon.stop();
     assert_eq!(query(&pair.pipeline, "SELECT count(*) FROM bad")[1], (2 * end - (to - from)).to_string());
+}
+
+#[test]
+fn a_header_that_is_rotten_is_put_back_and_nothing_is_lost() {
+    let pair = Pair::new("trouble-header", &changeling("good"), &changeling("bad"));
+    let end = fill(&pair, 30, 1 << 10);
+    let all = segments(&pair, 1);
+    [&all[2], &all[4]].into_iter().for_each(|segment| flip_at(segment, 40));
+    let daemon = Daemon::start(&pair.pipeline);
+    let status = daemon.wait("the sound partition is read", |status| next(status, "0") == end);
+    let found = trouble(&status, "topic \"bad\", partition 1").unwrap_or_else(|| panic!("{status:#}"));
+    assert!(found["hint"].as_str().is_some_and(|hint| hint.contains("tidemill repair")), "{found}");
+    good_goes_on(&daemon);
+    daemon.stop();
+    let said = |segment: &Path, end: &str| {
+        format!(
+            "topic \"bad\": partition 1: segment {:020}: the segment's header is not what was written; {end}\n",
+            base(segment)
+        )
+    };
+    let offered = said(&all[2], "`--skip` puts it back as it was, and nothing is lost");
+    assert_eq!(repair(&pair, &[]), (false, offered));
+    let done = [&all[2], &all[4]].map(|segment| said(segment, "put back as it was, nothing is lost"));
+    assert_eq!(repair(&pair, &["--skip"]), (true, done.concat()));
+    assert_eq!(repair(&pair, &[]), (true, "every record of every topic is as it was written\n".to_owned()));
+    let daemon = Daemon::start(&pair.pipeline);
+    daemon.wait("all is read", |status| next(status, "0") == end && next(status, "1") == end);
+    daemon.stop();
+    assert_eq!(query(&pair.pipeline, "SELECT count(*) FROM bad")[1], (2 * end).to_string());
 }
 
 #[test]

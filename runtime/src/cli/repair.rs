@@ -9,7 +9,7 @@ use super::Ended;
 use crate::cache::query::Reader;
 use crate::error::Result;
 use crate::log::lock::DataLock;
-use crate::log::repair::{self, Fault};
+use crate::log::repair::{self, Fault, What};
 use crate::pipeline::places::Places;
 
 /// Read the topics of a stopped pipeline through, and name what is rotten in them; the exit code is 1 where something is.
@@ -21,7 +21,8 @@ pub(super) struct Repair {
     /// This topic alone.
     #[arg(long)]
     topic: Option<String>,
-    /// Leave out what is rotten from now on: its records are lost, and those behind it can be read.
+    /// Leave out what is rotten from now on: its records are lost, and those behind it can be read. Nothing is lost where the header of a
+    /// segment can be put back, which this does too.
     #[arg(long)]
     skip: bool,
     /// Print what was found as JSON.
@@ -48,11 +49,17 @@ impl Repair {
         // What is not there has nothing that could be rotten: a topic of another system, or one that nobody has written to.
         let kept = pipeline.topics.iter().map(|topic| topic.name.as_str()).filter(|topic| folder.join(topic).is_dir());
         for topic in kept.filter(asked) {
-            let faults = repair::faults(&folder, topic, |partition| wanted(topic, partition))?;
-            if self.skip {
-                repair::skip(&folder, topic, &faults)?;
+            loop {
+                let faults = repair::faults(&folder, topic, |partition| wanted(topic, partition))?;
+                found.extend(faults.iter().map(|fault| shown(topic, fault, self.skip)));
+                if self.skip {
+                    repair::mend(&folder, topic, &faults)?;
+                }
+                // What is behind a header is read once that is there again.
+                if !self.skip || !faults.iter().any(|fault| matches!(fault.what, What::Header(..))) {
+                    break;
+                }
             }
-            found.extend(faults.iter().map(|fault| shown(topic, fault, self.skip)));
         }
         match self.json {
             true => println!("{}", Value::from(found.clone())),
@@ -65,14 +72,29 @@ impl Repair {
     }
 }
 
-fn shown(topic: &str, fault: &Fault, skipped: bool) -> Value {
-    let Fault { partition, skip, why } = fault;
-    json!({ "topic": topic, "partition": partition, "from": skip.from, "to": skip.to, "why": why, "skipped": skipped })
+fn shown(topic: &str, fault: &Fault, mended: bool) -> Value {
+    let Fault { partition, what, why } = fault;
+    match what {
+        What::Stretch(skip) => {
+            json!({ "topic": topic, "partition": partition, "from": skip.from, "to": skip.to, "why": why, "skipped": mended })
+        }
+        What::Header(base, _) => {
+            json!({ "topic": topic, "partition": partition, "segment": base, "why": why, "put_back": mended })
+        }
+    }
 }
 
 fn line(fault: &Value) -> String {
-    let end = if fault["skipped"] == true { "left out from now on" } else { "`--skip` leaves them out" };
-    let [partition, from, to] = ["partition", "from", "to"].map(|key| fault[key].to_string());
-    let (topic, why) = (&fault["topic"], fault["why"].as_str().unwrap_or_default());
-    format!("topic {topic}: partition {partition}: offsets {from} to {to} cannot be read: {why}; {end}")
+    let (topic, partition, why) = (&fault["topic"], &fault["partition"], fault["why"].as_str().unwrap_or_default());
+    let (what, end) = match fault["segment"].as_u64() {
+        Some(base) if fault["put_back"] == true => {
+            (format!("segment {base:020}"), "put back as it was, nothing is lost")
+        }
+        Some(base) => (format!("segment {base:020}"), "`--skip` puts it back as it was, and nothing is lost"),
+        None => {
+            let end = if fault["skipped"] == true { "left out from now on" } else { "`--skip` leaves them out" };
+            (format!("offsets {} to {} cannot be read", fault["from"], fault["to"]), end)
+        }
+    };
+    format!("topic {topic}: partition {partition}: {what}: {why}; {end}")
 }

@@ -44,7 +44,19 @@ impl Frames {
     pub(super) fn open(place: &Place, base: u64) -> Result<(Self, Before)> {
         let file = place.io(File::open(segment::path(&place.folder, base)), format!("segment {base:020}"))?;
         let (before, crc) = segment::read_header(&file, place, base)?;
-        let frames = Self {
+        Ok((Self::at_first(file, place, base, Some(crc)), before))
+    }
+
+    /// The same without a look at the header; also gives the size of the file.
+    pub(super) fn without_header(place: &Place, base: u64) -> Result<(Self, u64)> {
+        let doing = || format!("segment {base:020}");
+        let file = place.io(File::open(segment::path(&place.folder, base)), doing())?;
+        let length = place.io(file.size(), doing())?;
+        Ok((Self::at_first(file, place, base, None), length))
+    }
+
+    fn at_first(file: File, place: &Place, base: u64, previous: Option<u32>) -> Self {
+        Self {
             file,
             home: place.home(base),
             skips: place.skips.iter().filter(|skip| skip.segment == base).copied().collect(),
@@ -52,9 +64,8 @@ impl Frames {
             window_at: 0,
             position: segment::HEADER_BYTES,
             next: base,
-            previous: Some(crc),
-        };
-        Ok((frames, before))
+            previous,
+        }
     }
 
     /// Goes to where an index says that a frame begins; it is believed only once a frame was found there.

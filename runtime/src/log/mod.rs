@@ -28,6 +28,7 @@ mod survey;
 mod topic;
 mod turn;
 
+mod mend;
 mod partition;
 mod recover;
 mod retention;

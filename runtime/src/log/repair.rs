@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::frames::{Frames, Step};
+use super::mend;
 use super::meta::{self, Meta};
 use super::place::Place;
 use super::recover;
@@ -11,29 +12,43 @@ use super::skips::{self, Skip};
 use crate::disk::File;
 use crate::error::{Kind, Result};
 
-/// A stretch that is not what was written.
+/// What is not as it was written.
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// The partition.
     pub partition: u32,
-    /// The stretch.
-    pub skip: Skip,
+    /// What it is.
+    pub what: What,
     /// How it was told.
     pub why: &'static str,
+}
+
+/// What is not as it was written, and what can be done about it.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A stretch of records, which can be left out.
+    Stretch(Skip),
+    /// The header of the segment that begins with this offset, and the bytes that it had: they can be put back, and nothing is lost.
+    Header(u64, Vec<u8>),
 }
 
 /// Reads the topic `name` in `dir` through, and gives what is rotten in it, and what is gone of that which is wanted: of a partition all from an
 /// offset on. A torn tail, which the next start cuts, is no fault.
 ///
-/// `Kind::Corrupt` where more is damaged than records: a segment that is missing, or its header.
+/// Of a partition in which a header is to be put back no more is told: it can be read after that. `Kind::Corrupt` where more is
+/// damaged: a segment that is missing, or a header together with what is around it.
 pub fn faults(dir: &Path, name: &str, wanted: impl Fn(u32) -> Result<u64>) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
     for place in places(dir, name)? {
         let bases = place.io(segment::list(&place.folder), "its folder")?;
         let next = wanted(place.partition)?;
         if let Some(first) = bases.first().and_then(|&base| place.gone(next, base)) {
-            let skip = Skip::of_gone(next, first);
-            faults.push(Fault { partition: place.partition, skip, why: "the segments that had them are gone" });
+            let what = What::Stretch(Skip::of_gone(next, first));
+            faults.push(Fault { partition: place.partition, what, why: "the segments that had them are gone" });
+        }
+        if let Some(fault) = header(&place, &bases)? {
+            faults.push(fault);
+            continue;
         }
         for (nth, &base) in bases.iter().enumerate() {
             let successor = bases.get(nth + 1).map(|&next| Frames::open(&place, next)).transpose()?;
@@ -49,11 +64,16 @@ pub fn faults(dir: &Path, name: &str, wanted: impl Fn(u32) -> Result<u64>) -> Re
     Ok(faults)
 }
 
-/// Has these stretches left out from the next start on.
-pub fn skip(dir: &Path, name: &str, faults: &[Fault]) -> Result<()> {
+/// Puts headers back, and has stretches left out from the next start on.
+pub fn mend(dir: &Path, name: &str, faults: &[Fault]) -> Result<()> {
     for place in places(dir, name)? {
-        let of = faults.iter().filter(|fault| fault.partition == place.partition);
-        let chosen: Vec<Skip> = of.map(|fault| fault.skip).collect();
+        let mut chosen = Vec::new();
+        for fault in faults.iter().filter(|fault| fault.partition == place.partition) {
+            match &fault.what {
+                What::Stretch(skip) => chosen.push(*skip),
+                What::Header(base, header) => mend::put(&place, *base, header)?,
+            }
+        }
         if !chosen.is_empty() {
             place.io(skips::add(&place.folder, &chosen), "its skips")?;
         }
@@ -66,6 +86,21 @@ fn places(dir: &Path, name: &str) -> Result<Vec<Place>> {
     let folder = dir.join(name);
     let meta = Meta::open(&folder, name)?;
     (0..meta.partitions).map(|partition| Place::open(&folder, name, meta.id, partition)).collect()
+}
+
+/// The first header that is not what was written: nothing behind it can be followed before it is put back.
+fn header(place: &Place, bases: &[u64]) -> Result<Option<Fault>> {
+    let mut previous = None;
+    for &base in bases {
+        if let Err(broken) = Frames::open(place, base) {
+            let header = if broken.kind() == Kind::Corrupt { mend::header(place, previous, base)? } else { None };
+            let what = What::Header(base, header.ok_or(broken)?);
+            let why = "the segment's header is not what was written";
+            return Ok(Some(Fault { partition: place.partition, what, why }));
+        }
+        previous = Some(base);
+    }
+    Ok(None)
 }
 
 /// Reads one segment; `sealed` is what its successor says of it: its size and the offset after its last record.
@@ -97,6 +132,6 @@ fn of_segment(place: &Place, base: u64, sealed: Option<(u64, u64)>, faults: &mut
         }
         let skip = Skip { segment: base, position, end, from, to };
         frames.jump(skip.entry());
-        faults.push(Fault { partition: place.partition, skip, why });
+        faults.push(Fault { partition: place.partition, what: What::Stretch(skip), why });
     }
 }

@@ -88,7 +88,13 @@ pub(super) fn create(folder: &Path, home: Home, before: &Before) -> io::Result<(
 /// Reads the header of a segment: what it says of the one before, and its crc.
 pub(super) fn read_header(file: &File, place: &Place, base: u64) -> Result<(Before, u32)> {
     let mut stored = [0; HEADER_BYTES as usize];
-    let wrong = |why: &str| place.error(Kind::Corrupt, format!("offsets from {base} on cannot be read: {why}"));
+    let wrong = |why: &str| {
+        let error = place.error(Kind::Corrupt, format!("offsets from {base} on cannot be read: {why}"));
+        let folder = &place.folder;
+        error.hint(format!(
+            "see whether `tidemill repair` can put it back, or restore the segment from a backup of {folder:?}"
+        ))
+    };
     match file.read_exact_at(&mut stored, 0) {
         Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
             return Err(wrong("the segment's header is cut short"));

@@ -1,7 +1,7 @@
 //! Rot that is named, and left out once a person says so.
 
 use super::*;
-use crate::log::repair;
+use crate::log::repair::{self, Fault, What};
 
 const SMALL: Options = Options { segment_bytes: 500, ..NONE };
 const NONE: Options = Options {
@@ -35,17 +35,25 @@ fn flip((file, at): &(PathBuf, u64)) {
     fs::write(file, bytes).unwrap();
 }
 
+/// The offsets of stretches.
+fn stretches(faults: &[Fault]) -> Vec<(u64, u64)> {
+    let skips = faults.iter().map(|fault| match &fault.what {
+        What::Stretch(skip) => (skip.from, skip.to),
+        What::Header(base, _) => panic!("the header of {base}"),
+    });
+    skips.collect()
+}
+
 /// With the last byte of these frames changed, reading stops; `ranges` are named, and left out once that is asked for.
 fn check(rotten: &[usize], ranges: &[(u64, u64)]) {
     let (folder, frames) = filled();
     assert!(repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap().is_empty());
     rotten.iter().for_each(|&nth| flip(&frames[nth]));
     let faults = repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap();
-    let named: Vec<(u64, u64)> = faults.iter().map(|fault| (fault.skip.from, fault.skip.to)).collect();
-    assert_eq!(named, ranges, "{rotten:?}");
+    assert_eq!(stretches(&faults), ranges, "{rotten:?}");
     let stopped = |folder: &Folder| read(&folder.open(&SMALL).unwrap(), 0).1;
     assert_eq!(stopped(&folder), Some(Kind::Corrupt), "naming it changes nothing");
-    repair::skip(&folder.0, "pin", &faults).unwrap();
+    repair::mend(&folder.0, "pin", &faults).unwrap();
     assert!(repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap().is_empty());
     let topic = folder.open(&SMALL).unwrap();
     let left = |offset: &u64| !ranges.iter().any(|&(from, to)| (from..to).contains(offset));
@@ -82,6 +90,58 @@ fn what_is_rotten_is_left_out() {
 }
 
 #[test]
+fn a_header_is_put_back_as_it_was() {
+    let (folder, _) = filled();
+    let expected = read(&folder.open(&SMALL).unwrap(), 0);
+    let bases: Vec<u64> = expected.0.iter().map(|(offset, _)| *offset).collect();
+    let segment = |base: u64| folder.0.join(format!("pin/0/{base:020}.log"));
+    let segments: Vec<u64> = bases.into_iter().filter(|base| segment(*base).exists()).collect();
+    assert!(segments.len() > 3, "{segments:?}");
+    // One after the other, and all of them.
+    for broken in segments.iter().map(std::slice::from_ref).chain([segments.as_slice()]) {
+        let kept: Vec<Vec<u8>> = broken.iter().map(|base| fs::read(segment(*base)).unwrap()).collect();
+        for (nth, base) in broken.iter().enumerate() {
+            for at in [0, 5, 9, 50, 71] {
+                flip(&(segment(*base), at));
+            }
+            assert_ne!(fs::read(segment(*base)).unwrap(), kept[nth]);
+        }
+        let mut mended = Vec::new();
+        loop {
+            let faults = repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap();
+            let Some(fault) = faults.first() else { break };
+            assert!(matches!(fault.what, What::Header(..)) && faults.len() == 1, "{faults:?}");
+            mended.extend(faults.iter().map(|fault| if let What::Header(base, _) = fault.what { base } else { 0 }));
+            repair::mend(&folder.0, "pin", &faults).unwrap();
+        }
+        assert_eq!(mended, broken);
+        let now: Vec<Vec<u8>> = broken.iter().map(|base| fs::read(segment(*base)).unwrap()).collect();
+        assert!(now == kept, "byte for byte");
+    }
+    assert_eq!(read(&folder.open(&SMALL).unwrap(), 0), expected);
+}
+
+#[test]
+fn a_header_whose_neighbours_do_not_say_what_it_was_is_left() {
+    let (folder, frames) = filled();
+    let segment = frames[9].0.clone();
+    let first = frames.iter().position(|(file, _)| *file == segment).unwrap();
+    // The last frame before it, or the first frame in it.
+    for neighbour in [first - 1, first] {
+        flip(&(segment.clone(), 20));
+        flip(&frames[neighbour]);
+        let failed = repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap_err();
+        assert!(
+            failed.kind() == Kind::Corrupt && failed.message().contains("header is not what was written"),
+            "{failed}"
+        );
+        flip(&frames[neighbour]);
+        flip(&(segment.clone(), 20));
+    }
+    assert!(repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap().is_empty());
+}
+
+#[test]
 fn a_missing_segment_cannot_be_left_out() {
     let (folder, frames) = filled();
     fs::remove_file(&frames[9].0).unwrap();
@@ -109,8 +169,8 @@ fn segments_that_are_gone_are_missed_by_who_had_not_read_them() {
     assert_eq!((seek(1), seek(base - 1), seek(base)), (gone(1), gone(base - 1), Ok(())));
     assert!(repair::faults(&folder.0, "pin", |_| Ok(base)).unwrap().is_empty());
     let faults = repair::faults(&folder.0, "pin", |_| Ok(2)).unwrap();
-    assert_eq!(faults.iter().map(|fault| (fault.skip.from, fault.skip.to)).collect::<Vec<_>>(), [(2, base)]);
-    repair::skip(&folder.0, "pin", &faults).unwrap();
+    assert_eq!(stretches(&faults), [(2, base)]);
+    repair::mend(&folder.0, "pin", &faults).unwrap();
     assert!(repair::faults(&folder.0, "pin", |_| Ok(2)).unwrap().is_empty());
     assert_eq!((seek(1), seek(2), seek(3)), (gone(1), Ok(()), Ok(())));
     // A segment that comes back is read as ever.

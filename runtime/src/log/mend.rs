@@ -1,0 +1,60 @@
+//! A segment's header made again from what is around it: it says what the segment before holds, and the first frame behind it names its checksum.
+
+use std::os::unix::fs::FileExt;
+
+use super::frames::{Frames, Step};
+use super::place::Place;
+use super::segment::{self, Before};
+use crate::disk::File;
+use crate::error::Result;
+
+/// The header that the segment `base` had; none where what is around it does not say so exactly. `previous` is the segment before it,
+/// where there is one.
+pub(super) fn header(place: &Place, previous: Option<u64>, base: u64) -> Result<Option<Vec<u8>>> {
+    let before = match previous {
+        Some(previous) => before(place, previous)?,
+        None => Some(Before::nothing()),
+    };
+    let (Some(before), Some(wanted)) = (before, wanted(place, base)?) else { return Ok(None) };
+    let forms = [before.snapshot, !before.snapshot].map(|snapshot| Before { snapshot, ..before.clone() });
+    let mut headers = forms.iter().map(|before| segment::encode(place.home(base), before));
+    Ok(headers.find(|(_, crc)| *crc == wanted).map(|(header, _)| header))
+}
+
+/// Puts a header in its place.
+pub(super) fn put(place: &Place, base: u64, header: &[u8]) -> Result<()> {
+    let path = segment::path(&place.folder, base);
+    let put = || {
+        let file = File::open_to_write(&path)?;
+        file.write_all_at(header, 0)?;
+        file.sync_all()
+    };
+    place.io(put(), format!("segment {base:020}"))
+}
+
+/// What a segment has to say of the one before it; none where that one is not whole.
+fn before(place: &Place, previous: u64) -> Result<Option<Before>> {
+    let doing = || format!("segment {previous:020}");
+    let length = place.io(File::open(segment::path(&place.folder, previous)).and_then(|file| file.size()), doing())?;
+    let (mut frames, of_it) = Frames::open(place, previous)?;
+    let (mut time, mut crc) = (of_it.time, frames.previous());
+    loop {
+        match place.io(frames.step(length), doing())? {
+            Step::Frame(header, _) => time = header.time,
+            Step::End => break,
+            Step::Bad(_) => return Ok(None),
+        }
+        crc = frames.previous();
+    }
+    let (end, bytes) = (frames.next(), frames.position());
+    Ok(crc.map(|crc| Before { base: Some(previous), end, bytes, time, crc, snapshot: true }))
+}
+
+/// The checksum that the first frame of a segment names; none where that frame is not whole.
+fn wanted(place: &Place, base: u64) -> Result<Option<u32>> {
+    let (mut frames, length) = Frames::without_header(place, base)?;
+    Ok(match place.io(frames.step(length), format!("segment {base:020}"))? {
+        Step::Frame(header, _) => Some(header.previous),
+        Step::End | Step::Bad(_) => None,
+    })
+}
