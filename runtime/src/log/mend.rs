@@ -1,4 +1,4 @@
-//! A segment's header made again from what is around it: it says what the segment before holds, and the first frame behind it names its checksum.
+//! What a segment's header says, made again: what the segment before holds is read of that, and the first frame behind the header names its checksum.
 
 use std::os::unix::fs::FileExt;
 
@@ -32,8 +32,8 @@ pub(super) fn put(place: &Place, base: u64, header: &[u8]) -> Result<()> {
     place.io(put(), format!("segment {base:020}"))
 }
 
-/// What a segment has to say of the one before it; none where that one is not whole.
-fn before(place: &Place, previous: u64) -> Result<Option<Before>> {
+/// What the successor of a segment says of it: read again of the segment itself; none where that is not whole.
+pub(super) fn before(place: &Place, previous: u64) -> Result<Option<Before>> {
     let doing = || format!("segment {previous:020}");
     let length = place.io(File::open(segment::path(&place.folder, previous)).and_then(|file| file.size()), doing())?;
     let (mut frames, of_it) = Frames::open(place, previous)?;

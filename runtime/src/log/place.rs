@@ -69,9 +69,13 @@ impl Place {
     /// The first offset after those that are gone, where a reader wants `next`, the oldest segment begins with `base`, and no person has
     /// chosen to do without what lies between.
     pub(super) fn gone(&self, next: u64, base: u64) -> Option<u64> {
-        let given_up = || self.skips.iter().any(|skip| skip.covers(next, base));
         // Who has read nothing yet begins with the oldest that retention has left.
-        (next > 0 && base > next && !given_up()).then_some(base)
+        (next > 0 && base > next && !self.is_given_up(next, base)).then_some(base)
+    }
+
+    /// Whether a person has chosen to do without what lies between two offsets, whose segments are gone.
+    pub(super) fn is_given_up(&self, from: u64, to: u64) -> bool {
+        self.skips.iter().any(|skip| skip.covers(from, to))
     }
 
     /// Puts this partition and what was being done in front of an I/O error.

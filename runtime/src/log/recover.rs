@@ -10,6 +10,7 @@ use super::frame::{self, Header};
 use super::frames::{Frames, Step};
 use super::index::{self, Entry, Index};
 use super::memory::Found;
+use super::mend;
 use super::partition::Segment;
 use super::place::Place;
 use super::segment::{self, Before};
@@ -59,11 +60,15 @@ pub(super) fn recover(place: &Place) -> Result<Recovered> {
         befores.push(before);
     }
     let mut segments = VecDeque::with_capacity(bases.len());
-    for (&base, successor) in bases.iter().zip(befores.iter().skip(1)) {
-        if successor.base != Some(base) {
-            return Err(place.corrupt(base, successor.end, "a segment is missing"));
+    for ((&base, successor), &next) in bases.iter().zip(befores.iter().skip(1)).zip(bases.iter().skip(1)) {
+        if successor.base == Some(base) {
+            segments.push_back(sealed_segment(place, base, successor)?);
+            continue;
         }
-        segments.push_back(sealed_segment(place, base, successor)?);
+        // Its own successor is gone, and cannot tell.
+        let read = mend::before(place, base)?.filter(|read| place.is_given_up(read.end, next));
+        let read = read.ok_or_else(|| place.corrupt(base, successor.end, "a segment is missing"))?;
+        segments.push_back(sealed_segment(place, base, &read)?);
     }
     let last = *bases.last().ok_or_else(|| place.corrupt(0, 0, "it has no segment"))?;
     place.io(

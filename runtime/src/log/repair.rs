@@ -36,7 +36,7 @@ pub enum What {
 /// offset on. A torn tail, which the next start cuts, is no fault.
 ///
 /// Of a partition in which a header is to be put back no more is told: it can be read after that. `Kind::Corrupt` where more is
-/// damaged: a segment that is missing, or a header together with what is around it.
+/// damaged: a header, or a segment that is missing, together with what is around it.
 pub fn faults(dir: &Path, name: &str, wanted: impl Fn(u32) -> Result<u64>) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
     for place in places(dir, name)? {
@@ -52,13 +52,24 @@ pub fn faults(dir: &Path, name: &str, wanted: impl Fn(u32) -> Result<u64>) -> Re
         }
         for (nth, &base) in bases.iter().enumerate() {
             let successor = bases.get(nth + 1).map(|&next| Frames::open(&place, next)).transpose()?;
-            if let Some((_, before)) = successor.as_ref().filter(|(_, before)| before.base != Some(base)) {
-                return Err(place
-                    .error(Kind::Corrupt, format!("a segment that ends with offset {} is missing", before.end))
-                    .hint(format!("restore it from a backup of {:?}", place.folder)));
+            let mut sealed = successor.map(|(frames, before)| (frames.base(), before));
+            if let Some((next, before)) = sealed.as_mut().filter(|(_, before)| before.base != Some(base)) {
+                let Some(read) = mend::before(&place, base)? else {
+                    let what = format!(
+                        "a segment that ends with offset {} is missing, and the one before it is rotten",
+                        before.end
+                    );
+                    return Err(place
+                        .error(Kind::Corrupt, what)
+                        .hint(format!("restore them from a backup of {:?}", place.folder)));
+                };
+                if !place.is_given_up(read.end, *next) {
+                    let what = What::Stretch(Skip::of_gone(read.end, *next));
+                    faults.push(Fault { partition: place.partition, what, why: "the segments that had them are gone" });
+                }
+                *before = read;
             }
-            let sealed = successor.map(|(_, before)| (before.bytes, before.end));
-            of_segment(&place, base, sealed, &mut faults)?;
+            of_segment(&place, base, sealed.map(|(_, before)| (before.bytes, before.end)), &mut faults)?;
         }
     }
     Ok(faults)

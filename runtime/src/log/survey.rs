@@ -245,7 +245,10 @@ impl Survey {
             Err(error) if error.kind() == Kind::Missing => {}
             Err(error) => return Err(error),
         }
-        Ok((!follows).then_some(Found::Broken { from, next: missing, why: "a segment is missing" }))
+        Ok((!follows).then(|| match self.place.is_given_up(from, self.next) {
+            true => Found::Skipped { from, next: self.next },
+            false => Found::Broken { from, next: missing, why: "a segment is missing" },
+        }))
     }
 
     /// The offsets of the open segment from this one on.

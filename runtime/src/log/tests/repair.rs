@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::log::repair::{self, Fault, What};
+use crate::log::{Found, Survey};
 
 const SMALL: Options = Options { segment_bytes: 500, ..NONE };
 const NONE: Options = Options {
@@ -142,11 +143,49 @@ fn a_header_whose_neighbours_do_not_say_what_it_was_is_left() {
 }
 
 #[test]
-fn a_missing_segment_cannot_be_left_out() {
+fn segments_that_are_missing_in_the_middle_are_left_out() {
+    // Four frames fill a segment.
+    for gone in [4..8, 8..12, 4..12, 8..16] {
+        let (folder, frames) = filled();
+        for nth in gone.clone().step_by(4) {
+            fs::remove_file(&frames[nth].0).unwrap();
+        }
+        let open = || folder.open(&SMALL);
+        let refused = open().unwrap().refusal(0).unwrap();
+        assert!(refused.message().contains("a segment is missing"), "{refused}");
+        let faults = repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap();
+        let (from, to) = (gone.start as u64, gone.end as u64);
+        assert_eq!(stretches(&faults), [(from, to)], "{gone:?}");
+        repair::mend(&folder.0, "pin", &faults).unwrap();
+        assert!(repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap().is_empty());
+        let expected: Vec<_> =
+            (0..20).filter(|nth| !(from..to).contains(nth)).map(|nth| (nth, format!("value {nth}"))).collect();
+        for _ in 0..2 {
+            let topic = open().unwrap();
+            assert_eq!(topic.refusal(0).map(|error| error.to_string()), None);
+            assert_eq!(read(&topic, 0), (expected.clone(), None), "{gone:?}");
+            let behind: Vec<_> = expected.iter().filter(|(offset, _)| *offset >= from).cloned().collect();
+            assert_eq!(read(&topic, from), (behind, None), "{gone:?}");
+            drop(topic);
+            let mut survey = Survey::open(&folder.0, "pin", 0).unwrap();
+            let mut found = Vec::new();
+            while let Some(step) = survey.step().unwrap() {
+                found.extend(Some(step).filter(|step| !matches!(step, Found::Records { .. })));
+            }
+            assert_eq!(found, [Found::Skipped { from, next: to }], "{gone:?}");
+        }
+        let topic = open().unwrap();
+        assert_eq!(put(&topic, &["more"]).unwrap().first_offset, 20);
+    }
+}
+
+#[test]
+fn what_is_missing_beside_what_is_rotten_is_not_left_out() {
     let (folder, frames) = filled();
     fs::remove_file(&frames[9].0).unwrap();
+    flip(&frames[7]);
     let failed = repair::faults(&folder.0, "pin", |_| Ok(0)).unwrap_err();
-    assert_eq!(failed.kind(), Kind::Corrupt);
+    assert!(failed.kind() == Kind::Corrupt && failed.message().contains("is missing"), "{failed}");
 }
 
 #[test]
