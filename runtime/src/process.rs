@@ -1,4 +1,4 @@
-//! What a process gives up at its start, so that a fault in it can do less, and what it takes; and threads that let others go first.
+//! What a process gives up and takes at its start, and threads that let others go first.
 
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tidemill_tests::http;
+use tidemill_tests::http::{self, Answer};
 use tidemill_tests::place::changeling;
 use tidemill_tests::things::House;
 
@@ -28,6 +28,13 @@ struct Heard {
     taken: u64,
     refused: u64,
     slowest: Duration,
+}
+
+/// Whether it is the disk alone that holds it up.
+fn is_slow(ready: &Answer) -> bool {
+    let said = ready.json();
+    let trouble = said["trouble"].as_array().expect("what is wrong");
+    trouble.iter().all(|trouble| trouble["why"].as_str().is_some_and(|why| why.contains("its disk is slow")))
 }
 
 #[test]
@@ -72,7 +79,8 @@ fn three_times_what_can_be_taken_loses_nothing_that_was_taken() {
         let (begun, mut looks) = (Instant::now(), 0);
         while begun.elapsed() < Duration::from_secs(seconds) {
             let look = Instant::now();
-            assert_eq!(http::get(admin, "/ready").status, 200);
+            let ready = http::get(admin, "/ready");
+            assert!(ready.status == 200 || is_slow(&ready), "{ready:?}");
             assert!(look.elapsed() < ANSWER_TIME_MAX, "the operator is answered");
             looks += 1;
         }
@@ -92,7 +100,7 @@ fn three_times_what_can_be_taken_loses_nothing_that_was_taken() {
     let grown = daemon.used().1.saturating_sub(before);
     assert!(grown < MEMORY_MB_MAX, "{grown} MB more");
     daemon.settle();
-    assert_eq!(daemon.status()["trouble"], json!([]));
+    daemon.wait("nothing is wrong", |status| status["trouble"] == json!([]));
     daemon.stop();
     assert_eq!(house.audit(1 + taken * RECORDS), ["good"]);
 }

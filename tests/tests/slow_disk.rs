@@ -47,7 +47,7 @@ impl House {
     fn ends_with(&self, daemon: Daemon, good: u64, bad: u64) {
         touch(&self.shim.healed);
         daemon.settle();
-        assert_eq!(daemon.status()["trouble"], serde_json::json!([]));
+        daemon.wait("nothing is wrong", |status| status["trouble"] == serde_json::json!([]));
         daemon.stop();
         for (table, rows) in [("good", good), ("bad", bad)] {
             for sql in [

@@ -177,6 +177,28 @@ fn a_data_folder_in_use() {
 }
 
 #[test]
+fn a_table_of_another_topic() {
+    let folder = Folder::new("start-topic");
+    let pipeline = pinterest_of_its_own(folder.path(), &[]);
+    let first = Daemon::start(&pipeline);
+    assert_eq!(http::post(first.topics, "geo", r#"{"records":[{"value":{"ind":1,"country":"x"}}]}"#).status, 200);
+    first.settle();
+    first.stop();
+    let text = fs::read_to_string(&pipeline).expect("the pipeline file");
+    let other = text.replace("[tables.geo]\ntopic = \"geo\"", "[tables.geo]\ntopic = \"user\"");
+    assert_ne!(other, text);
+    let moved = folder.write("moved.toml", other);
+    let lines = [
+        "error: table \"geo\": it has read topic \"geo\", and the pipeline file says \"user\"",
+        "hint: what was read of one topic says nothing of another: name the first again, or give the table a new name",
+    ];
+    check(&moved, &lines);
+    let again = Daemon::start(&pipeline);
+    again.settle();
+    again.stop();
+}
+
+#[test]
 fn a_foreign_file_in_place_of_the_cache() {
     let folder = Folder::new("start-cache");
     let pipeline = pinterest_of_its_own(folder.path(), &[]);

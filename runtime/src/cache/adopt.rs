@@ -57,7 +57,7 @@ pub(super) fn anew(connection: &Connection, layout: &Layout) -> Result<()> {
     run(connection, "note its layout", "DELETE FROM tidemill_layout", [])?;
     for object in wanted.iter().filter(|object| object.kind != "query") {
         if object.kind == "aggregate" && !kept.iter().any(|name| name == object.name) {
-            group::begin(connection, object.name)?;
+            object.begin(connection)?;
         }
         object.make_whole(connection)?;
     }
@@ -184,8 +184,13 @@ impl Wanted<'_> {
             return Ok(());
         }
         self.make_whole(connection)?;
-        if self.kind == "aggregate" {
-            group::begin(connection, self.name)?;
+        self.begin(connection)
+    }
+
+    /// Notes that it begins where its table stands.
+    fn begin(&self, connection: &Connection) -> Result<()> {
+        if let Some(table) = self.of.filter(|_| self.kind == "aggregate") {
+            group::begin(connection, self.name, table)?;
         }
         let sql =
             "INSERT INTO tidemill_begun SELECT ?, partition, next_offset FROM tidemill_positions WHERE table_name = ?";

@@ -162,7 +162,7 @@ impl Reader {
         let sql = format!("PRAGMA integrity_check({UNSOUND_MAX})");
         match select(&self.connection, &sql, [], |row| row.get::<_, String>(0)) {
             Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
-            Err(error) if error.kind() == Kind::Corrupt => Ok(vec![error.message().to_owned()]),
+            Err(error) if error.kind() == Kind::Corrupt => Ok(vec!["its pages cannot be read through".to_owned()]),
             Err(error) => Err(error),
         }
     }
@@ -191,6 +191,11 @@ impl Reader {
     pub fn begun(&self, name: &str) -> Result<Vec<(u32, u64)>> {
         let sql = "SELECT partition, from_offset FROM tidemill_begun WHERE name = ?";
         select(&self.connection, sql, [name], |row| Ok((row.get(0)?, whole(row, 1)?)))
+    }
+
+    /// The last revision that an aggregate's table had when the aggregate began: what those up to it say of its name is of another.
+    pub fn begun_after(&self, aggregate: &str) -> Result<u64> {
+        group::begun_after(&self.connection, aggregate)
     }
 
     /// An object by its key.

@@ -19,7 +19,7 @@ use crate::sync;
 /// Stands in the file's header, so that no other program's file is taken for a cache: "Tide".
 const APPLICATION: i32 = 0x5469_6465;
 /// The format that this program writes; it reads no newer one.
-const FORMAT: i32 = 6;
+const FORMAT: i32 = 7;
 /// Keys come in any order, so that an epoch touches most pages of a table: larger pages are fewer to read, sum and write.
 const PAGE_BYTES: u32 = 16 << 10;
 /// Pages that the writer keeps in memory. Rows come in key order, and more would bring little.

@@ -24,9 +24,17 @@ CREATE TABLE tidemill_begun (
 ) WITHOUT ROWID;
 
 -- How often an aggregate has begun anew: the partition that its segments and objects have, so that they are told from those before.
+-- `revision` is the last that its table had then.
 CREATE TABLE tidemill_renewals (
   aggregate TEXT NOT NULL PRIMARY KEY,
-  count INTEGER NOT NULL
+  count INTEGER NOT NULL,
+  revision INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Of which topic a table's positions are.
+CREATE TABLE tidemill_sources (
+  table_name TEXT NOT NULL PRIMARY KEY,
+  source TEXT NOT NULL
 ) WITHOUT ROWID;
 
 -- One line for each epoch of each partition of each table. `cuts` is a JSON list of [window start, first offset, next offset,

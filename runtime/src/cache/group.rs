@@ -154,10 +154,18 @@ pub(super) fn renewals(connection: &Connection, aggregate: &str) -> Result<u32> 
     Ok(select(connection, sql, [aggregate], |row| row.get(0))?.first().copied().unwrap_or(0))
 }
 
-/// Notes that an aggregate begins: for the first time, or anew.
-pub(super) fn begin(connection: &Connection, aggregate: &str) -> Result<()> {
-    let sql = "INSERT INTO tidemill_renewals VALUES (?, 0) ON CONFLICT DO UPDATE SET count = count + 1";
-    run(connection, "note that an aggregate begins", sql, [aggregate]).map(drop)
+/// The last revision that an aggregate's table had when it began.
+pub(super) fn begun_after(connection: &Connection, aggregate: &str) -> Result<u64> {
+    let sql = "SELECT revision FROM tidemill_renewals WHERE aggregate = ?";
+    Ok(select(connection, sql, [aggregate], |row| whole(row, 0))?.first().copied().unwrap_or(0))
+}
+
+/// Notes that an aggregate of a table begins: for the first time, or anew.
+pub(super) fn begin(connection: &Connection, aggregate: &str, table: &str) -> Result<()> {
+    let sql = "INSERT INTO tidemill_renewals \
+         SELECT ?1, 0, coalesce(max(revision), 0) FROM tidemill_revisions WHERE table_name = ?2 \
+         ON CONFLICT DO UPDATE SET count = count + 1, revision = excluded.revision";
+    run(connection, "note that an aggregate begins", sql, [aggregate, table]).map(drop)
 }
 
 /// Forgets all that an aggregate keeps beside its own table.

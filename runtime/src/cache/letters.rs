@@ -1,6 +1,6 @@
 //! Dead letters in the file: those that wait, and what became of those that a redrive has healed.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Params, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{During, internal};
@@ -76,10 +76,20 @@ impl Reader {
             "{LETTER} AND (partition, offset) > (?2, ?3) AND (redriven IS NOT NULL) = ?4 \
              AND (?5 IS NULL OR instr(reason, ?5) > 0) ORDER BY partition, offset LIMIT ?6"
         );
+        self.page(&sql, params![table, partition, offset, which.healed, which.reason, limit as i64])
+    }
+
+    /// Letters of a table, healed or not, by rising partition and offset: those after a place, at most so many, and about 16 MiB of them.
+    pub fn every_letter(&self, table: &str, after: Option<(u32, u64)>, limit: usize) -> Result<Vec<Letter>> {
+        let (partition, offset) = after.map_or((-1, 0), |(partition, offset)| (i64::from(partition), int(offset)));
+        let sql = format!("{LETTER} AND (partition, offset) > (?2, ?3) ORDER BY partition, offset LIMIT ?4");
+        self.page(&sql, params![table, partition, offset, limit as i64])
+    }
+
+    fn page(&self, sql: &str, values: impl Params) -> Result<Vec<Letter>> {
         let read = || {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            let mut rows =
-                statement.query(params![table, partition, offset, which.healed, which.reason, limit as i64])?;
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query(values)?;
             let (mut letters, mut bytes) = (Vec::new(), 0);
             while bytes < PAGE_BYTES
                 && let Some(row) = rows.next()?
@@ -91,6 +101,12 @@ impl Reader {
             Ok(letters)
         };
         read().during("read dead letters")
+    }
+
+    /// How many letters there are, healed or not.
+    pub fn every_letter_count(&self) -> Result<u64> {
+        let found = select(&self.connection, "SELECT count(*) FROM tidemill_dead_letters", [], |row| whole(row, 0))?;
+        Ok(found.first().copied().unwrap_or(0))
     }
 
     /// One letter, healed or not.

@@ -82,6 +82,24 @@ impl Store {
         }
     }
 
+    /// Of which topic the positions of each table are, before the file is opened to go on; none where it is no cache yet.
+    pub fn sources(path: &Path) -> Result<Vec<(String, String)>> {
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT table_name, source FROM tidemill_sources";
+        match file::open_to_write(path)? {
+            (_, Found::Empty) => Ok(Vec::new()),
+            (connection, Found::Cache) => select(&connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?))),
+        }
+    }
+
+    /// Notes of which topic a table's positions are, unless that is known.
+    pub fn note_source(&self, table: &str, source: &str) -> Result<()> {
+        let sql = "INSERT INTO tidemill_sources VALUES (?, ?) ON CONFLICT DO NOTHING";
+        run(&self.connection, "note a table's topic", sql, [table, source]).map(drop)
+    }
+
     /// The generation in service of each table.
     pub fn generations(&self) -> Result<Vec<Generation>> {
         row::generations(&self.connection)

@@ -24,10 +24,16 @@ use crate::time::Clock;
 
 /// How often it is looked whether the process has to end.
 const LOOK_TIME: Duration = Duration::from_millis(500);
-/// Files that a pipeline has open whatever it has to do, with the connections of the embedded S3.
-const FILES: u64 = 384;
-/// Those of one partition: of its topic, and of each that reads it.
-const PARTITION_FILES: u64 = 8;
+/// Files that a pipeline has open whatever it has to do: its cache, questions, consumers.
+const FILES: u64 = 128;
+/// Connections of the embedded S3.
+const S3_FILES: u64 = 256;
+/// Files and connections of the uploads of a table or landing.
+const UPLOAD_FILES: u64 = 8;
+/// Files of a partition: of its topic, of a table that reads it, of a landing, which has one for each of its open objects.
+const TOPIC_FILES: u64 = 4;
+const TABLE_FILES: u64 = 8;
+const LANDING_FILES: u64 = 64;
 /// What a listener takes in any case.
 const CONNECTIONS_MIN: u64 = 8;
 /// How often topics are trimmed.
@@ -121,22 +127,42 @@ impl Run {
 
 /// Lets listeners take no more connections than leave the pipeline the files that it needs, of so many that may be open.
 fn leave_files(pipeline: &mut Pipeline, files: u64) {
-    let of_topic = |topic: &Topic| {
-        let users = 1 + pipeline.readers(&topic.name).count() as u64;
-        u64::from(topic.backend.partitions()) * users * PARTITION_FILES
-    };
-    let own = FILES + pipeline.topics.iter().map(of_topic).sum::<u64>();
-    let doors = 2 + u64::from(pipeline.gateway.is_some()) + u64::from(pipeline.kinesis.is_some());
-    let room = (files.saturating_sub(own) / doors).max(CONNECTIONS_MIN);
+    let room = room(pipeline, files);
     let limits = &mut pipeline.listen.limits;
-    if limits.connections_max as u64 > room {
-        tracing::warn!(
-            files,
-            connections = room,
-            asked = limits.connections_max,
-            "listeners take fewer connections than [listen.limits] says, so that files can be opened: raise the limit of open files (ulimit -n)"
-        );
-        limits.connections_max = room as usize;
+    if limits.connections_max <= room {
+        return;
+    }
+    tracing::warn!(
+        files,
+        connections = room,
+        wanted = limits.connections_max,
+        "listeners take fewer connections, so that files can be opened: raise the limit of open files (ulimit -n)"
+    );
+    limits.connections_max = room;
+    // One address alone does not take all.
+    limits.address_connections_max = limits.address_connections_max.min(room.div_ceil(2));
+}
+
+/// The connections that there is room for at each listener.
+fn room(pipeline: &Pipeline, files: u64) -> usize {
+    let of_topic = |topic: &Topic| {
+        let tables = pipeline.tables.iter().filter(|table| table.topic == topic.name).count() as u64;
+        let landings = pipeline.landings.iter().filter(|landing| landing.topic == topic.name).count() as u64;
+        let each = TOPIC_FILES + tables * TABLE_FILES + landings * LANDING_FILES;
+        u64::from(topic.backend.partitions()) * each
+    };
+    let embedded = if matches!(pipeline.lake.endpoint, Endpoint::Embedded { .. }) { S3_FILES } else { 0 };
+    let uploads = pipeline.lanes().count() as u64 * UPLOAD_FILES;
+    let own = FILES + embedded + uploads + pipeline.topics.iter().map(of_topic).sum::<u64>();
+    let doors = 2 + u64::from(pipeline.gateway.is_some()) + u64::from(pipeline.kinesis.is_some());
+    usize::try_from((files.saturating_sub(own) / doors).max(CONNECTIONS_MIN)).unwrap_or(usize::MAX)
+}
+
+/// How a task ended, where there is one.
+async fn ended(task: &mut Option<JoinHandle<()>>) -> Option<Result<(), tokio::task::JoinError>> {
+    match task {
+        Some(task) => Some(task.await),
+        None => None,
     }
 }
 
@@ -264,7 +290,7 @@ impl Running {
     /// Until ctrl-c or a request to terminate; an error when the process cannot go on.
     async fn watch_over(&self, mut asked: Asked) -> Result<()> {
         let mut look = tokio::time::interval(LOOK_TIME);
-        let mut retain = tokio::time::interval(RETAIN_TIME);
+        let (mut retain, mut retaining) = (tokio::time::interval(RETAIN_TIME), None);
         loop {
             tokio::select! {
                 _ = asked.interrupt.recv() => return Ok(()),
@@ -280,9 +306,13 @@ impl Running {
                     self.refresh(false);
                     self.keep_usage();
                 }
-                _ = retain.tick() => {
+                // It may take long, or wait for the disk: meanwhile all else is heard.
+                _ = retain.tick(), if retaining.is_none() => {
                     let runtime = Arc::clone(&self.runtime);
-                    let retained = tokio::task::spawn_blocking(move || runtime.retain()).await;
+                    retaining = Some(tokio::task::spawn_blocking(move || runtime.retain()));
+                }
+                Some(retained) = ended(&mut retaining), if retaining.is_some() => {
+                    retaining = None;
                     retained.map_err(|cause| Error::new(Kind::Internal, format!("retention: {cause}")))?;
                 }
             }

@@ -18,7 +18,7 @@ pub(super) async fn health() -> Response {
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response()
 }
 
-/// `GET /ready`: posts are taken and tables go on; 503 with what is wrong where they do not.
+/// `GET /ready`: posts are taken and tables go on; 503 with what is wrong where they do not, or are held up.
 pub(super) async fn ready(State(door): State<Arc<Door>>) -> Response {
     let trouble = door.runtime.trouble();
     let status = if trouble.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -83,6 +83,9 @@ impl Options {
         if folder.split('/').any(|name| matches!(name, "." | "..")) || folder.chars().any(char::is_control) {
             return Err(format!("its folder would be {folder:?}, which not every S3 can name"));
         }
+        if folder.split('/').any(|name| self.names_an_object(name)) {
+            return Err(format!("its folder would be {folder:?}, a part of which is as objects are named"));
+        }
         Ok(Placed { folder, time })
     }
 

@@ -38,6 +38,7 @@ mod buffers;
 mod fields;
 mod frame;
 mod frames;
+mod hitch;
 mod index;
 mod payload;
 mod place;

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::append::Appended;
+use super::hitch::{Hitch, Why};
 use super::index::{Entry, Index};
 use super::place::Place;
 use super::turn::Turn;
@@ -19,10 +20,6 @@ use crate::time::{Clock, Timestamp};
 const WAITING_BYTES_MAX: usize = 32 << 20;
 /// The writer syncs about so many bytes together.
 const GROUP_BYTES_MAX: usize = 8 << 20;
-/// A disk that takes longer for a group is slow.
-const SLOW_TIME: Duration = Duration::from_millis(500);
-/// A disk that refused a group is said to do so for as long; whoever posts then finds out whether it still does.
-const REFUSED_TIME: Duration = Duration::from_secs(10);
 
 /// One partition, open.
 #[derive(Debug)]
@@ -85,8 +82,7 @@ struct State {
     skip: Option<(u64, SyncSender<Result<()>>)>,
     readers: Vec<(u64, Thread)>,
     readers_made: u64,
-    /// The time of a group that the disk refused, and why, until it takes another.
-    not_taken: Option<(Timestamp, Error)>,
+    disk: Hitch,
     refusal: Option<Error>,
     closing: bool,
 }
@@ -104,7 +100,7 @@ impl Partition {
             skip: None,
             readers: Vec::new(),
             readers_made: 0,
-            not_taken: None,
+            disk: Hitch::default(),
             refusal,
             closing: false,
         };
@@ -160,7 +156,8 @@ impl Partition {
     /// Takes note that the last segment is durable up to here, and wakes the readers.
     pub(super) fn durable(&self, bytes: u64, end: u64, time: Timestamp, frames: &[Entry]) {
         let mut state = self.state();
-        (state.writing, state.not_taken) = (None, None);
+        state.writing = None;
+        state.disk.taken(Instant::now());
         if let Some(last) = state.segments.back_mut() {
             (last.bytes, last.end, last.time) = (bytes, end, time);
             frames.iter().for_each(|&frame| last.index.push(frame));
@@ -171,20 +168,18 @@ impl Partition {
     /// Takes note that nothing came of the group.
     pub(super) fn not_written(&self, cause: &Error) {
         let mut state = self.state();
-        if let Some(time) = state.writing.take() {
-            state.not_taken = Some((time, cause.clone()));
-        }
+        state.writing = None;
+        state.disk.refused(cause, Instant::now());
     }
 
-    /// Why its disk holds it up, and since when: it has had a group for a while, or it has refused the last one just now.
-    pub(super) fn held_up(&self, now: Timestamp) -> Option<(Error, Timestamp)> {
-        let state = self.state();
-        if let Some(since) = state.writing.filter(|since| now.since(*since) >= SLOW_TIME) {
-            let slow = self.place.error(Kind::Storage, "its disk is slow: what was posted waits to be synced");
-            return Some((slow.hint("look what else keeps the disk busy, or whether it fails"), since));
-        }
-        let refused = state.not_taken.as_ref().filter(|(at, _)| now.since(*at) < REFUSED_TIME);
-        refused.map(|(at, cause)| (cause.clone(), *at))
+    /// Why its disk holds it up, where it does, and for how long it has.
+    pub(super) fn held_up(&self) -> Option<(Error, Duration)> {
+        let (why, time) = self.state().disk.held_up(Instant::now())?;
+        let slow = || {
+            let slow = self.place.error(Kind::Storage, "its disk is slow: what is posted waits long to be synced");
+            slow.hint("look what else keeps the disk busy, or whether it fails")
+        };
+        Some((if let Why::Refused(cause) = why { cause } else { slow() }, time))
     }
 
     /// Takes note that the last segment is sealed and a new one begun; gives back the sealed one's index.
@@ -326,6 +321,7 @@ impl State {
             let group = self.group();
             self.time = self.time.max(clock.now());
             self.writing = Some(self.time);
+            self.disk.give(group.iter().map(|append| append.payload.len()).sum(), Instant::now());
             return Some(Work::Group(group, self.time));
         }
         self.closing.then_some(Work::Close(self.time))

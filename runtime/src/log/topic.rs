@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -225,9 +226,9 @@ impl Topic {
         self.partition(partition).map_or_else(Some, |partition| partition.refusal())
     }
 
-    /// Why a partition's disk holds it up, where it does, and since when: it is slow, or it has just refused what was posted.
-    pub fn held_up(&self, partition: u32, now: Timestamp) -> Option<(Error, Timestamp)> {
-        self.partition(partition).ok().and_then(|partition| partition.held_up(now))
+    /// Why a partition's disk holds it up, where it does, and for how long: it is slow, or it has just refused what was posted.
+    pub fn held_up(&self, partition: u32) -> Option<(Error, Duration)> {
+        self.partition(partition).ok().and_then(|partition| partition.held_up())
     }
 
     /// Whether a sync failed, so that what the disk holds is not known: the process must stop and start again.

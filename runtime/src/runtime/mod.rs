@@ -17,6 +17,7 @@ mod schedules;
 mod shadow;
 #[cfg(test)]
 mod simulation;
+mod sources;
 mod spawn;
 mod start;
 mod status;

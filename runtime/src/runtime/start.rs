@@ -15,6 +15,7 @@ use super::claim::Claim;
 use super::feeds::Feeds;
 use super::first::First;
 use super::schedules::Scheduling;
+use super::sources;
 use super::spawn::Vital;
 use super::topics::Topics;
 use super::{By, Offered, Runtime, Threads, threads};
@@ -64,6 +65,7 @@ impl Runtime {
         let metrics = Arc::new(Metrics::new()?);
         let is_first = !places.cache.exists();
         let host = Host::new(Some(&places.compiled))?.trusting(&pipeline.trust);
+        let sources = sources::known(&pipeline, &places.cache)?;
         let created = created::found(&places.topics)?;
         let topics = open_topics(&pipeline, &places, &clock)?;
         let tables = first_generations(&pipeline, options, &places, &host)?;
@@ -77,6 +79,7 @@ impl Runtime {
         }
         let layout = layout(&pipeline, tables.iter().map(|generation| &*generation.table))?;
         let mut store = Store::open(&places.cache, &layout)?;
+        sources.iter().try_for_each(|(table, source)| store.note_source(table, source))?;
         let mut rollups = Rollups::new(&pipeline.rollups, &layout.tables)?;
         rollups.restore(&mut store)?;
         // Who does not answer is not waited for twice.

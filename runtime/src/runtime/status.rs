@@ -127,7 +127,7 @@ impl Runtime {
         })
     }
 
-    /// What keeps parts of the pipeline from going on; empty when nothing does.
+    /// What keeps parts of the pipeline from going on, or holds them up; empty when nothing does.
     pub fn trouble(&self) -> Vec<Trouble> {
         let mut trouble: Vec<Trouble> = self.health.trouble().into_iter().collect();
         for topic in self.topics.all() {
@@ -135,7 +135,8 @@ impl Runtime {
             trouble.extend((0..topic.partitions()).filter_map(|partition| {
                 let what = format!("topic {name:?}, partition {partition}");
                 let refusal = topic.refusal(partition).map(|refusal| (refusal, self.started));
-                let (why, since) = refusal.or_else(|| topic.held_up(partition, self.clock.now()))?;
+                let held_up = || topic.held_up(partition).map(|(why, time)| (why, self.clock.now().minus(time)));
+                let (why, since) = refusal.or_else(held_up)?;
                 Some(Trouble::of(what, &why, None, since))
             }));
         }

@@ -86,6 +86,9 @@ pub async fn run(setup: Setup, stored: StoredRuns, mut asks: mpsc::Receiver<Ask>
             }
         }
         tokio::select! {
+            biased;
+            // What an end cuts off has not failed: it begins again.
+            () = stopped(&mut stop) => return,
             _ = look.tick() => {}
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => {
                 let Ok((run, came)) = ended else { continue };
@@ -97,7 +100,6 @@ pub async fn run(setup: Setup, stored: StoredRuns, mut asks: mpsc::Receiver<Ask>
                 setup.sweep(&timetable);
             }
             Some(ask) = asks.recv() => setup.answer(&mut timetable, ask).await,
-            () = stopped(&mut stop) => return,
         }
     }
 }

@@ -246,8 +246,8 @@ impl Alive<'_> {
             match serde_json::from_str::<Value>(&answer.body) {
                 Ok(status) if status["settled"] == true && has_ended => return Ok(()),
                 Ok(status) => {
-                    // What has ended now is committed when it is settled after that.
-                    has_ended = open_records(&status) == 0;
+                    // When it was settled, all had been read; what has ended then is committed when it is settled after that.
+                    has_ended = status["settled"] == true && open_records(&status) == 0;
                     self.held_up(&format!("not settled: {status}"))?;
                 }
                 Err(_) => self.silent("the status")?,

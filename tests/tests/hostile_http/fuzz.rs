@@ -65,7 +65,7 @@ const TOKENS: [&str; 40] = [
 const MORE_DOORS: &str =
     "[gateway]\nlisten = \"127.0.0.1:0\"\n[gateway.stages.dev]\n[kinesis]\nlisten = \"127.0.0.1:0\"\n";
 /// What stands in an answer once for each record that it acknowledges: in v2's, in v3's, in Kinesis's.
-const RECEIPTS: [&str; 3] = ["\"error_code\":null", "\"error_code\":200", "\"SequenceNumber\":\""];
+const RECEIPTS: [&str; 3] = ["\"error_code\":null", "\"cluster_id\":\"", "\"SequenceNumber\":\""];
 const BINARY: &str = r#"{"records":[{"key":"a2V5","value":"AQI=","partition":1},{"value":null}]}"#;
 const V3: &str = r#"{"value":{"type":"JSON","data":{"ind":1}},"headers":[{"name":"h","value":"AQI="}]} {"key":{"type":"BINARY","data":"AQI="}}"#;
 const BATCH: &str = r#"{"entries":[{"id":"a","value":{"type":"JSON","data":{"ind":1}}},{"id":"b","timestamp":"2026-11-22T21:05:00Z"}]}"#;
@@ -97,7 +97,8 @@ struct Seen {
     acknowledged: u64,
     /// Records that may have been kept although no answer came.
     possible: u64,
-    answers: [u64; 6],
+    /// Answers of each door by the first digit of their status.
+    answers: [[u64; 6]; DOORS],
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn changed_requests() {
     let daemon = &siege.daemon;
     let more = [daemon.gateway, daemon.kinesis, daemon.lake].map(|door| door.expect("a door"));
     let doors = [daemon.topics, daemon.admin, more[0], more[1], more[2]];
-    let mut answers = [0; 6];
+    let mut answers = [[0; 6]; DOORS];
     for (round, first) in (0..inputs).step_by(ROUND as usize).enumerate() {
         let (before, count) = (siege.kept(), ROUND.min(inputs - first));
         let lanes: Vec<Seen> = std::thread::scope(|scope| {
@@ -131,13 +132,20 @@ fn changed_requests() {
             (acknowledged..=acknowledged + possible).contains(&kept),
             "seed {seed}: {kept} kept, {acknowledged} acknowledged, {possible} more possible"
         );
-        lanes.iter().for_each(|seen| answers.iter_mut().zip(seen.answers).for_each(|(sum, count)| *sum += count));
+        for seen in &lanes {
+            answers.iter_mut().flatten().zip(seen.answers.iter().flatten()).for_each(|(sum, count)| *sum += count);
+        }
         siege.holds("changed requests");
     }
-    assert_eq!(answers[5], 0, "seed {seed}: no answer is a fault of the server's own");
-    let [none, continued, taken, _, refused, _] = answers;
-    println!("{inputs} inputs: {taken} taken, {refused} refused, {none} closed, {continued} asked to go on");
-    assert!(taken > inputs / 50 && refused > inputs / 10, "the inputs reach the routes");
+    for (name, answers) in ["topics", "admin", "gateway", "kinesis", "lake"].iter().zip(answers) {
+        let [none, continued, taken, _, refused, own] = answers;
+        println!("{name}: {taken} taken, {refused} refused, {none} closed, {continued} asked to go on");
+        assert_eq!(own, 0, "seed {seed}: no answer of {name} is a fault of the server's own");
+        // Nothing is signed, so that S3 lets nobody in.
+        let answered = none + taken + refused;
+        let reached = taken > answered / 100 || *name == "lake" && taken == 0;
+        assert!(reached && refused > answered / 10, "the inputs reach the routes of {name}");
+    }
     siege.end();
 }
 
@@ -147,36 +155,37 @@ fn one_lane(seed: u64, inputs: u64, doors: [SocketAddr; DOORS]) -> Seen {
     for _ in 0..inputs {
         let (door, bytes) = input(&mut random);
         let (answer, times) = talks[door].say(&bytes);
-        let any = seen.hear(&answer, &bytes);
-        seen.answers[0] += u64::from(!any);
-        // Of what had no answer, or was followed by more in the same piece: each record is an object.
-        let records = bytes.iter().filter(|byte| **byte == b'{').count() as u64;
-        seen.possible += records * times;
+        let finals = seen.hear(door, &answer, &bytes);
+        seen.answers[door][0] += u64::from(finals == 0);
+        if (times, finals) != (1, 1) {
+            // Of what had no answer, or was followed by more in the same piece: each record is an object.
+            seen.possible += times * bytes.iter().filter(|byte| **byte == b'{').count() as u64;
+        }
     }
-    for talk in talks {
-        seen.hear(&talk.end(), b"what came before");
+    for (door, talk) in talks.into_iter().enumerate() {
+        seen.hear(door, &talk.end(), b"what came before");
     }
     seen
 }
 
 impl Seen {
-    /// What came back after some bytes were sent; whether there is an answer in it.
-    fn hear(&mut self, answer: &[u8], bytes: &[u8]) -> bool {
+    /// What came back after some bytes were sent; how many answers end a request.
+    fn hear(&mut self, door: usize, answer: &[u8], bytes: &[u8]) -> usize {
         let text = String::from_utf8_lossy(answer);
         // A body is sent whole, so that what begins so is an answer's first line.
-        let mut any = false;
+        let mut finals = 0;
         for answer in text.split("HTTP/1.1 ").skip(1) {
             let status: usize = answer.get(..3).and_then(|status| status.parse().ok()).unwrap_or(0);
             // 501 is meant: it is for codings of a body that are not known here.
-            self.answers[if status == 501 { 4 } else { (status / 100).min(5) }] += 1;
+            self.answers[door][if status == 501 { 4 } else { (status / 100).min(5) }] += 1;
             if status >= 500 && status != 501 {
                 println!("{answer}, for {:?}", String::from_utf8_lossy(bytes));
             }
-            any |= status >= 200;
+            finals += usize::from(status >= 200);
             let kept = RECEIPTS.iter().map(|receipt| answer.matches(receipt).count() as u64).sum::<u64>();
-            self.acknowledged += if status == 200 { kept } else { 0 };
+            self.acknowledged += if matches!(status, 200 | 207) { kept } else { 0 };
         }
-        any
+        finals
     }
 }
 

@@ -43,7 +43,9 @@ pub(super) fn check(audit: &Audit<'_>, reader: &Reader, report: &mut Report) -> 
         for line in &revisions {
             sums.revise(line);
             for (aggregate, rows) in &line.late {
-                *late.entry(aggregate.clone()).or_default() += rows;
+                if line.revision > reader.begun_after(aggregate)? {
+                    *late.entry(aggregate.clone()).or_default() += rows;
+                }
             }
         }
         let faults = report.of(&table, partition).map_or(0, |of| of.faults);

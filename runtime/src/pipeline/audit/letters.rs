@@ -2,7 +2,7 @@
 
 use super::Audit;
 use super::report::{Fault, Report, What};
-use crate::cache::letters::{Letter, Which};
+use crate::cache::letters::Letter;
 use crate::cache::query::Reader;
 use crate::config::plan::Backend;
 use crate::error::{Kind, Result};
@@ -14,36 +14,34 @@ const PAGE: usize = 1000;
 
 /// Compares the letters of each table, those that wait and those that were healed, with the records of its embedded topic.
 pub(super) fn check(audit: &Audit<'_>, reader: &Reader, report: &mut Report) -> Result<()> {
+    let total = reader.every_letter_count()?;
+    let mut done = 0;
     for table in reader.letter_tables()? {
         let embedded = audit.pipeline.topics.iter().filter(|topic| matches!(topic.backend, Backend::Embedded(_)));
         // Of a topic that is elsewhere, or not declared any more, that has been said.
-        let Some(topic) =
-            embedded.into_iter().find(|topic| audit.pipeline.readers(&topic.name).any(|name| name == table))
-        else {
-            continue;
-        };
-        for healed in [false, true] {
-            compare(audit, reader, &table, &topic.name, healed, report)?;
-        }
+        let topic = embedded.into_iter().find(|topic| audit.pipeline.readers(&topic.name).any(|name| name == table));
+        let Some(topic) = topic else { continue };
+        let progress = |more| (audit.progress)("dead letters", done + more, total);
+        done += compare(audit, reader, &table, &topic.name, progress, report)?;
     }
     Ok(())
 }
 
+/// Compares those of one table; gives how many they are.
 fn compare(
     audit: &Audit<'_>,
     reader: &Reader,
     table: &str,
     topic: &str,
-    healed: bool,
+    progress: impl Fn(u64),
     report: &mut Report,
-) -> Result<()> {
-    let mut which = Which { healed, ..Which::default() };
-    let (total, mut done, mut gone) = (reader.letters_count(table, &which)?, 0, 0);
+) -> Result<u64> {
+    let (mut after, mut done, mut gone) = (None, 0, 0);
     let mut records: Option<(u32, Records)> = None;
     loop {
-        let letters = reader.letters(table, &which, PAGE)?;
+        let letters = reader.every_letter(table, after, PAGE)?;
         let Some(last) = letters.last() else { break };
-        which.after = Some((last.letter.partition, last.letter.offset));
+        after = Some((last.letter.partition, last.letter.offset));
         for letter in &letters {
             let partition = letter.letter.partition;
             if records.as_ref().is_none_or(|(of, _)| *of != partition) {
@@ -57,7 +55,7 @@ fn compare(
             }
         }
         done += letters.len() as u64;
-        (audit.progress)("dead letters", done, total);
+        progress(done);
     }
     if gone > 0 {
         let said = format!(
@@ -65,7 +63,7 @@ fn compare(
         );
         report.not_provable.push(said);
     }
-    Ok(())
+    Ok(done)
 }
 
 /// Whether a letter is this record.
@@ -86,7 +84,7 @@ struct Records {
     /// None where it is not there, which has been said.
     survey: Option<Survey>,
     batch: Batch,
-    /// From here on nothing can be read, or what is there is broken.
+    /// From here on nothing can be read.
     end: u64,
 }
 
@@ -103,17 +101,19 @@ impl Records {
     /// The record at an offset; none where it cannot be read.
     fn at(&mut self, offset: u64) -> Result<Option<Record<'_>>> {
         let Some(survey) = &mut self.survey else { return Ok(None) };
-        let last = self.batch.len().checked_sub(1).and_then(|last| self.batch.get(last));
-        if last.is_none_or(|last| last.offset < offset) && offset < self.end {
+        let end = self.batch.len().checked_sub(1).and_then(|last| self.batch.get(last)).map(|last| last.offset);
+        if end.is_none_or(|end| end < offset) && offset < self.end {
             match survey.read(offset) {
                 Ok(Some(batch)) => self.batch = batch,
                 Ok(None) => self.end = offset,
-                // What is broken there has been said; behind it may be more.
+                // Behind what is broken may be more.
                 Err(error) if error.kind() == Kind::Corrupt => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
-        let found = self.batch.iter().find(|record| record.offset == offset);
-        Ok(found)
+        // Offsets of a frame are dense.
+        let nth = self.batch.get(0).and_then(|first| offset.checked_sub(first.offset));
+        let record = nth.and_then(|nth| self.batch.get(usize::try_from(nth).ok()?));
+        Ok(record.filter(|record| record.offset == offset))
     }
 }

@@ -74,23 +74,28 @@ impl Replay<'_> {
                 Some(span) => offsets(reader, &name, partition, span)?,
                 None => 0..i64::MAX.cast_unsigned(),
             };
-            let mut feed = |file: File, of: u64, by: By| {
-                landed::rows(file, &columns, |rows| match pass {
-                    Pass::Keys => gathers.iter_mut().try_for_each(|gather| gather.name(rows)),
-                    Pass::Groups => {
-                        let rows = replaced.in_force(rows, of)?;
-                        gathers.iter_mut().try_for_each(|gather| gather.add(&rows, by))
+            let mut feed = |file: File, offsets: Range<u64>, of: u64, by: By| {
+                landed::rows(file, &columns, |rows| {
+                    let rows = of_offsets(rows, &offsets)?;
+                    match pass {
+                        Pass::Keys => gathers.iter_mut().try_for_each(|gather| gather.name(&rows)),
+                        Pass::Groups => {
+                            let rows = replaced.in_force(&rows, of)?;
+                            gathers.iter_mut().try_for_each(|gather| gather.add(&rows, by))
+                        }
                     }
                 })
             };
             for holding in reader.holdings(&name, partition, asked.start.max(begun), asked.end) {
                 let holding = holding?;
-                let read = feed(files.open(&holding)?, holding.object.revision, by(&holding, &replaced));
+                // A segment may have become part of a larger object since it was listed.
+                let offsets = holding.object.first_offset..holding.object.next_offset;
+                let read = feed(files.open(&holding)?, offsets, holding.object.revision, by(&holding, &replaced));
                 read.map_err(|error| error.within(format!("{:?}", holding.object.file)))?;
             }
             for segment in mine().flat_map(|(.., segments)| segments) {
                 let file = File::open(self.spool.join(&segment.file)).or_fail(Kind::Storage, || "replay")?;
-                feed(file, revision, By::Replay)?;
+                feed(file, 0..u64::MAX, revision, By::Replay)?;
             }
         }
         Ok(())
@@ -132,7 +137,9 @@ fn gathers<'a>(
         for (gather, before) in gathers.iter_mut().zip(&mut before) {
             gather.starts.push((line.from, *before));
             let share = line.shares.iter().find(|share| share.aggregate == gather.anew.layout.name);
-            *before = share.map_or(*before, |share| share.watermark);
+            // What the ledger says of the one that had its name before is not of it.
+            let own = share.filter(|_| line.from >= gather.begun);
+            *before = own.map_or(*before, |share| share.watermark);
         }
     }
     Ok(gathers)
@@ -167,6 +174,13 @@ fn offsets(reader: &Reader, table: &str, partition: u32, (from, to): (i64, i64))
         before = line.watermark;
     }
     Ok(first.unwrap_or(next)..next)
+}
+
+/// Rows of these offsets.
+fn of_offsets(rows: &RecordBatch, of: &Range<u64>) -> Result<RecordBatch> {
+    let (_, offsets) = places(rows)?;
+    let kept: BooleanArray = offsets.iter().map(|offset| Some(of.contains(&offset.cast_unsigned()))).collect();
+    filter_record_batch(rows, &kept).or_fail(Kind::Internal, || "replay")
 }
 
 fn by(holding: &Holding, replaced: &Replaced) -> By {
