@@ -122,6 +122,31 @@ fn files_that_come_are_read_and_one_that_changes_is_told() {
 }
 
 #[test]
+fn a_folder_that_is_gone_at_a_start_is_waited_for_by_its_readers_alone() {
+    let folder = Folder::new("files-gone");
+    let sections = "[topics.geo]\n[landings.raw]\ntopics = [\"old\", \"geo\"]\nflush = 1\n";
+    let file = pipeline(folder.path(), "path = \"in\"", sections);
+    let (there, away) = (folder.path().join("in"), folder.path().join("away"));
+    fs::write(there.join("1.jsonl"), "{\"a\":1}\n").expect("a file");
+    let daemon = Daemon::start(&file);
+    daemon.settle();
+    daemon.stop();
+    fs::rename(&there, &away).expect("it goes");
+    fs::write(away.join("2.jsonl"), "{\"a\":2}\n").expect("a file");
+    let daemon = Daemon::start(&file);
+    let status = daemon.wait("it says what is wrong", |status| status["trouble"] != json!([]));
+    assert!(status["trouble"][0]["what"].as_str().is_some_and(|what| what.contains("old")), "{status:#}");
+    assert_eq!(http::post(daemon.topics, "geo", r#"{"records":[{"value":{"ind":1}}]}"#).status, 200);
+    let taken = "SELECT count(*) FROM tidemill_objects WHERE table_name = 'raw.geo' AND delivered IS NOT NULL";
+    daemon.wait("the other landing goes on", |_| query(&file, taken)[1] == "1");
+    fs::rename(&away, &there).expect("it comes back");
+    daemon.settle();
+    assert_eq!(daemon.status()["trouble"], json!([]));
+    daemon.stop();
+    assert_eq!(landed(folder.path()), ["{\"a\":1}", "{\"a\":2}"]);
+}
+
+#[test]
 fn rows_of_csv_are_cleaned_as_posts_are() {
     let folder = Folder::new("files-csv");
     let transform = component("geo");

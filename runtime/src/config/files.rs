@@ -14,9 +14,9 @@ use super::{names, paths, read as pipeline};
 /// How long a file in a watched folder has to stand still where the file is silent.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Reads where the files of a topic are and how they are read.
-pub(super) fn read(section: &Section<'_>, folder: &Path, lake: &lake::Options) -> Backend {
-    let origin = origin(section, folder, lake);
+/// Reads where the files of a topic are and how they are read. What was read before may be away for now.
+pub(super) fn read(section: &Section<'_>, folder: &Path, was_read: bool, lake: &lake::Options) -> Backend {
+    let origin = origin(section, folder, was_read, lake);
     let delimiter = section.text("delimiter").unwrap_or_else(|| ",".to_owned());
     let fits = |byte: u8| byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r');
     let delimiter = match delimiter.as_bytes() {
@@ -42,7 +42,7 @@ pub(super) fn read(section: &Section<'_>, folder: &Path, lake: &lake::Options) -
     Backend::Files { options, origin }
 }
 
-fn origin(section: &Section<'_>, folder: &Path, lake: &lake::Options) -> Origin {
+fn origin(section: &Section<'_>, folder: &Path, was_read: bool, lake: &lake::Options) -> Origin {
     if section.has("bucket") {
         if section.has("path") {
             let both = wrong("files lie in a folder or in a bucket, not in both");
@@ -54,7 +54,7 @@ fn origin(section: &Section<'_>, folder: &Path, lake: &lake::Options) -> Origin 
     section.need("path", "path = \"FOLDER\" or a file, or bucket = \"NAME\"");
     let written = section.text("path");
     let path = written.map_or_else(PathBuf::new, |written| paths::absolute(folder, &written));
-    if section.has("path") && !path.exists() {
+    if section.has("path") && !was_read && !path.exists() {
         section.wrong("path", &wrong(format!("{} does not exist", path.display())));
     }
     Origin::Path(path)

@@ -92,7 +92,7 @@ fn pipeline(root: &Section<'_>, path: &Path) -> Pipeline {
     let kinesis = root.has("kinesis").then(|| kinesis::read(&kinesis_section, folder));
     let (at_gateway, at_kinesis) = ((&gateway_section, gateway.as_ref()), (&kinesis_section, kinesis.as_ref()));
     listen::ports_apart((&lake_section, &lake.endpoint), &listen, at_gateway, at_kinesis);
-    let topics = topics(&root.section("topics"), folder, &lake);
+    let topics = topics(&root.section("topics"), folder, &data, &lake);
     let tables = tables(&root.section("tables"), folder, &topics);
     let landings = landing::read_all(&root.section("landings"), &topics, &tables);
     let rollups = rollup::read_all(&root.section("rollups"), &tables);
@@ -209,8 +209,8 @@ pub(super) fn endpoint(section: &Section<'_>, port: impl Fn(&Section<'_>) -> u16
     }
 }
 
-fn topics(section: &Section<'_>, folder: &Path, lake: &lake::Options) -> Vec<Topic> {
-    let read = |(name, section): &(String, Section<'_>)| topic::read(name, section, folder, lake);
+fn topics(section: &Section<'_>, folder: &Path, data: &Path, lake: &lake::Options) -> Vec<Topic> {
+    let read = |(name, section): &(String, Section<'_>)| topic::read(name, section, folder, data, lake);
     let mut topics: Vec<Topic> = section.children().iter().map(read).collect();
     topics.sort_by(|one, other| one.name.cmp(&other.name));
     topics

@@ -10,6 +10,7 @@ use super::{files, names};
 use crate::decode::Unwrap;
 use crate::lake::options as lake;
 use crate::log::options::{Compression, Options};
+use crate::source::options::{FILES, manifest};
 
 /// The most partitions of a topic; each has a thread for every table that reads it.
 pub const PARTITIONS_MAX: u64 = 256;
@@ -25,14 +26,18 @@ enum Kind {
     Files,
 }
 
-/// Reads a topic; its paths are seen from `folder`, and its bucket is where the `lake` is, unless it says otherwise.
-pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, lake: &lake::Options) -> Topic {
+/// Reads a topic; its paths are seen from `folder`, its bucket is where the `lake` is, unless it says otherwise, and what was read of it before
+/// stands in `data`.
+pub(super) fn read(name: &str, section: &Section<'_>, folder: &Path, data: &Path, lake: &lake::Options) -> Topic {
     section.judge_name(names::topic(name));
     let kinds = [("embedded", Kind::Embedded), ("fluvio", Kind::Fluvio), ("files", Kind::Files)];
     let kind = section.choice("backend", &kinds);
     let backend = match kind {
         Some(Kind::Fluvio) => fluvio(name, section),
-        Some(Kind::Files) => files::read(section, folder, lake),
+        Some(Kind::Files) => {
+            let was_read = data.join(FILES).join(manifest(name)).exists();
+            files::read(section, folder, was_read, lake)
+        }
         _ => Backend::Embedded(embedded(section)),
     };
     let unwrap = unwrap(section);

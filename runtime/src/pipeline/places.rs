@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk;
 use crate::error::{Kind, OrFail, Result};
+use crate::source::options::FILES;
 
 /// The folders and files in a pipeline's data folder.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ impl Places {
             components: data.join("components"),
             compiled: data.join("compiled"),
             lake: data.join("lake"),
-            files: data.join("files"),
+            files: data.join(FILES),
             exports: data.join("exports"),
             cache: data.join("cache.sqlite"),
         }

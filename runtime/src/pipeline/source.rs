@@ -11,7 +11,8 @@ use crate::log::Topic;
 use crate::record::Source;
 use crate::source::files::{FilePartition, Folder, Place};
 use crate::source::fluvio::FluvioPartition;
-use crate::source::options::{FluvioOptions, Timeouts};
+use crate::source::later::Later;
+use crate::source::options::{FluvioOptions, Timeouts, manifest};
 use crate::source::refused::Refused;
 
 /// Opens a partition of a topic at `from`; `embedded` holds the topics of this process.
@@ -31,13 +32,43 @@ pub fn open(
             Err(reason) if reason.kind() == Kind::Corrupt => Ok(Box::new(Refused(reason))),
             Err(cause) => Err(cause),
         },
-        Backend::Files { options, origin } => {
+        elsewhere => {
+            let (elsewhere, topic) = (elsewhere.clone(), topic.to_owned());
             let places = Places::of(&pipeline.data);
+            let open = move |from| open_elsewhere(&elsewhere, &places, &topic, partition, from);
+            match open(from) {
+                // Who has read from it goes on when it is there again, and the others meanwhile.
+                Err(cause) if from > 0 && cause.kind() != Kind::Input => {
+                    tracing::warn!(
+                        topic = planned.name,
+                        partition,
+                        error = cause.message(),
+                        "topic not opened, to be tried again"
+                    );
+                    Ok(Box::new(Later::new(open)))
+                }
+                opened => opened,
+            }
+        }
+    }
+}
+
+/// Opens a partition that does not live in this process.
+fn open_elsewhere(
+    backend: &Backend,
+    places: &Places,
+    topic: &str,
+    partition: u32,
+    from: u64,
+) -> Result<Box<dyn Source>> {
+    match backend {
+        Backend::Embedded(_) => Err(Error::new(Kind::Internal, format!("topic {topic:?}: it lives here"))),
+        Backend::Files { options, origin } => {
             let place: Box<dyn Place> = match origin {
                 Origin::Path(path) => Box::new(Folder::open(path)?),
                 Origin::Bucket(bucket) => Box::new(Objects::of(bucket, &places.lake)),
             };
-            let manifest = places.files.join(format!("{topic}.jsonl"));
+            let manifest = places.files.join(manifest(topic));
             Ok(Box::new(FilePartition::open(options.clone(), place, &manifest, from)?))
         }
         Backend::Fluvio { address, topic, .. } => {

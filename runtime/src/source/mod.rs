@@ -6,5 +6,6 @@ pub mod fluvio;
 #[cfg(not(feature = "fluvio"))]
 #[path = "absent.rs"]
 pub mod fluvio;
+pub mod later;
 pub mod options;
 pub mod refused;

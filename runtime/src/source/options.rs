@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+/// The folder in a data folder that says which files the topics of files have read; a file for each topic, [`manifest`].
+pub const FILES: &str = "files";
+
+/// The name of what a topic of files has read.
+pub fn manifest(topic: &str) -> String {
+    format!("{topic}.jsonl")
+}
+
 /// A partition of a topic in a Fluvio cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FluvioOptions {
