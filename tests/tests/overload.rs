@@ -33,8 +33,9 @@ struct Heard {
 /// Whether it is the disk alone that holds it up.
 fn is_slow(ready: &Answer) -> bool {
     let said = ready.json();
-    let trouble = said["trouble"].as_array().expect("what is wrong");
-    trouble.iter().all(|trouble| trouble["why"].as_str().is_some_and(|why| why.contains("its disk is slow")))
+    let held_up = said["held_up"].as_array().expect("what is slow");
+    said["trouble"] == json!([])
+        && held_up.iter().all(|trouble| trouble["why"].as_str().is_some_and(|why| why.contains("its disk is slow")))
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn a_table_of_another_topic() {
     let moved = folder.write("moved.toml", other);
     let lines = [
         "error: table \"geo\": it has read topic \"geo\", and the pipeline file says \"user\"",
-        "hint: what was read of one topic says nothing of another: name the first again, or give the table a new name",
+        "hint: what was read of one topic says nothing of another: name the first again, or give it a new name",
     ];
     check(&moved, &lines);
     let again = Daemon::start(&pipeline);

@@ -82,21 +82,22 @@ impl Store {
         }
     }
 
-    /// Of which topic the positions of each table are, before the file is opened to go on; none where it is no cache yet.
+    /// Which topic each table or landing has read, before the file is opened to go on; none where it is no cache yet.
     pub fn sources(path: &Path) -> Result<Vec<(String, String)>> {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let sql = "SELECT table_name, source FROM tidemill_sources";
+        let sql = "SELECT table_name, source FROM tidemill_sources WHERE table_name IN \
+             (SELECT table_name FROM tidemill_positions WHERE next_offset > 0)";
         match file::open_to_write(path)? {
             (_, Found::Empty) => Ok(Vec::new()),
             (connection, Found::Cache) => select(&connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?))),
         }
     }
 
-    /// Notes of which topic a table's positions are, unless that is known.
+    /// Notes which topic a table or landing reads.
     pub fn note_source(&self, table: &str, source: &str) -> Result<()> {
-        let sql = "INSERT INTO tidemill_sources VALUES (?, ?) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO tidemill_sources VALUES (?, ?) ON CONFLICT DO UPDATE SET source = excluded.source";
         run(&self.connection, "note a table's topic", sql, [table, source]).map(drop)
     }
 

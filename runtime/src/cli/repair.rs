@@ -44,27 +44,30 @@ impl Repair {
             // Who has read nothing misses nothing.
             Ok(read.iter().map(|position| position.next).min().unwrap_or(0))
         };
-        let mut found = Vec::new();
+        let mut found: Vec<Value> = Vec::new();
         let asked = |topic: &&str| self.topic.as_deref().is_none_or(|asked| asked == *topic);
         // What is not there has nothing that could be rotten: a topic of another system, or one that nobody has written to.
         let kept = pipeline.topics.iter().map(|topic| topic.name.as_str()).filter(|topic| folder.join(topic).is_dir());
-        for topic in kept.filter(asked) {
+        let mut look = |topic: &str| -> Result<()> {
             loop {
                 let faults = repair::faults(&folder, topic, |partition| wanted(topic, partition))?;
-                found.extend(faults.iter().map(|fault| shown(topic, fault, self.skip)));
                 if self.skip {
                     repair::mend(&folder, topic, &faults)?;
                 }
-                // What is behind a header is read once that is there again.
-                if !self.skip || !faults.iter().any(|fault| matches!(fault.what, What::Header(..))) {
-                    break;
+                found.extend(faults.iter().map(|fault| shown(topic, fault, self.skip)));
+                // What was mended may show what is behind it.
+                if !self.skip || faults.is_empty() {
+                    return Ok(());
                 }
             }
-        }
+        };
+        let looked = kept.filter(asked).try_for_each(&mut look);
+        // What was given up is named, whatever came after it.
         match self.json {
             true => println!("{}", Value::from(found.clone())),
             false => found.iter().for_each(|fault| println!("{}", line(fault))),
         }
+        looked?;
         if found.is_empty() && !self.json {
             println!("every record of every topic is as it was written");
         }

@@ -20,9 +20,10 @@ pub(super) async fn health() -> Response {
 
 /// `GET /ready`: posts are taken and tables go on; 503 with what is wrong where they do not, or are held up.
 pub(super) async fn ready(State(door): State<Arc<Door>>) -> Response {
-    let trouble = door.runtime.trouble();
-    let status = if trouble.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::json!({ "ready": trouble.is_empty(), "trouble": trouble });
+    let (trouble, held_up) = (door.runtime.trouble(), door.runtime.held_up());
+    let is_ready = trouble.is_empty() && held_up.is_empty();
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::json!({ "ready": is_ready, "trouble": trouble, "held_up": held_up });
     (status, axum::Json(body)).into_response()
 }
 

@@ -69,14 +69,14 @@ impl Options {
         format!("{above}{folder}/{topic}{file_delim}{partition}{file_delim}{first_offset:0zero_pad$}{extension}{gz}")
     }
 
-    /// Whether an object may be called so: where folders are those of a disk, nothing can lie below it.
-    pub(super) fn names_an_object(&self, name: &str) -> bool {
-        let Self { file_delim, extension, gzip, .. } = self;
+    /// Whether an object of the topic may be called so: where folders are those of a disk, nothing can lie below it.
+    pub(super) fn names_an_object(&self, topic: &str, name: &str) -> bool {
+        let Self { file_delim, extension, gzip, zero_pad, .. } = self;
         let name = if gzip.is_some() { name.strip_suffix(".gz") } else { Some(name) };
-        let Some(stem) = name.and_then(|name| name.strip_suffix(extension)) else { return false };
-        let mut parts = stem.rsplitn(3, file_delim);
-        let is_number = |part: Option<&str>| part.is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-        is_number(parts.next()) && is_number(parts.next()) && parts.next().is_some()
+        let stem = name.and_then(|name| name.strip_suffix(extension)?.strip_prefix(topic)?.strip_prefix(file_delim));
+        let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit());
+        stem.and_then(|stem| stem.split_once(file_delim))
+            .is_some_and(|(partition, offset)| digits(partition, 1) && digits(offset, *zero_pad))
     }
 }
 
@@ -135,16 +135,22 @@ pub(super) mod tests {
         let dense = Options { topics_dir: String::new(), file_delim: "_".to_owned(), zero_pad: 1, ..options() };
         let dense = Options { gzip: Some(6), extension: ".bin".to_owned(), ..dense };
         assert_eq!(dense.key("pin", "country=x/y", 3, 98_765_432_109), "pin/country=x/y/pin_3_98765432109.bin.gz");
-        for (options, named, others) in [
+        for (options, topic, named, others) in [
             (
                 &plain,
+                "0a1b.pin",
                 "0a1b.pin+0+0000000042.json",
-                ["0a1b.pin+0+0000000042.json.gz", "pin+a+5.json", "0+5.json", "pin"],
+                ["0a1b.pin+0+42.json", "pin+0+0000000042.json", "0a1b.pin++.json"],
             ),
-            (&dense, "pin_3_98765432109.bin.gz", ["pin_3_98765432109.bin", "pin+3+5.bin.gz", "_.bin.gz", "pin_3_5"]),
+            (
+                &dense,
+                "pin",
+                "pin_3_98765432109.bin.gz",
+                ["pin_3_98765432109.bin", "pin_3_.bin.gz", "2026_11_28.bin.gz"],
+            ),
         ] {
-            assert!(options.names_an_object(named), "{named}");
-            assert!(others.iter().all(|name| !options.names_an_object(name)), "{others:?}");
+            assert!(options.names_an_object(topic, named), "{named}");
+            assert!(others.iter().all(|name| !options.names_an_object(topic, name)), "{others:?}");
         }
     }
 

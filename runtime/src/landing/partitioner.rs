@@ -70,8 +70,14 @@ impl Path {
 }
 
 impl Options {
-    /// Where a record belongs that stands in its object as `line`; an error says why it belongs nowhere. It is `now`.
-    pub fn place(&self, partition: u32, record: &Record<'_>, line: &[u8], now: Timestamp) -> Result<Placed, String> {
+    /// Where a record of a topic belongs that stands in its object as `line`; an error says why it belongs nowhere. It is `now`.
+    pub fn place(
+        &self,
+        (topic, partition): (&str, u32),
+        record: &Record<'_>,
+        line: &[u8],
+        now: Timestamp,
+    ) -> Result<Placed, String> {
         let (folder, time) = match &self.partitioner {
             Partitioner::Default => (format!("partition={partition}"), record.time),
             Partitioner::Field(paths) => (by_fields(paths, line)?, record.time),
@@ -83,7 +89,7 @@ impl Options {
         if folder.split('/').any(|name| matches!(name, "." | "..")) || folder.chars().any(char::is_control) {
             return Err(format!("its folder would be {folder:?}, which not every S3 can name"));
         }
-        if folder.split('/').any(|name| self.names_an_object(name)) {
+        if folder.split('/').any(|name| self.names_an_object(topic, name)) {
             return Err(format!("its folder would be {folder:?}, a part of which is as objects are named"));
         }
         Ok(Placed { folder, time })

@@ -143,7 +143,7 @@ fn folders_by_time_are_those_of_the_calendar() {
         };
         let options = Options { partitioner: Partitioner::Time(by), ..options() };
         let record = Record { offset: 0, time, key: None, value: Some(b"1"), headers: &[] };
-        let placed = options.place(0, &record, b"1\n", Timestamp(0)).unwrap();
+        let placed = options.place(("pin", 0), &record, b"1\n", Timestamp(0)).unwrap();
         assert_eq!(placed, Placed { folder: expected, time }, "{shown}");
     }
 }

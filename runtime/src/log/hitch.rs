@@ -40,6 +40,8 @@ pub(super) enum Why {
 impl Hitch {
     /// A group of so many bytes is given to the disk.
     pub(super) fn give(&mut self, bytes: usize, now: Instant) {
+        // What was long ago is another time's.
+        self.last.take_if(|last| now.saturating_duration_since(last.seen) >= TOLD_TIME);
         let parts = u32::try_from(bytes / SLOW_BYTES).unwrap_or(u32::MAX).saturating_add(1);
         self.given = Some((now, SLOW_TIME.saturating_mul(parts)));
     }

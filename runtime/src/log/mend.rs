@@ -47,7 +47,8 @@ pub(super) fn before(place: &Place, previous: u64) -> Result<Option<Before>> {
         crc = frames.previous();
     }
     let (end, bytes) = (frames.next(), frames.position());
-    Ok(crc.map(|crc| Before { base: Some(previous), end, bytes, time, crc, snapshot: true }))
+    // Behind what a person left out at its end no frame is there to be held against it.
+    Ok(Some(Before { base: Some(previous), end, bytes, time, crc: crc.unwrap_or_default(), snapshot: true }))
 }
 
 /// The checksum that the first frame of a segment names; none where that frame is not whole.

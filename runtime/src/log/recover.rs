@@ -66,9 +66,10 @@ pub(super) fn recover(place: &Place) -> Result<Recovered> {
             continue;
         }
         // Its own successor is gone, and cannot tell.
-        let read = mend::before(place, base)?.filter(|read| place.is_given_up(read.end, next));
-        let read = read.ok_or_else(|| place.corrupt(base, successor.end, "a segment is missing"))?;
-        segments.push_back(sealed_segment(place, base, &read)?);
+        let missing =
+            || place.corrupt(base, successor.end, "a segment is missing, or the one before it is not what was written");
+        let read = mend::before(place, base)?.filter(|read| read.end >= next || place.is_given_up(read.end, next));
+        segments.push_back(sealed_segment(place, base, &read.ok_or_else(missing)?)?);
     }
     let last = *bases.last().ok_or_else(|| place.corrupt(0, 0, "it has no segment"))?;
     place.io(
@@ -108,7 +109,9 @@ fn older(
     found: &mut Found,
 ) -> Result<()> {
     tracing::warn!(topic = place.topic, partition = place.partition, "snapshot of producers made again from the log");
-    for ((&base, before), segment) in bases.iter().zip(befores).zip(sealed).rev() {
+    for (((&base, before), segment), after) in bases.iter().zip(befores).zip(sealed).zip(befores.iter().skip(1)).rev() {
+        // Of those that are missing between this one and the next nobody knows.
+        found.lost |= after.base != Some(base);
         let (mut frames, _) = Frames::open(place, base)?;
         loop {
             match place.io(frames.step(segment.bytes), format!("segment {base:020}"))? {

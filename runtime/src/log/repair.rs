@@ -7,7 +7,7 @@ use super::mend;
 use super::meta::{self, Meta};
 use super::place::Place;
 use super::recover;
-use super::segment;
+use super::segment::{self, Before};
 use super::skips::{self, Skip};
 use crate::disk::File;
 use crate::error::{Kind, Result};
@@ -36,7 +36,7 @@ pub enum What {
 /// offset on. A torn tail, which the next start cuts, is no fault.
 ///
 /// Of a partition in which a header is to be put back no more is told: it can be read after that. `Kind::Corrupt` where more is
-/// damaged: a header, or a segment that is missing, together with what is around it.
+/// damaged: a header together with what is around it.
 pub fn faults(dir: &Path, name: &str, wanted: impl Fn(u32) -> Result<u64>) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
     for place in places(dir, name)? {
@@ -54,19 +54,20 @@ pub fn faults(dir: &Path, name: &str, wanted: impl Fn(u32) -> Result<u64>) -> Re
             let successor = bases.get(nth + 1).map(|&next| Frames::open(&place, next)).transpose()?;
             let mut sealed = successor.map(|(frames, before)| (frames.base(), before));
             if let Some((next, before)) = sealed.as_mut().filter(|(_, before)| before.base != Some(base)) {
-                let Some(read) = mend::before(&place, base)? else {
-                    let what = format!(
-                        "a segment that ends with offset {} is missing, and the one before it is rotten",
-                        before.end
-                    );
-                    return Err(place
-                        .error(Kind::Corrupt, what)
-                        .hint(format!("restore them from a backup of {:?}", place.folder)));
-                };
-                if !place.is_given_up(read.end, *next) {
-                    let what = What::Stretch(Skip::of_gone(read.end, *next));
+                let read = mend::before(&place, base)?;
+                let gap = read.as_ref().map(|read| (read.end, *next)).filter(|(end, next)| end < next);
+                if let Some((end, next)) = gap.filter(|(end, next)| !place.is_given_up(*end, *next)) {
+                    let what = What::Stretch(Skip::of_gone(end, next));
                     faults.push(Fault { partition: place.partition, what, why: "the segments that had them are gone" });
                 }
+                // Of one that is rotten itself, what is behind the rot goes as far as the next.
+                let length = || {
+                    place.io(File::open(segment::path(&place.folder, base)).and_then(|file| file.size()), "a segment")
+                };
+                let read = match read {
+                    Some(read) => read,
+                    None => Before { base: Some(base), end: *next, bytes: length()?, ..Before::nothing() },
+                };
                 *before = read;
             }
             of_segment(&place, base, sealed.map(|(_, before)| (before.bytes, before.end)), &mut faults)?;

@@ -163,7 +163,9 @@ impl<'a> Worker<'a> {
         self.line.clear();
         let options = &self.setup.plan.options;
         let landed = match record.value.map(|value| options.form.write(value, &mut self.line)) {
-            Some(Ok(true)) => options.place(self.setup.position.partition, record, &self.line, now).map(Some),
+            Some(Ok(true)) => options
+                .place((&self.setup.plan.topic, self.setup.position.partition), record, &self.line, now)
+                .map(Some),
             Some(Err(reason)) => Err(reason),
             None | Some(Ok(false)) if options.tombstones == Tombstones::Ignore => Ok(None),
             None | Some(Ok(false)) => Err("the record has no value".to_owned()),

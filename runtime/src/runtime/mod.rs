@@ -92,6 +92,8 @@ pub struct Runtime {
     /// Where workers say that a generation which is in service has failed its trial.
     failures: Sender<Verdict>,
     threads: Mutex<Option<Threads>>,
+    /// Held while retention is at work, for which an end waits before it gives the data folder up.
+    retaining: tokio::sync::Mutex<()>,
 }
 
 /// A table at work.
@@ -193,8 +195,9 @@ impl Runtime {
                 tracing::warn!(%now, by_then = %aged, "the clock has jumped ahead: until the next start retention goes by the time that has passed");
             });
         }
+        let _at_work = self.retaining.blocking_lock();
         self.prune();
-        for topic in self.topics.all() {
+        for topic in self.topics.all().into_iter().take_while(|_| lock(&self.threads).is_some()) {
             let name = topic.name();
             let needed = |partition| {
                 let readers = self.pipeline.readers(name);
@@ -252,6 +255,7 @@ impl Runtime {
         }
         drop(messages);
         join(vec![committer]).await;
+        drop(self.retaining.lock().await);
         for topic in self.topics.all() {
             if let Err(error) = topic.close() {
                 tracing::error!(topic = topic.name(), error = error.message(), "topic not closed");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::runtime::Handle;
 
-use super::{Runtime, lock};
+use super::{Runtime, lock, sources};
 use crate::cache::query::Reader;
 use crate::cache::{Layout, Revise};
 use crate::commit::Segment;
@@ -45,6 +45,7 @@ pub fn place(pipeline: &Pipeline, host: &Host, plan: &plan::Table, transform: Op
 /// Runs history again, and changes nothing. Blocks; must not be called on one of tokio's threads.
 pub fn replay(of: &Replayed<'_>, asked: Asked) -> Result<Report> {
     let (places, scratch) = (Places::of(&of.pipeline.data), Scratch::make()?);
+    sources::known(of.pipeline, &places.cache)?;
     let replay = of.replay(&places, &scratch.0, asked);
     let reader = replay.reader()?;
     let revision = reader.last_revision(&replay.asked.table)? + 1;
@@ -59,6 +60,7 @@ pub fn replay(of: &Replayed<'_>, asked: Asked) -> Result<Report> {
 /// Errors with `Kind::Conflict` where the pipeline runs, with `Kind::Input` where the component writes other fields than the table has.
 pub fn apply(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<Report> {
     let _lock = DataLock::take(&of.pipeline.data)?;
+    sources::known(of.pipeline, &Places::of(&of.pipeline.data).cache)?;
     revise(of, asked, with).map(|(report, _)| report)
 }
 

@@ -173,6 +173,7 @@ impl Runtime {
             started,
             failures,
             threads: Mutex::new(Some(threads)),
+            retaining: tokio::sync::Mutex::new(()),
         };
         let runtime = Arc::new(runtime);
         runtime.listen_to_trials(failed)?;

@@ -1,11 +1,13 @@
 //! What a running pipeline says of itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::landings::LandingStatus;
 use super::{Offer, Runtime, lock};
+use crate::log::Topic;
 use crate::metrics::Metrics;
 use crate::pipeline::shadow::Report;
 use crate::pipeline::shelf::Stock;
@@ -25,6 +27,8 @@ pub struct Status {
     /// Whether every record is committed or waits for its landing's object to end, and all that has ended is in the bucket.
     settled: bool,
     trouble: Vec<Trouble>,
+    /// What goes on by itself, only later.
+    held_up: Vec<Trouble>,
     topics: BTreeMap<String, Vec<PartitionStatus>>,
     tables: BTreeMap<String, TableStatus>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -94,6 +98,7 @@ impl Runtime {
             now: self.clock.now(),
             settled: self.settled(),
             trouble: self.trouble(),
+            held_up: self.held_up(),
             topics: topics.collect(),
             tables: tables.collect(),
             landings: self.landings.iter().map(|landing| (landing.plan.name.clone(), landing.status())).collect(),
@@ -127,17 +132,28 @@ impl Runtime {
         })
     }
 
-    /// What keeps parts of the pipeline from going on, or holds them up; empty when nothing does.
+    /// The partitions whose disk is slow, or has just refused what was posted: they go on by themselves.
+    pub fn held_up(&self) -> Vec<Trouble> {
+        let now = self.clock.now();
+        let of_topic = |topic: &Arc<Topic>| {
+            let what = |partition| format!("topic {:?}, partition {partition}", topic.name());
+            let one = |partition| {
+                let (why, time) = topic.held_up(partition)?;
+                Some(Trouble::of(what(partition), &why, None, now.minus(time)))
+            };
+            (0..topic.partitions()).filter_map(one).collect::<Vec<_>>()
+        };
+        self.topics.all().iter().flat_map(of_topic).collect()
+    }
+
+    /// What keeps parts of the pipeline from going on; empty when nothing does.
     pub fn trouble(&self) -> Vec<Trouble> {
         let mut trouble: Vec<Trouble> = self.health.trouble().into_iter().collect();
         for topic in self.topics.all() {
             let name = topic.name();
             trouble.extend((0..topic.partitions()).filter_map(|partition| {
                 let what = format!("topic {name:?}, partition {partition}");
-                let refusal = topic.refusal(partition).map(|refusal| (refusal, self.started));
-                let held_up = || topic.held_up(partition).map(|(why, time)| (why, self.clock.now().minus(time)));
-                let (why, since) = refusal.or_else(held_up)?;
-                Some(Trouble::of(what, &why, None, since))
+                Some(Trouble::of(what, &topic.refusal(partition)?, None, self.started))
             }));
         }
         let noted = self.pipeline.lanes().flat_map(|lane| self.shelf.troubles(lane));

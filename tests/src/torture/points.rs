@@ -9,6 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use super::player::Story;
 use crate::shim::Operation;
 
+/// A kind of operation that a run has fewer times is struck each time.
+const RARE: usize = 4;
+
 /// What a reference run did to files, in each of its lives.
 pub struct Points {
     lives: Vec<Vec<Operation>>,
@@ -37,7 +40,7 @@ impl Points {
         &mut self.random
     }
 
-    /// A life, and a rule's `FUNCTION KIND NTH`: each kind once in a place of its own, then the n-th operation of all for every n, in
+    /// A life, and a rule's `FUNCTION KIND NTH`: each kind in a place of its own, a rare one in all, then the n-th operation of all for every n, in
     /// an order by chance and again and again, as far as they are asked for.
     pub fn drawn(&mut self, wanted: impl Fn(&Operation) -> bool, count: usize) -> Vec<(usize, String)> {
         let mut by_kind: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
@@ -53,8 +56,10 @@ impl Points {
         }
         let mut drawn = Vec::new();
         for (what, places) in by_kind {
-            let (life, nth) = places.choose(&mut self.random).expect("a place");
-            drawn.push((*life, format!("{what} {nth}")));
+            // What comes a few times may not come at all in another run.
+            let tries = if places.len() < RARE { places.len() } else { 1 };
+            let chosen = places.sample(&mut self.random, tries);
+            drawn.extend(chosen.map(|(life, nth)| (*life, format!("{what} {nth}"))));
         }
         drawn.shuffle(&mut self.random);
         while drawn.len() < count {
