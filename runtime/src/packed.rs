@@ -51,6 +51,19 @@ pub fn checksum(bytes: &[u8]) -> [u8; 4] {
     ((hash >> 32) as u32 ^ hash as u32).to_le_bytes()
 }
 
+/// Bytes for what reads them with their sum: what follows an even byte gets its right sum in the place of its last four bytes.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn summed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (switch, stored) = bytes.split_first()?;
+    let mut stored = stored.to_vec();
+    if switch % 2 == 0
+        && let Some((body, sum)) = stored.split_last_chunk_mut::<4>()
+    {
+        *sum = checksum(body);
+    }
+    Some(stored)
+}
+
 /// Bytes still to be read, each by what has put it; none where that cannot be. Nothing is allocated ahead of the bytes that fill it.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a>(pub &'a [u8]);

@@ -193,6 +193,11 @@ impl Reader {
         select(&self.connection, sql, [name], |row| Ok((row.get(0)?, whole(row, 1)?)))
     }
 
+    /// Which topic each table or landing has read.
+    pub fn sources(&self) -> Result<Vec<(String, String)>> {
+        row::sources(&self.connection)
+    }
+
     /// The last revision that an aggregate's table had when the aggregate began: what those up to it say of its name is of another.
     pub fn begun_after(&self, aggregate: &str) -> Result<u64> {
         group::begun_after(&self.connection, aggregate)

@@ -31,7 +31,7 @@ CREATE TABLE tidemill_renewals (
   revision INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- Of which topic a table's positions are.
+-- Of which topic the positions of a table or landing are.
 CREATE TABLE tidemill_sources (
   table_name TEXT NOT NULL PRIMARY KEY,
   source TEXT NOT NULL

@@ -4,7 +4,7 @@
 
 use super::group_key::{decode, encode};
 use super::states::{Bundle, states};
-use crate::packed::checksum;
+use crate::packed::summed;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -17,13 +17,7 @@ pub(crate) fn key(bytes: &[u8]) {
 
 /// A bundle of states: what is read is what is written again. What follows an even byte gets its right sum first.
 pub(crate) fn bundle(bytes: &[u8]) {
-    let Some((switch, stored)) = bytes.split_first() else { return };
-    let mut stored = stored.to_vec();
-    if switch % 2 == 0
-        && let Some((body, sum)) = stored.split_last_chunk_mut::<4>()
-    {
-        *sum = checksum(body);
-    }
+    let Some(stored) = summed(bytes) else { return };
     let Some(found) = states(&stored) else { return };
     let found: Vec<_> = found.collect();
     let mut again = Bundle::default();

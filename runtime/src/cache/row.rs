@@ -192,6 +192,13 @@ pub(super) fn generation(row: &Row<'_>) -> rusqlite::Result<Generation> {
     })
 }
 
+/// Which topic each table or landing has read, of those that have read any.
+pub(super) fn sources(connection: &Connection) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT table_name, source FROM tidemill_sources WHERE table_name IN \
+         (SELECT table_name FROM tidemill_positions WHERE next_offset > 0)";
+    select(connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// The generation in service of each table.
 pub(super) fn generations(connection: &Connection) -> Result<Vec<Generation>> {
     let sql = "SELECT * FROM tidemill_generations g WHERE number = \

@@ -73,26 +73,23 @@ impl Store {
     /// The generation in service of each table, before a layout can be made for them; none where a start was cut off before it made
     /// the file a cache.
     pub fn in_service(path: &Path) -> Result<Vec<Generation>> {
+        Self::before(path, row::generations)
+    }
+
+    /// What a file has before it is opened to go on; nothing where there is none, or a start was cut off before it made it a cache.
+    fn before<T>(path: &Path, read: impl FnOnce(&Connection) -> Result<Vec<T>>) -> Result<Vec<T>> {
         if !path.exists() {
             return Ok(Vec::new());
         }
         match file::open_to_write(path)? {
             (_, Found::Empty) => Ok(Vec::new()),
-            (connection, Found::Cache) => row::generations(&connection),
+            (connection, Found::Cache) => read(&connection),
         }
     }
 
-    /// Which topic each table or landing has read, before the file is opened to go on; none where it is no cache yet.
+    /// Which topic each table or landing has read, before the file is opened to go on.
     pub fn sources(path: &Path) -> Result<Vec<(String, String)>> {
-        if !path.exists() {
-            return Ok(Vec::new());
-        }
-        let sql = "SELECT table_name, source FROM tidemill_sources WHERE table_name IN \
-             (SELECT table_name FROM tidemill_positions WHERE next_offset > 0)";
-        match file::open_to_write(path)? {
-            (_, Found::Empty) => Ok(Vec::new()),
-            (connection, Found::Cache) => select(&connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?))),
-        }
+        Self::before(path, row::sources)
     }
 
     /// Notes which topic a table or landing reads.

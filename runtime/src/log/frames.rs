@@ -47,12 +47,10 @@ impl Frames {
         Ok((Self::at_first(file, place, base, Some(crc)), before))
     }
 
-    /// The same without a look at the header; also gives the size of the file.
-    pub(super) fn without_header(place: &Place, base: u64) -> Result<(Self, u64)> {
-        let doing = || format!("segment {base:020}");
-        let file = place.io(File::open(segment::path(&place.folder, base)), doing())?;
-        let length = place.io(file.size(), doing())?;
-        Ok((Self::at_first(file, place, base, None), length))
+    /// The same without a look at the header.
+    pub(super) fn without_header(place: &Place, base: u64) -> Result<Self> {
+        let file = place.io(File::open(segment::path(&place.folder, base)), format!("segment {base:020}"))?;
+        Ok(Self::at_first(file, place, base, None))
     }
 
     fn at_first(file: File, place: &Place, base: u64, previous: Option<u32>) -> Self {
@@ -71,6 +69,11 @@ impl Frames {
     /// Goes to where an index says that a frame begins; it is believed only once a frame was found there.
     pub(super) fn jump(&mut self, to: Entry) {
         (self.position, self.next, self.previous) = (to.position, to.offset, None);
+    }
+
+    /// The size of the file.
+    pub(super) fn size(&self) -> io::Result<u64> {
+        self.file.size()
     }
 
     /// The position in the file of the next frame.

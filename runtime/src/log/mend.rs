@@ -35,8 +35,8 @@ pub(super) fn put(place: &Place, base: u64, header: &[u8]) -> Result<()> {
 /// What the successor of a segment says of it: read again of the segment itself; none where that is not whole.
 pub(super) fn before(place: &Place, previous: u64) -> Result<Option<Before>> {
     let doing = || format!("segment {previous:020}");
-    let length = place.io(File::open(segment::path(&place.folder, previous)).and_then(|file| file.size()), doing())?;
     let (mut frames, of_it) = Frames::open(place, previous)?;
+    let length = place.io(frames.size(), doing())?;
     let (mut time, mut crc) = (of_it.time, frames.previous());
     loop {
         match place.io(frames.step(length), doing())? {
@@ -53,8 +53,10 @@ pub(super) fn before(place: &Place, previous: u64) -> Result<Option<Before>> {
 
 /// The checksum that the first frame of a segment names; none where that frame is not whole.
 fn wanted(place: &Place, base: u64) -> Result<Option<u32>> {
-    let (mut frames, length) = Frames::without_header(place, base)?;
-    Ok(match place.io(frames.step(length), format!("segment {base:020}"))? {
+    let doing = || format!("segment {base:020}");
+    let mut frames = Frames::without_header(place, base)?;
+    let length = place.io(frames.size(), doing())?;
+    Ok(match place.io(frames.step(length), doing())? {
         Step::Frame(header, _) => Some(header.previous),
         Step::End | Step::Bad(_) => None,
     })

@@ -61,14 +61,8 @@ pub fn faults(dir: &Path, name: &str, wanted: impl Fn(u32) -> Result<u64>) -> Re
                     faults.push(Fault { partition: place.partition, what, why: "the segments that had them are gone" });
                 }
                 // Of one that is rotten itself, what is behind the rot goes as far as the next.
-                let length = || {
-                    place.io(File::open(segment::path(&place.folder, base)).and_then(|file| file.size()), "a segment")
-                };
-                let read = match read {
-                    Some(read) => read,
-                    None => Before { base: Some(base), end: *next, bytes: length()?, ..Before::nothing() },
-                };
-                *before = read;
+                let bytes = place.io(Frames::open(&place, base)?.0.size(), "a segment")?;
+                *before = read.unwrap_or(Before { base: Some(base), end: *next, bytes, ..Before::nothing() });
             }
             of_segment(&place, base, sealed.map(|(_, before)| (before.bytes, before.end)), &mut faults)?;
         }

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::{Runtime, lock, sources};
 use crate::cache::query::Reader;
-use crate::cache::{Layout, Revise};
+use crate::cache::{Layout, Revise, Store};
 use crate::commit::Segment;
 use crate::component::{self, Component, Host};
 use crate::config::plan::{self, Pipeline};
@@ -45,9 +45,9 @@ pub fn place(pipeline: &Pipeline, host: &Host, plan: &plan::Table, transform: Op
 /// Runs history again, and changes nothing. Blocks; must not be called on one of tokio's threads.
 pub fn replay(of: &Replayed<'_>, asked: Asked) -> Result<Report> {
     let (places, scratch) = (Places::of(&of.pipeline.data), Scratch::make()?);
-    sources::known(of.pipeline, &places.cache)?;
     let replay = of.replay(&places, &scratch.0, asked);
     let reader = replay.reader()?;
+    sources::known(of.pipeline, &reader.sources()?)?;
     let revision = reader.last_revision(&replay.asked.table)? + 1;
     let mut found = replay.run(&reader, revision, true, &mut |_| Ok(()))?;
     replay.windows(&reader, &mut found, revision)?;
@@ -60,7 +60,7 @@ pub fn replay(of: &Replayed<'_>, asked: Asked) -> Result<Report> {
 /// Errors with `Kind::Conflict` where the pipeline runs, with `Kind::Input` where the component writes other fields than the table has.
 pub fn apply(of: &Replayed<'_>, asked: Asked, with: Option<&[u8]>) -> Result<Report> {
     let _lock = DataLock::take(&of.pipeline.data)?;
-    sources::known(of.pipeline, &Places::of(&of.pipeline.data).cache)?;
+    sources::known(of.pipeline, &Store::sources(&Places::of(&of.pipeline.data).cache)?)?;
     revise(of, asked, with).map(|(report, _)| report)
 }
 

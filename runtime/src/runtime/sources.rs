@@ -1,16 +1,12 @@
-//! The topics that tables have read from: a table's positions are of one, and mean nothing in another.
+//! The topics that tables and landings have read: a position is of one, and means nothing in another.
 
-use std::path::Path;
-
-use crate::cache::Store;
 use crate::config::plan::{Backend, Pipeline};
 use crate::error::{Error, Kind, Result};
 
-/// Each table and landing with its topic as people know it.
+/// Each table and landing with its topic as people know it; `before` is what they have read.
 ///
-/// Errors with `Kind::Conflict` where the cache says that one has read another.
-pub(super) fn known<'a>(pipeline: &'a Pipeline, cache: &Path) -> Result<Vec<(&'a str, String)>> {
-    let before = Store::sources(cache)?;
+/// Errors with `Kind::Conflict` where one has read another.
+pub(super) fn known<'a>(pipeline: &'a Pipeline, before: &[(String, String)]) -> Result<Vec<(&'a str, String)>> {
     let mut sources = Vec::new();
     let tables = pipeline.tables.iter().map(|table| ("table", &table.name, &table.topic));
     let landings = pipeline.landings.iter().map(|landing| ("landing", &landing.name, &landing.topic));

@@ -65,7 +65,7 @@ impl Runtime {
         let metrics = Arc::new(Metrics::new()?);
         let is_first = !places.cache.exists();
         let host = Host::new(Some(&places.compiled))?.trusting(&pipeline.trust);
-        let sources = sources::known(&pipeline, &places.cache)?;
+        let sources = sources::known(&pipeline, &Store::sources(&places.cache)?)?;
         let created = created::found(&places.topics)?;
         let topics = open_topics(&pipeline, &places, &clock)?;
         let tables = first_generations(&pipeline, options, &places, &host)?;

@@ -1,12 +1,12 @@
 //! What a running pipeline says of itself.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::landings::LandingStatus;
 use super::{Offer, Runtime, lock};
+use crate::error::Error;
 use crate::log::Topic;
 use crate::metrics::Metrics;
 use crate::pipeline::shadow::Report;
@@ -135,27 +135,28 @@ impl Runtime {
     /// The partitions whose disk is slow, or has just refused what was posted: they go on by themselves.
     pub fn held_up(&self) -> Vec<Trouble> {
         let now = self.clock.now();
-        let of_topic = |topic: &Arc<Topic>| {
-            let what = |partition| format!("topic {:?}, partition {partition}", topic.name());
-            let one = |partition| {
-                let (why, time) = topic.held_up(partition)?;
-                Some(Trouble::of(what(partition), &why, None, now.minus(time)))
-            };
-            (0..topic.partitions()).filter_map(one).collect::<Vec<_>>()
-        };
-        self.topics.all().iter().flat_map(of_topic).collect()
+        self.of_partitions(|topic, partition| {
+            let (why, time) = topic.held_up(partition)?;
+            Some((why, now.minus(time)))
+        })
+    }
+
+    /// What is told of partitions of topics, each with since when.
+    fn of_partitions(&self, told: impl Fn(&Topic, u32) -> Option<(Error, Timestamp)>) -> Vec<Trouble> {
+        let mut all = Vec::new();
+        for topic in self.topics.all() {
+            all.extend((0..topic.partitions()).filter_map(|partition| {
+                let (why, since) = told(&topic, partition)?;
+                Some(Trouble::of(format!("topic {:?}, partition {partition}", topic.name()), &why, None, since))
+            }));
+        }
+        all
     }
 
     /// What keeps parts of the pipeline from going on; empty when nothing does.
     pub fn trouble(&self) -> Vec<Trouble> {
         let mut trouble: Vec<Trouble> = self.health.trouble().into_iter().collect();
-        for topic in self.topics.all() {
-            let name = topic.name();
-            trouble.extend((0..topic.partitions()).filter_map(|partition| {
-                let what = format!("topic {name:?}, partition {partition}");
-                Some(Trouble::of(what, &topic.refusal(partition)?, None, self.started))
-            }));
-        }
+        trouble.extend(self.of_partitions(|topic, partition| Some((topic.refusal(partition)?, self.started))));
         let noted = self.pipeline.lanes().flat_map(|lane| self.shelf.troubles(lane));
         trouble.extend(noted.filter(|noted| noted.stops).map(|noted| noted.trouble));
         let workers = self.tables.iter().flat_map(|running| &running.workers);

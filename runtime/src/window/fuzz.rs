@@ -8,18 +8,12 @@ use super::cell::Cell;
 use super::encode;
 use super::plan::Plan;
 use super::spec::{self, Aggregate, Kind, Time, Window};
-use crate::packed::checksum;
+use crate::packed::summed;
 use crate::schema::{Field, Type};
 
 /// Cells: what is read is what is written again. What follows an even byte gets its right sum first.
 pub(crate) fn groups(bytes: &[u8]) {
-    let Some((switch, stored)) = bytes.split_first() else { return };
-    let mut stored = stored.to_vec();
-    if switch % 2 == 0
-        && let Some((body, sum)) = stored.split_last_chunk_mut::<4>()
-    {
-        *sum = checksum(body);
-    }
+    let Some(stored) = summed(bytes) else { return };
     let plan = plan();
     if let Ok(cells) = encode::decode(&plan, &stored) {
         let again = encode::encode(&cells);

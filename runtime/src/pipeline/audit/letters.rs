@@ -17,9 +17,11 @@ pub(super) fn check(audit: &Audit<'_>, reader: &Reader, report: &mut Report) -> 
     let total = reader.every_letter_count()?;
     let mut done = 0;
     for table in reader.letter_tables()? {
-        let embedded = audit.pipeline.topics.iter().filter(|topic| matches!(topic.backend, Backend::Embedded(_)));
         // Of a topic that is elsewhere, or not declared any more, that has been said.
-        let topic = embedded.into_iter().find(|topic| audit.pipeline.readers(&topic.name).any(|name| name == table));
+        let topic = audit.pipeline.topics.iter().find(|topic| {
+            matches!(topic.backend, Backend::Embedded(_))
+                && audit.pipeline.readers(&topic.name).any(|name| name == table)
+        });
         let Some(topic) = topic else { continue };
         let progress = |more| (audit.progress)("dead letters", done + more, total);
         done += compare(audit, reader, &table, &topic.name, progress, report)?;
